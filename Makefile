@@ -1,0 +1,83 @@
+# `make` prints the targets; each one first sets up .venv with the locked packages if that is not done yet.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.ready
+STUDY  ?=
+FRESH  ?=
+PYTHON ?=
+CODEMIX := $(PY) -m codemix_nb.cli
+
+export TOKENIZERS_PARALLELISM := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup reproduce demo test export check lab bench verify clean
+.NOTPARALLEL:
+
+help:  ## print this list
+	@echo "make TARGET; the first one run also installs the locked packages into $(VENV)"
+	@echo
+	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## install the locked packages into .venv (every other target does this when needed)
+
+# The lock was made on 3.11; newer versions follow. PYTHON=/path/to/python overrides the search.
+$(STAMP): requirements.lock pyproject.toml
+	@if ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  found=; bare=; \
+	  for p in $(PYTHON) $(if $(PYTHON),,python3.11 python3.12 python3.13 python3.14 python3 python); do \
+	    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    if $$p -c 'import venv, ensurepip' 2>/dev/null; then found=$$p; break; else bare=$${bare:-$$p}; fi; \
+	  done; \
+	  if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	    v=$$($$bare -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	    echo "make: $$bare cannot make virtual environments: apt install python3-venv (or python$$v-venv)" >&2; exit 1; fi; \
+	  if [ -z "$$found" ]; then \
+	    echo "make: needs Python 3.11 or newer, found $$(python3 --version 2>/dev/null || echo none): apt install python3 python3-venv (or PYTHON=/path/to/python make ...)" >&2; exit 1; fi; \
+	  echo "setup: $(VENV) with $$($$found --version)"; \
+	  $$found -m venv --clear $(VENV); \
+	fi
+	@echo "setup: installing the locked packages (a few minutes the first time)"
+	@$(PY) -m pip install -qq -r requirements.lock
+	@$(PY) -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+reproduce: $(STAMP)  ## the whole study: the sample from scratch, the paper's pages from its results; STUDY=name [FRESH=1] for one study
+ifeq ($(strip $(STUDY)),)
+	@$(CODEMIX) run sample $(if $(FRESH),--fresh)
+	@$(CODEMIX) render sample
+	@$(CODEMIX) render paper
+else
+	@$(if $(or $(FRESH),$(if $(wildcard reports/$(STUDY)/results.parquet),,1)),$(CODEMIX) run $(STUDY) $(if $(FRESH),--fresh))
+	@$(CODEMIX) render $(STUDY)
+endif
+
+demo: $(STAMP)  ## the generated sample alone, from scratch to its page
+	@$(CODEMIX) run sample $(if $(FRESH),--fresh)
+	@$(CODEMIX) render sample
+
+test: $(STAMP)  ## every test, every notebook
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -ra $(ARGS)
+
+export: $(STAMP)  ## notebooks to modules, tests and README
+	@$(PY) -m codemix_nb.dev export
+
+check: $(STAMP)  ## notebooks are the source: clean, export, no difference, no orphan, lint
+	@$(PY) -m codemix_nb.dev check
+
+lab: $(STAMP)  ## open the notebooks
+	@$(PY) -m jupyterlab --notebook-dir nbs
+
+bench: $(STAMP)  ## the compute-once engine against scikit-learn's own path, with the ratio
+	@$(PY) -m codemix_nb.bench $(ARGS)
+
+verify: $(STAMP)  ## render the committed studies again, compare every table, scan reports/ for corpus text
+	@$(CODEMIX) verify
+
+clean:  ## remove .venv and caches (units of work in .codemix stay; delete that folder by hand)
+	@rm -rf $(VENV) .pytest_cache .ruff_cache build *.egg-info
+	@find codemix_nb tests -name __pycache__ -type d -prune -exec rm -rf {} +

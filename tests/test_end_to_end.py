@@ -1,0 +1,290 @@
+"""A study from its file to its page, the way a user runs it: killed half-way, resumed, rendered, verified, joined by somebody else's model."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+from codemix_nb import benchmark, results
+from codemix_nb import study as studies
+from codemix_nb.cli import main
+from codemix_nb.paths import paths
+
+
+def unit_files(home):
+    return {p: p.stat().st_mtime_ns for p in (home / "units").rglob("*.parquet") if not p.name.startswith(".") and p.parent.name != "checks"}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The smoke study: started, killed with SIGKILL after some units, started again. Tells what happened."""
+    home, reports = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("reports")
+    environment = {**os.environ, "CODEMIX_HOME": str(home), "CODEMIX_REPORTS": str(reports), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "codemix_nb.cli", "run", "smoke", "--workers", "1"]
+    first = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(1200):
+        if len(unit_files(home)) >= 12 or first.poll() is not None: break
+        time.sleep(.1)
+    assert first.poll() is None, "the run ended before it could be killed"
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    survived, page = unit_files(home), (reports / "smoke" / "manifest.json").exists()
+    second = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert second.returncode == 0, second.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CODEMIX_HOME", str(home))
+        patch.setenv("CODEMIX_REPORTS", str(reports))
+        yield dict(home=home, folder=reports / "smoke", survived=survived, page=page, said=second.stdout, stderr=second.stderr)
+
+
+def test_a_killed_run_keeps_what_it_finished(smoke):
+    computed, total = map(int, re.search(r"(\d+) of (\d+) units computed", smoke["said"]).groups())
+    assert not smoke["page"] and 12 <= len(smoke["survived"]) < total
+    assert computed == total - len(smoke["survived"])
+    now = unit_files(smoke["home"])
+    assert len(now) == total and all(now[p] == when for p, when in smoke["survived"].items())
+    assert all(len(benchmark.read_unit(p)[0]) for p in now)
+
+
+def test_no_bar_where_nobody_watches(smoke):
+    assert "%|" not in smoke["stderr"]
+
+
+def test_resumed_results_are_those_of_a_run_that_was_never_stopped(smoke):
+    study = studies.read("smoke")
+    for unit in benchmark.plan(study)[::23]:
+        kept, again = benchmark.read_unit(benchmark.path_of(benchmark.key_of(unit, study)))[0], benchmark.run_unit(unit, study)[0]
+        np.testing.assert_allclose(kept.probability, again.probability, atol=1e-9)
+
+
+def test_a_second_run_computes_nothing_and_changes_nothing(smoke, capsys):
+    stable = [p for p in smoke["folder"].rglob("*") if p.is_file() and p.name != "run.json"]
+    before = {p: p.read_bytes() for p in stable}
+    assert main(["run", "smoke"]) == 0 and "0 of " in capsys.readouterr().out
+    assert {p: p.read_bytes() for p in stable} == before
+
+
+def test_a_plan_computes_nothing(smoke, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path / "h"))
+    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path / "r"))
+    assert main(["run", "smoke", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "units" in out and "minutes" in out and not (tmp_path / "r").exists() and not unit_files(tmp_path / "h")
+
+
+def test_predictions_are_out_of_fold_and_groups_stay_together(smoke):
+    found = results.load("smoke")
+    own = found.items[(found.items.design == "grouped") & (found.items.train_fraction == 1)]
+    keys = ["corpus", "treatment", "model", "tuning", "repeat"]
+    assert not own.duplicated([*keys, "id"]).any() and (own.status == "ok").all() and own.probability.between(0, 1).all()
+    sizes = own.groupby(keys).id.nunique()
+    assert all(size == (found.corpus_items.corpus == corpus).sum() for (corpus, *_), size in sizes.items())
+    folds = found.folds[found.folds.design == "grouped"].merge(found.corpus_items[["corpus", "id", "group"]])
+    assert (folds.groupby(["corpus", "repeat", "group"]).fold.nunique() == 1).all()
+    merged = own.merge(found.folds[found.folds.design == "grouped"], on=["corpus", "repeat", "id"], suffixes=("", "_published"))
+    assert len(merged) == len(own) and (merged.fold == merged.fold_published).all()
+
+
+def test_results_hold_no_text(smoke):
+    from codemix_nb import load
+    texts = {t for t in load("sample-ne-en").texts if len(t) > 20}
+    for path in smoke["folder"].rglob("*.parquet"):
+        frame = pd.read_parquet(path)
+        assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame.select_dtypes(["object", "string", "category"]))
+
+
+def test_the_manifest_names_nothing_that_changes(smoke):
+    text = (smoke["folder"] / "manifest.json").read_text()
+    assert str(ROOT) not in text and str(smoke["home"]) not in text and "seconds" not in text
+    assert json.loads(text)["study"]["study"] == "smoke"
+
+
+# Rendering --------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def rendered(smoke):
+    assert main(["render", "smoke"]) == 0
+    return smoke["folder"]
+
+
+def test_each_experiment_says_smoke_by_itself():
+    for path in sorted(paths.experiments.glob("[!_]*.ipynb")):
+        tagged = [c for c in json.loads(path.read_text())["cells"] if "parameters" in c["metadata"].get("tags", [])]
+        assert len(tagged) == 1 and "".join(tagged[0]["source"]).split("#")[0].strip() == 'study = "smoke"', path.name
+
+
+def test_every_experiment_left_its_table_or_figure_and_its_notebook(rendered):
+    made = [p.stem for p in [*rendered.glob("tables/*.csv"), *rendered.glob("figures/*.svg")]]
+    for notebook in paths.experiments.glob("[!_]*.ipynb"):
+        assert (rendered / "notebooks" / notebook.name).exists()
+        if notebook.stem.split("_", 1)[1] != "by_source": assert any(m.startswith(notebook.stem) for m in made), notebook.stem  # the smoke study has one source
+    for table in rendered.glob("tables/*.csv"): assert all(table.with_suffix(s).exists() for s in (".md", ".tex"))
+    for figure in rendered.glob("figures/*.svg"): assert all(figure.with_suffix(s).exists() for s in (".pdf", ".png"))
+
+
+def test_a_generated_sample_says_so_everywhere_and_prints_no_star(rendered):
+    said = [*rendered.glob("tables/*.md"), rendered / "index.html", rendered / "paper.tex"]
+    for path in said: assert "generated sample" in path.read_text().lower(), path.name
+    for path in [*rendered.glob("tables/*"), rendered / "index.html"]: assert not re.search(r"\d\s?(\*(?!\*)|★|\$\^\{?\*|\\star)", path.read_text()), path.name
+
+
+def test_the_paper_and_the_page_find_all_they_name(rendered):
+    for name in re.findall(r"\\(?:input|fit)\{(tables/[^}]+)\}", (rendered / "paper.tex").read_text()): assert (rendered / f"{name}.tex").exists()
+    for name in re.findall(r"\\includegraphics\[[^]]*\]\{([^}]+)\}", (rendered / "paper.tex").read_text()): assert (rendered / name).exists()
+    for name in re.findall(r'(?:src|href)="([^"#:]+)"', (rendered / "index.html").read_text()): assert (rendered / name).exists(), name
+
+
+def test_rendering_again_runs_no_notebook_and_leaves_every_byte(rendered):
+    from codemix_nb import report
+    before = {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
+    assert report.run_notebooks("smoke") == [] and main(["render", "smoke"]) == 0
+    assert {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()} == before
+
+
+def test_verify_finds_one_changed_digit_one_handle_and_nothing_else(rendered, capsys):
+    table, stray = rendered / "tables" / "52_main.csv", rendered / "tables" / "99_stray.csv"
+    whole = table.read_text()
+    try:
+        table.write_text(re.sub(r"0\.(\d)", lambda m: f"0.{(int(m[1]) + 1) % 10}", whole, count=1))
+        stray.write_text("corpus,model\nsample-ne-en,ask @somebody now\n")
+        capsys.readouterr()
+        assert main(["verify", "smoke"]) == 1
+        lines = capsys.readouterr().out.splitlines()
+    finally:
+        table.write_text(whole)
+        stray.unlink()
+    assert {line.split(":")[0] for line in lines} == {"smoke/tables/52_main.csv", "smoke/tables/99_stray.csv"}, lines
+    assert any("handle" in line for line in lines)
+
+
+def test_what_cannot_be_rendered_is_one_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path))
+    for argv in (["render", "nowhere"], ["verify", "nowhere"], ["verify"], ["evaluate", "x.csv", "--study", "nowhere"]):
+        assert main(argv) == 1 and capsys.readouterr().err.count("\n") == 1
+
+
+# Somebody else's model ---------------------------------------------------------------------------------------------------
+
+def theirs(path, model="nbsvm", **change):
+    found = results.load("smoke")
+    own = found.main.merge(found.items, on=[k for k in results.KEYS if k != "seed"], suffixes=("", "_item"))
+    frame = own[own.model == model][["corpus", "id", "repeat", "probability"]].assign(**change)
+    frame.to_csv(path, index=False)
+    return frame
+
+
+def test_a_model_handed_in_gets_the_scores_it_would_get_inside(smoke, tmp_path, capsys):
+    theirs(tmp_path / "mine.csv")
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "mine.csv"), "--study", "smoke"]) == 0
+    out = capsys.readouterr().out
+    found = results.load("smoke").main
+    for corpus, score in found[found.model == "nbsvm"].groupby("corpus").macro_f1.mean().items():
+        assert f"{score:.3f}" in next(line for line in out.splitlines() if line.startswith(corpus))
+    assert len(re.findall(r"majority .* supported", out)) == 2 and "evidence of nothing" in out
+
+
+def test_labels_do_as_well_and_one_corpus_is_enough(smoke, tmp_path, capsys):
+    frame = theirs(tmp_path / "x.csv")
+    one = frame[frame.corpus == "sample-te-en"]
+    one.assign(label=(one.probability >= .5).astype(int)).drop(columns="probability").to_csv(tmp_path / "labels.csv", index=False)
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "labels.csv"), "--study", "smoke", "--against", "lr-word"]) == 0
+    assert "sample-ne-en" not in capsys.readouterr().out
+
+
+def test_a_model_handed_in_under_a_name_that_is_taken(smoke, tmp_path, capsys):
+    theirs(tmp_path / "nbsvm.csv")
+    assert main(["evaluate", str(tmp_path / "nbsvm.csv"), "--study", "smoke"]) == 1 and "--name" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "nbsvm.csv"), "--study", "smoke", "--name", "mine", "--against", "gpt"]) == 1
+
+
+def test_hard_comments_cannot_be_left_out(smoke, tmp_path, capsys):
+    frame = theirs(tmp_path / "x.csv")
+    frame.iloc[:-5].to_csv(tmp_path / "mine.csv", index=False)
+    assert main(["evaluate", str(tmp_path / "mine.csv"), "--study", "smoke"]) == 1
+    assert "mine.csv: 5 comments have no prediction" in capsys.readouterr().err
+
+
+# A study of one's own ----------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A corpus in a CSV file and a study about it; `own(key=value)` writes the study with changes and returns its path."""
+    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path / "reports"))
+    words = "ramro kasto bekar video gana manche sathi dherai".split()
+    rng = np.random.default_rng(0)
+    rows = [(f"n{i}", " ".join([*rng.choice(words, 4), "zz"[i % 2:] + chr(97 + i % 26) * 2 + str(i)]), "rude" if i % 2 else "fine") for i in range(80)]
+    pd.DataFrame(rows, columns=["key", "comment", "verdict"]).to_csv(tmp_path / "mine.csv", index=False)
+    corpus = dict(path=str(tmp_path / "mine.csv"), text="comment", label="verdict", positive="rude", id="key")
+
+    def write(**changes):
+        said = dict(study="mine", corpora=[corpus], folds=3, models=["majority", "lr-word"], contrasts=[dict(name="words help", a="lr-word", b="majority")])
+        (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said | changes))
+        return str(tmp_path / "mine.yaml")
+    write.corpus = corpus
+    return write
+
+
+def complaint(capsys, *argv):
+    capsys.readouterr()
+    assert main(list(argv)) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "unexpected" not in err, err
+    return err
+
+
+def test_a_file_of_ones_own_from_study_to_results(own, capsys):
+    assert main(["run", own(), "--workers", "1"]) == 0
+    found = results.load("mine")
+    assert set(found.items.id) == {f"n{i}" for i in range(80)} and len(found.main) == 6 and not found.study["generated"]
+
+
+def test_an_unknown_key_is_named(own, capsys):
+    assert "mine.yaml" in (err := complaint(capsys, "run", own(fold=3))) and "'fold'" in err
+
+
+@pytest.mark.parametrize("changes, expected", [
+    (dict(models=["majority", "gpt"], contrasts=[]), "'gpt'"), (dict(treatment="bleach"), "'bleach'"), (dict(metric="vibes"), "'vibes'"),
+    (dict(folds=1), "'folds'"), (dict(folds="ten"), "'folds'"), (dict(models=[]), "'models'"), (dict(corpora=["nowhere"]), "'nowhere'"),
+    (dict(contrasts=[dict(name="x", a="lr-word", b="svm")]), "'svm'"), (dict(contrasts=[dict(name="x", a="lr-word")]), "contrasts.0.b"),
+    (dict(folds=60), "folds")])
+def test_a_study_that_cannot_be_is_one_line(own, capsys, changes, expected):
+    assert expected in complaint(capsys, "run", own(**changes))
+
+
+@pytest.mark.parametrize("change, expected", [(dict(path="nowhere.csv"), "nowhere.csv"), (dict(text="words"), "'words'"), (dict(label="mark"), "'mark'"),
+                                              (dict(positive="foul"), "'foul'"), (dict(colour="red"), "colour")])
+def test_a_wrong_corpus_in_a_study_is_one_line(own, capsys, change, expected):
+    assert expected in complaint(capsys, "run", own(corpora=[{**own.corpus, **change}]))
+
+
+def test_a_study_that_is_no_yaml(tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text("study: [\n")
+    assert "x.yaml" in complaint(capsys, "run", str(tmp_path / "x.yaml"))
+    (tmp_path / "x.yaml").write_text("just words\n")
+    assert "x.yaml" in complaint(capsys, "run", str(tmp_path / "x.yaml"))
+    assert "nowhere.yaml" in complaint(capsys, "run", str(tmp_path / "nowhere.yaml"))
+    assert "smoke" in complaint(capsys, "run", "nowhere")
+
+
+def test_a_treatment_that_empties_the_data_stops_a_study_unless_it_is_meant(own, capsys):
+    err = complaint(capsys, "run", own(treatment="readme-devanagari"))
+    assert "readme-devanagari" in err and "meant" in err
+    assert main(["run", own(treatment="readme-devanagari", meant=["readme-devanagari"], models=["majority"], contrasts=[]), "--workers", "1"]) == 0
+
+
+def test_fresh_computes_everything_again(own, capsys):
+    path = own(models=["majority"], contrasts=[])
+    for argv, computed in ((["run", path], 3), (["run", path], 0), (["run", path, "--fresh"], 3)):
+        capsys.readouterr()
+        assert main(argv + ["--workers", "1"]) == 0 and f"{computed} of 3 units" in capsys.readouterr().out

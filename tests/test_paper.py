@@ -1,0 +1,74 @@
+"""The numbers of the committed study: claims that the README makes, held against the item-level results."""
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from codemix_nb import results, significance
+
+pytestmark = pytest.mark.skipif(not (ROOT / "reports/paper/results.parquet").exists(), reason="reports/paper is not committed yet")
+
+NE, TE = "ne-en-abuse", "te-en-abuse"
+
+
+@pytest.fixture(scope="module")
+def paper():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        yield results.load("paper")
+
+
+def mean(scores, corpus, model):
+    return scores[(scores.corpus == corpus) & (scores.model == model)].macro_f1.mean()
+
+
+def test_ten_by_ten_for_classical_one_by_ten_for_neural(paper):
+    units = paper.main.groupby(["corpus", "model"]).size().unstack("corpus")
+    neural = ["mlp", "cnn", "lstm", "bilstm"]
+    assert set(units.index) == set(paper.study["models"])
+    assert (units.loc[neural] == 10).all(None) and (units.drop(neural) == 100).all(None)
+
+
+@pytest.mark.parametrize("corpus, least", [(NE, .755), (TE, .937)])
+def test_the_best_model_reaches_what_is_promised(paper, corpus, least):
+    assert max(mean(paper.main, corpus, m) for m in paper.study["models"]) >= least
+
+
+@pytest.mark.parametrize("corpus, expected", [(NE, .359), (TE, .375)])
+def test_the_majority_scores_what_it_must(paper, corpus, expected):
+    assert mean(paper.main, corpus, "majority") == pytest.approx(expected, abs=.003)
+
+
+def test_the_literal_cleaning_rule_collapses_to_the_majority(paper):
+    for corpus, rule in paper.study["published_rule"]["treatments"].items():
+        found = paper.scores[(paper.scores.corpus == corpus) & (paper.scores.treatment == rule) & (paper.scores.model != "majority")]
+        assert len(found) and found.macro_f1.mean() == pytest.approx(mean(paper.main, corpus, "majority"), abs=.02)
+
+
+def test_the_capital_letter_gives_rows_without_an_id_away(paper):
+    own = paper.items[(paper.items.corpus == NE) & (paper.items.model == "surface") & (paper.items.design == "grouped") & (paper.items.repeat == 0)]
+    own = own[own.tuning == "nested"].merge(paper.corpus_items[["corpus", "id", "source"]], on=["corpus", "id"])
+    score = {source: results.metrics(part.label, part.probability)["macro_f1"] for source, part in own.groupby("source")}
+    assert score["no-id"] > .7 and score["no-id"] > score["id"] + .15
+
+
+def test_leakage_is_small_in_every_grouped_fold(paper):
+    grouped = paper.units[(paper.units.design == "grouped")]
+    assert grouped.groupby("corpus").leakage.mean().max() < .03
+
+
+def test_every_comment_of_a_repeat_is_predicted_once_by_a_model_that_did_not_see_its_group(paper):
+    folds = paper.folds[paper.folds.design == "grouped"].merge(paper.corpus_items[["corpus", "id", "group"]], on=["corpus", "id"])
+    assert (folds.groupby(["corpus", "repeat", "group"]).fold.nunique() == 1).all()
+    own = paper.items[(paper.items.design == "grouped") & (paper.items.train_fraction == 1)]
+    assert not own.duplicated(["corpus", "treatment", "model", "tuning", "repeat", "id"]).any()
+
+
+def test_the_corrected_test_keeps_its_level_where_the_plain_one_does_not(paper):
+    table = significance.null_pairs_table(paper.checks["null_pairs"], paper.study["alpha"])
+    assert np.isfinite(table.select_dtypes("number")).all(None) and len(table)
+
+
+def test_stars_stand_on_declared_contrasts_only(paper):
+    table = significance.contrast_table(paper.main, paper.study)
+    declared = {c["name"] for c in paper.study["contrasts"]}
+    assert set(table.contrast) == declared and set(table[table.star].verdict) <= {"supported"}
