@@ -60,6 +60,10 @@ class Corpus:
         h = hashlib.sha256()
         for row in zip(self.frame.id, self.frame.text, self.frame.label): h.update("\0".join(map(str, row)).encode("utf-8", "surrogatepass") + b"\1")
         return h.hexdigest()
+    @cached_property
+    def source_sha256(self) -> str:
+        "Hash of the sources in order: what results across sources are keyed by as well."
+        return hashlib.sha256("\0".join(self.frame.source).encode("utf-8", "surrogatepass")).hexdigest()
     def __len__(self) -> int: return len(self.frame)
     def _repr_html_(self) -> str:
         counts = self.frame.label.value_counts()

@@ -5,7 +5,7 @@ __all__ = ['METRICS', 'HIGHER_IS_BETTER', 'KEYS', 'TEXT_COLUMNS', 'confusion', '
            'load', 'write_frame', 'write_json']
 
 # %% ../nbs/20_results.ipynb #6d7e6b61
-import hashlib, json
+import hashlib, inspect, json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -100,8 +100,9 @@ class Results:
     def checks(self) -> dict[str, pd.DataFrame]: return {p.stem: self._read(f"checks/{p.name}") for p in sorted((self.folder/"checks").glob("*.parquet"))}
     @cached_property
     def scores(self) -> pd.DataFrame:
-        "Every metric of every unit; computed once per set of results and kept in the cache."
-        key = hashlib.sha256(self.folder.joinpath("results.parquet").read_bytes() + self.folder.joinpath("units.parquet").read_bytes()).hexdigest()[:16]
+        "Every metric of every unit; computed once per set of results (and way to score them) and kept in the cache."
+        code = "".join(inspect.getsource(f) for f in (confusion, _ratio, from_cells, metrics, scores)).encode()
+        key = hashlib.sha256(code + self.folder.joinpath("results.parquet").read_bytes() + self.folder.joinpath("units.parquet").read_bytes()).hexdigest()[:16]
         kept = paths.home/"scores"/f"{key}.parquet"
         if not kept.exists(): atomic_write(kept, lambda p: scores(self.items, self.units).to_parquet(p))
         frame = pd.read_parquet(kept)

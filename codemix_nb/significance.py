@@ -6,6 +6,7 @@ __all__ = ['COUNT_METRICS', 'CONTRAST_COLUMNS', 'TTest', 'plain_t', 'corrected_t
            'detectable', 'Randomised', 'randomisation', 'McNemar', 'mcnemar', 'verdict', 'contrast_table']
 
 # %% ../nbs/22_significance.ipynb #e6a94e85
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -379,7 +380,7 @@ def _grouped(items, groups):
 
 def _declared(study, scores):
     "The corpora of a study in its own order, each of which must have scores."
-    names = [c if isinstance(c, str) else c["name"] for c in study.get("corpora") or scores.corpus.unique()]
+    names = [c if isinstance(c, str) else c.get("name") or Path(c["path"]).stem for c in study.get("corpora") or scores.corpus.unique()]
     for name in names:
         if name not in set(scores.corpus): raise CodemixError(f"study declares corpus {name!r}, which has no scores")
     return names
