@@ -390,6 +390,6 @@ def gather(study: dict, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 # %% ../nbs/21_benchmark.ipynb #aa636acf
 def golden(name: str) -> float:
-    "Mean probability of a model's predictions on one fold of the sample."
+    "Mean square of a model's probabilities on one fold of the sample."
     frame, _ = run_unit(Unit("sample-ne-en", model_of(name).treatment or "clean", name, tuning="default", seed=7), dict(study="golden", corpora=["sample-ne-en"], folds=5, seed=7))
     return round(float(np.square(frame.probability).mean()), 4)

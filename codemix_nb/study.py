@@ -27,38 +27,48 @@ class Contrast(_Strict):
     b: str
 
 class Defaults(_Strict):
+    "Models run once more with their default settings, beside the tuned ones."
     models: list[str]
     repeats: int = Field(1, ge=1)
 
-class Ungrouped(Defaults): pass
+class Ungrouped(Defaults):
+    "Models run once more on folds that ignore near-duplicates, to show what those would have reported."
 
 class BySource(_Strict):
+    "Train on one source of a corpus, test on the other."
     corpora: list[str]
     models: list[str]
 
 class PublishedRule(_Strict):
-    treatments: dict[str, str]
+    "Models under the cleaning rule that a corpus was published with."
+    treatments: dict[str, str] # corpus: treatment
     models: list[str]
 
 class LearningCurve(_Strict):
+    "Models trained on parts of the training rows."
     models: list[str]
-    fractions: list[float]
+    fractions: list[float] = Field(min_length=1) # of the training rows, between 0 and 1
     repeats: int = Field(1, ge=1)
 
+# %% ../nbs/28_study.ipynb #4635a61a
 class Star(_Strict):
+    "One contrast under many deals of the folds."
     a: str
     b: str
     seeds: int = Field(20, ge=2)
 
 class NullPairs(_Strict):
-    pairs: int = Field(500, ge=2)
-    swap: Contrast | None = None
+    "Pairs of models without a true difference, to see how often each test finds one."
+    pairs: int = Field(500, ge=2)  # a corpus
+    swap: Contrast | None = None   # two models whose answers are exchanged by a coin as well
 
 class Terms(_Strict):
+    "The n-grams with the largest weights in some linear models."
     models: list[str]
     top: int = Field(20, ge=1)
 
 class Variant(_Strict):
+    "A model of the list with other parameters, under a name of its own."
     model: str
     params: dict = {}
     title: str | None = None
@@ -66,7 +76,7 @@ class Variant(_Strict):
 # %% ../nbs/28_study.ipynb #c5ed967b
 class OwnCorpus(_Strict):
     "A user's own file in a study: the arguments of `corpora.read_table`."
-    path: str
+    path: str # from the project's folder, or absolute
     name: str | None = None
     text: str = "text"
     label: str = "label"
@@ -79,24 +89,24 @@ class OwnCorpus(_Strict):
 # %% ../nbs/28_study.ipynb #e63727e2
 class Study(_Strict):
     "A validated study."
-    study: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    study: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$") # its name, and the name of its folder in reports/
     title: str = ""
-    corpora: list[str | OwnCorpus] = Field(min_length=1)
-    treatment: str = "clean"
+    corpora: list[str | OwnCorpus] = Field(min_length=1) # registered names, or files of one's own
+    treatment: str = "clean"                             # what is done to every text first
     folds: int = Field(10, ge=2)
-    repeats: int = Field(1, ge=1)
-    neural_repeats: int = Field(1, ge=1)
-    neural_search: bool = True
-    inner_folds: int = Field(3, ge=2)
+    repeats: int = Field(1, ge=1)                        # deals of the folds, classical models
+    neural_repeats: int = Field(1, ge=1)                 # deals of the folds, neural models
+    neural_search: bool = True                           # tune neural models too; their defaults otherwise
+    inner_folds: int = Field(3, ge=2)                    # of the training part, to tune classical models
     seed: int = 0
-    metric: str = "macro_f1"
-    rope: float = Field(.01, ge=0)
-    alpha: float = Field(.05, gt=0, lt=1)
+    metric: str = "macro_f1"                             # what models are compared by
+    rope: float = Field(.01, ge=0)                       # differences up to this size do not matter in practice
+    alpha: float = Field(.05, gt=0, lt=1)                # level of the tests
     models: list[str] = Field(min_length=1)
     variants: dict[str, Variant] = {}
-    contrasts: list[Contrast] = []
-    damage: list[str] = []
-    meant: list[str] = []
+    contrasts: list[Contrast] = []                       # the only claims that can carry a star
+    damage: list[str] = []                               # further treatments to measure
+    meant: list[str] = []                                # treatments that may empty over 5 % of the rows
     published_rule: PublishedRule | None = None
     by_source: BySource | None = None
     ungrouped: Ungrouped | None = None
