@@ -3,22 +3,23 @@
 
 import csv, json
 from ast import literal_eval
-from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from codemix_nb.corpora import BUILDERS, HOLD, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
-from codemix_nb.corpora import build, conflicts, fetch, labels_of, list_corpora, load, provenance_of, register, schema
+from codemix_nb.corpora import HOLD, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
+from codemix_nb.corpora import build, fetch, labels_of, list_corpora, load, provenance_of, register, schema
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import TREATMENTS, scripts
 from codemix_nb.catalogue import *
 
 
-# %% ../nbs/02a_catalogue.ipynb #ce5c91ca
+# %% ../nbs/02a_catalogue.ipynb #ae193ff0
 import pytest
+from codemix_nb.corpora import conflicts
+
 
 def written(folder, text, name="made-up.txt"):
     path = folder/name; path.write_text(text, encoding="utf-8")
@@ -45,4 +46,132 @@ def test_ids_say_the_part_when_there_are_several(tmp_path):
     files = {part: written(tmp_path, "a\ten\n\nb\ten\n", part) for part in ("train", "test")}
     t = tagged("t", files, columns, TAGSETS["cmtet"], Provenance("t"))
     assert t.frame.id.tolist() == ["train:1", "train:3", "test:1", "test:3"]
-    assert t.ledger.note[0] == "train 2, test 2" and t.ledger.set_index("step").note["copies across parts"].startswith("2 rows")
+    assert found(t.ledger) == {"train": 2, "test": 2} and t.ledger.set_index("step").note["copies across parts"].startswith("2 rows")
+
+
+# %% ../nbs/02a_catalogue.ipynb #40f71be7
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    "Put made-up files in the place of a set's own, hashes and all."
+    def put(name, **files):
+        old, sources = ENTRIES[name], {}
+        monkeypatch.setenv("CODEMIX_MIRROR", str(tmp_path))
+        for part, content in files.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            sources[part.replace("_", "-")] = s = Source("o/r", "c", f"{name}-{part}", sha256(data).hexdigest())
+            (tmp_path/s.tail).parent.mkdir(parents=True, exist_ok=True); (tmp_path/s.tail).write_bytes(data)
+        monkeypatch.setitem(ENTRIES, name, Entry(old.kind, sources, old.facts))
+    return put
+
+
+# %% ../nbs/02a_catalogue.ipynb #5ebc8cb4
+def test_zero_means_abusive_where_the_publisher_says_so(publish):
+    publish("ruhsold", train="bura\t0\r\nacha\t1\r\n", validation="kharab\t0\r\n", test='a "quoted word\t1\r\n')
+    c = load("ruhsold")
+    assert dict(zip(c.texts, c.labels.tolist())) == {"bura": 1, "acha": 0, "kharab": 1, 'a "quoted word': 0}
+    assert c.frame.id.tolist() == ["train:1", "train:2", "validation:1", "test:1"]
+    publish("macd-telugu", train="label,text\n0,చెడ్డ\n1,మంచి\n", test="label,text\n1,సరే\n")
+    c = load("macd-telugu")
+    assert c.labels.tolist() == [1, 0, 0] and c.frame.published_label.tolist() == ["0", "1", "1"] and c.frame.id[0] == "train:2"
+
+
+# %% ../nbs/02a_catalogue.ipynb #7b05e8bb
+@pytest.mark.parametrize("name", ["ruhsold", "macd-telugu"])
+def test_the_catalogue_says_that_zero_was_abusive(name):
+    assert provenance(name).label_meaning.startswith("1 = published '0', abusive")
+
+
+# %% ../nbs/02a_catalogue.ipynb #4ecbb5fe
+def test_an_unknown_label_names_part_and_row(publish):
+    publish("macd-telugu", train="label,text\n0,a\n1,b\n", test="label,text\n1,c\n2,d\n")
+    with pytest.raises(CodemixError, match="macd-telugu-test, row 3, column 'label': unknown label '2'"): load("macd-telugu")
+
+
+# %% ../nbs/02a_catalogue.ipynb #4457c7f4
+def test_covert_aggression_is_aggression_and_blanks_leave(publish):
+    publish("trac1", train='x1,"one\r\nline",CAG\r\nx2,two,NAG\r\nx3,,OAG\r\n', validation="y1,two,NAG\r\ny2,three,OAG\r\n")
+    c = load("trac1")
+    steps = c.ledger.set_index("step")
+    assert c.labels.tolist() == [1, 0, 0, 1] and c.frame.aggression.tolist() == ["CAG", "NAG", "NAG", "OAG"] and c.frame.id.tolist() == ["x1", "x2", "y1", "y2"]
+    assert steps.rows["blank"] == -1 and steps.note["copies across parts"].startswith("1 rows")
+
+
+# %% ../nbs/02a_catalogue.ipynb #2d827651
+def test_a_sentence_is_one_row_however_many_aspects(publish):
+    publish("nepsa", all='"1","GENERAL","abc","abc def"\n"0","FEEDBACK","xy","xy z"\n"0","PROFANITY","def","abc def"\n')
+    c = load("nepsa")
+    assert c.texts == ["abc def", "xy z"] and c.labels.tolist() == [1, 0] and c.ledger.set_index("step").rows["grouped"] == -1
+    assert c.frame.spans[0] == [(0, 3, "GENERAL", 1), (4, 7, "PROFANITY", 0)]
+
+
+# %% ../nbs/02a_catalogue.ipynb #a5986c32
+def test_a_pasted_header_goes_and_spans_stay_inside_the_text(publish):
+    publish("dosa-tamil", all='spans,text\n"[4, 5, 6, 7]",abc def\nspans,text\n"[0, 2, 0]",xyz\n')
+    c = load("dosa-tamil")
+    steps = c.ledger.set_index("step")
+    assert steps.rows["artefact"] == -1 and steps.note["spans cut"].startswith("1 rows")
+    assert c.frame.spans.tolist() == [[(4, 7)], [(0, 1), (2, 3)]] and c.frame.source.tolist() == ["first", "second"] and c.labels.tolist() == [1, 1]
+
+
+# %% ../nbs/02a_catalogue.ipynb #971c4c8d
+def test_code_mixed_flag_survives_its_stray_space(publish):
+    publish("tb-olid", train=json.dumps([dict(text="a", code_mixed_gold="T ", offensive_gold="N", target_gold=None), dict(text="b", code_mixed_gold="C", offensive_gold="O", target_gold="I")]))
+    assert load("tb-olid").frame.code_mixed.tolist() == [False, True]
+
+
+# %% ../nbs/02a_catalogue.ipynb #3b71fdd0
+def test_a_broken_byte_costs_one_pair(publish):
+    publish("nepali-translit", words_000='{"घर": "ghar", "आमा": "", "फल": ["phal", "fal"]}', typed=b'{"pa": "\xe0", "jal": "' + "जल".encode() + b'", "12": "12"}')
+    p = load_pairs("nepali-translit")
+    steps = p.ledger.set_index("step").rows
+    assert (steps["published"], steps["second spellings"], steps["blank"], steps["broken"], steps["roman side"]) == (6, 1, -1, -1, -1)
+    assert list(zip(p.frame.roman, p.frame.source)) == [("ghar", "words"), ("phal", "words"), ("fal", "words"), ("jal", "typed")]
+
+
+# %% ../nbs/02a_catalogue.ipynb #a011907d
+def test_the_catalogue_needs_no_file_and_asks_no_network(tmp_path, monkeypatch):
+    monkeypatch.delenv("CODEMIX_MIRROR", raising=False); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
+    monkeypatch.setattr("codemix_nb.catalogue.fetch", lambda source: 1/0); monkeypatch.setattr("codemix_nb.corpora.fetch", lambda source: 1/0)
+    c = catalogue().set_index("name")
+    assert set(SIZES) < set(c.index) and not c.available[list(SIZES)].any() and c.used[list(SIZES)].isna().all() and c.label_meaning[list(SIZES)].notna().all()
+    assert c.available["sample-ne-en"] and c.used["sample-ne-en"] > 0
+
+
+# %% ../nbs/02a_catalogue.ipynb #ba6cbc2a
+@pytest.mark.parametrize("call", [load_tokens, load_pairs, load_lexicon])
+def test_unknown_names_are_told_with_the_known_ones(call):
+    with pytest.raises(CodemixError, match="is called 'ruhsold'; known: "): call("ruhsold")
+
+
+# %% ../nbs/02a_catalogue.ipynb #380bbcc1
+from functools import cache
+once = cache(load_any)
+
+@pytest.mark.published
+@pytest.mark.parametrize("name", list(SIZES))
+def test_every_set_holds_what_is_stated_and_accounts_for_it(name):
+    s = once(name)
+    assert found(s.ledger) == SIZES[name] and s.ledger.rows.iloc[:-1].sum() == len(s) == s.ledger.rows.iloc[-1]
+    if isinstance(s, Corpus): assert not s.frame.id.duplicated().any() and not conflicts(s.frame).any()
+    if isinstance(s, Tagged): assert (s.frame.tokens.map(len) == s.frame.tags.map(len)).all() and {t for row in s.frame.tags for t in row} <= set(TAGS)
+
+
+# %% ../nbs/02a_catalogue.ipynb #00e483f4
+@pytest.mark.published
+def test_label_one_is_the_abusive_side_of_ruhsold():
+    terms, c = set(once("hinglish-profanity").frame.query("score > 4").term), once("ruhsold").frame
+    rate = c.text.map(lambda t: bool(set(t.lower().split()) & terms)).groupby(c.label).mean()
+    assert rate[1] > 3*rate[0]
+
+
+# %% ../nbs/02a_catalogue.ipynb #152ebf5c
+@pytest.mark.published
+def test_label_one_is_the_abusive_side_of_macd():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.naive_bayes import MultinomialNB
+    from sklearn.pipeline import make_pipeline
+    hold, macd = load("hold-telugu").frame, once("macd-telugu").frame.query("source == 'validation'")
+    hold = hold[hold.text.str.contains("[\u0c00-\u0c7f]")]
+    model = make_pipeline(TfidfVectorizer(min_df=2), MultinomialNB()).fit(hold.text, hold.label)
+    score = pd.Series(model.predict_proba(macd.text)[:, 1], index=macd.index)
+    assert score[macd.label == 1].mean() > score[macd.label == 0].mean() + .02
