@@ -173,6 +173,8 @@ def labels_of(column: pd.Series, # label strings as published
 
 # %% ../nbs/02_corpora.ipynb #ec613f15
 BUILDERS: dict[str, object] = {"sample-ne-en": "codemix_nb.sample:ne_en", "sample-te-en": "codemix_nb.sample:te_en"}
+BUILDERS |= {name: f"codemix_nb.catalogue:read_{name.replace('-', '_')}"
+             for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck", "dosa-tamil", "dosa-kannada")}
 
 def register(name: str, # how studies and the command line call it
              builder, # callable(**options) → Corpus, or "module:function"
