@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from . import __version__, benchmark, results
 from .ngrams import Counted
 from .paths import CodemixError, atomic_write, paths
-from .text import TREATMENTS, treatment
+from .text import treatment
 
 # %% ../nbs/28_study.ipynb #6486cf12
 class _Strict(BaseModel):
@@ -120,7 +120,8 @@ class Study(_Strict):
         known = [m for m in results.METRICS if results.HIGHER_IS_BETTER[m]]
         if self.metric not in known: raise ValueError(f"metric: {self.metric!r} is none that a study can be judged by; known: {', '.join(known)}")
         for t in [self.treatment, *self.damage, *self.meant, *(self.published_rule.treatments.values() if self.published_rule else [])]:
-            if t not in TREATMENTS: raise ValueError(f"treatment: unknown {t!r}; known: {', '.join(TREATMENTS)}")
+            try: treatment(t)
+            except CodemixError as error: raise ValueError(f"treatment: {error}") from None
         for c in [*self.contrasts, *([self.star] if self.star else [])]:
             for m in (c.a, c.b):
                 if m not in self.models: raise ValueError(f"contrasts: {m!r} is not among the study's models")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from codemix_nb import __version__, benchmark, results
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, paths
-from codemix_nb.text import TREATMENTS, treatment
+from codemix_nb.text import treatment
 from codemix_nb.study import *
 
 
