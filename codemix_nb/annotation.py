@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from .corpora import Corpus, Ledger, Provenance, _read_any, build, sha256_of
+from .corpora import Corpus, Ledger, Provenance, build, sha256_of
+from .files import read_any
 from .paths import CodemixError, atomic_write
 
 # %% ../nbs/09_annotation.ipynb #5385f672
@@ -341,9 +342,9 @@ def _part(path: Path) -> Part:
     "Read one file."
     if not path.exists(): raise CodemixError(f"{path}: no such file")
     if path.suffix.lower() in _JSON: return Part(path.name, path.stem, _parse(path.read_bytes(), str(path)), False)
-    frame, first = _read_any(path)
-    rows = [{str(k): _plain(v) for k, v in r.items()} for r in frame.to_dict("records")]
-    return Part(path.name, path.stem, [(f"row {n}", r) for n, r in enumerate(rows, first)], True)
+    found = read_any(path)
+    records = [{str(k): _plain(v) for k, v in r.items()} for r in found.frame.to_dict("records")]
+    return Part(path.name, path.stem, [(f"row {n}", r) for n, r in zip(found.rows, records)], True)
 
 def _zipped(path: Path) -> list[Part]:
     "The JSON files in a zip, as doccano delivers them."
@@ -856,14 +857,15 @@ def adjudication_queue(annotations: Annotations,
 _ROUND = {"open": "rows of the queue that nobody has decided yet", "unknown item": "an item that no one annotated", "no worker": SKIPS["no worker"],
           "unknown label": "not a label of the earlier rounds", "own item": "decided by an annotator of the same item"}
 
-def _decisions(path) -> tuple[pd.DataFrame, str, int]:
-    "Item, decision and signature of a filled queue, with its name and first row."
-    frame, first = (path, 1) if isinstance(path, pd.DataFrame) else _read_any(Path(path))
+def _decisions(path) -> tuple[pd.DataFrame, str, list[int]]:
+    "Item, decision and signature of a filled queue, with its name and the row of each."
+    found = None if isinstance(path, pd.DataFrame) else read_any(path)
+    frame, rows_at = (path, list(range(1, len(path) + 1))) if found is None else (found.frame, found.rows.tolist())
     name = "decisions" if isinstance(path, pd.DataFrame) else Path(path).name
     for column in ("item_id", "decision", "by"):
         if column not in frame: raise CodemixError(f"{name}: no column {column!r}; it has: {', '.join(map(str, frame.columns))}")
     rows = [(_unguard(_word(i) or ""), _word(d), _word(b)) for i, d, b in zip(frame.item_id, frame.decision, frame.by)]
-    return pd.DataFrame(rows, columns=["item_id", "decision", "by"], dtype=object), name, first
+    return pd.DataFrame(rows, columns=["item_id", "decision", "by"], dtype=object), name, rows_at
 
 # %% ../nbs/09_annotation.ipynb #accc8dbc
 def _check_round(frame: pd.DataFrame, annotations: Annotations, known: dict[str, str], third: bool) -> list[str]:
@@ -883,9 +885,9 @@ def add_round(annotations: Annotations,
               strict: bool = False, # raise at the first decision that is not taken
              ) -> Annotations: # with a further round
     "Add the decisions of a third person as the next round; raises `CodemixError` naming file and row."
-    frame, name, first = _decisions(decisions)
+    frame, name, rows_at = _decisions(decisions)
     known, n = _known(labels if labels is not None else annotations.labels), int(annotations.frame["round"].max()) + 1
-    frame = frame.assign(why=_check_round(frame, annotations, known, third), place=[f"{name}, row {k}" for k in range(first, first + len(frame))])
+    frame = frame.assign(why=_check_round(frame, annotations, known, third), place=[f"{name}, row {k}" for k in rows_at])
     bad = frame[~frame.why.isin(["", "open"])]
     if strict and len(bad): raise CodemixError(f"{bad.place.iloc[0]} (item {bad.item_id.iloc[0]}): {bad.why.iloc[0]}, {_ROUND[bad.why.iloc[0]]}")
     ledger = Ledger(len(annotations))

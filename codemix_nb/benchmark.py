@@ -166,8 +166,10 @@ def write_unit(path, frame: pd.DataFrame, facts: dict) -> None:
 
 def read_unit(path) -> tuple[pd.DataFrame, dict]:
     "Predictions and facts of a finished unit."
-    table = pq.read_table(path)
-    return table.to_pandas(), json.loads(table.schema.metadata[b"facts"])
+    try:
+        table = pq.read_table(path)
+        return table.to_pandas(), json.loads(table.schema.metadata[b"facts"])
+    except (OSError, KeyError, ValueError, pa.ArrowInvalid): raise CodemixError(f"{path}: a damaged file of results; remove it and run the study again") from None
 
 # %% ../nbs/21_benchmark.ipynb #4a71c932
 def _grid(study: dict, corpus: str, model: str, repeats, treat: str | None = None, design: str = "grouped", tuning: str = "nested", fraction: float = 1.) -> list[Unit]:
@@ -234,9 +236,17 @@ def _worker(batch, study):
     return _work(batch, study)
 
 # %% ../nbs/21_benchmark.ipynb #b3a6eab1
+def _whole(path) -> bool:
+    "Does a file end as Parquet files do?"
+    try:
+        with open(path, "rb") as f:
+            f.seek(-4, os.SEEK_END)
+            return f.read() == b"PAR1"
+    except OSError: return False
+
 def pending(units: list[Unit], study: dict) -> list[Unit]:
-    "Units without a finished file."
-    return [u for u in units if not path_of(key_of(u, study)).exists()]
+    "Units without a finished file; a file that was cut short counts as none."
+    return [u for u in units if not _whole(path_of(key_of(u, study)))]
 
 def execute(units: list[Unit], # any part of a plan
             study: dict,

@@ -199,8 +199,9 @@ def texts_to_predict(given: list[str] | None, file: Path | None, text_column: st
 
 # %% ../nbs/29_cli.ipynb #47677156
 def _column(file: Path, name: str) -> list[str]:
-    from codemix_nb.corpora import _read_any
-    raw, first = _read_any(file)
+    from codemix_nb.files import read_any
+    found = read_any(file)
+    raw, first = found.frame, found.rows[0] if len(found.rows) else 1
     if name not in raw: raise CodemixError(f"{file}: no column {name!r}; the file has: {', '.join(map(str, raw.columns))}")
     missing = raw[name].isna().to_numpy()
     if missing.any(): raise CodemixError(f"{file}, row {missing.argmax() + first}, column {name!r}: no text")
@@ -233,8 +234,9 @@ def predict(folder: Annotated[Path, typer.Argument(help="A folder that `train` w
 def read_predictions(path: str | Path): # CSV, TSV, XLSX, Parquet or JSONL
     "A predictions file as `corpus, id, repeat, probability, row`; raises `CodemixError` naming file, row and column."
     import pandas as pd
-    from codemix_nb.corpora import _read_any
-    raw, first = _read_any(Path(path))
+    from codemix_nb.files import read_any
+    found = read_any(path)
+    raw, first = found.frame, found.rows[0] if len(found.rows) else 1
     for column in ("corpus", "id"):
         if column not in raw: raise CodemixError(f"{path}: no column {column!r}; the file has: {', '.join(map(str, raw.columns))}")
     given = next((c for c in ("probability", "label") if c in raw), None)

@@ -47,7 +47,7 @@ def by_source(source, # where each row comes from
              ) -> np.ndarray: # (1, n): fold k tests on the k-th source in alphabetical order
     "Test on each source in turn, train on all the others; raises `CodemixError` when there is one source."
     names, codes = np.unique(np.asarray(source, dtype=str), return_inverse=True)
-    if len(names) < 2: raise CodemixError(f"only one source ({names[0]!r}); two are needed to test across sources")
+    if len(names) < 2: raise CodemixError(f"only one source ({str(names[0])!r}); two are needed to test across sources")
     return codes.reshape(1, -1).astype(np.int16)
 
 # %% ../nbs/10_folds.ipynb #9d4af42e

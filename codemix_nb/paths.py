@@ -43,7 +43,7 @@ class Paths:
     @property
     def experiments(self) -> Path: return self.nbs/"experiments"
     @property
-    def reports(self) -> Path: return Path(os.environ.get("CODEMIX_REPORTS") or self.root/"reports")
+    def reports(self) -> Path: return Path(os.environ.get("CODEMIX_REPORTS") or self.root/"reports").expanduser().resolve()
 
 # %% ../nbs/00_paths.ipynb #d170c7aa
 paths = Paths()

@@ -7,11 +7,12 @@ __all__ = ['Contrast', 'Defaults', 'Ungrouped', 'BySource', 'PublishedRule', 'Le
 # %% ../nbs/28_study.ipynb #f65594a7
 import hashlib, json, platform
 from pathlib import Path
+from typing import Annotated
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from . import __version__, benchmark, results
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from . import __version__, benchmark, classical, corpora, files, folds, results
 from .ngrams import Counted
 from .paths import CodemixError, atomic_write, paths
 from .text import treatment
@@ -47,7 +48,7 @@ class PublishedRule(_Strict):
 class LearningCurve(_Strict):
     "Models trained on parts of the training rows."
     models: list[str]
-    fractions: list[float] = Field(min_length=1) # of the training rows, between 0 and 1
+    fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=1) # of the training rows
     repeats: int = Field(1, ge=1)
 
 # %% ../nbs/28_study.ipynb #4635a61a
@@ -80,8 +81,12 @@ class OwnCorpus(_Strict):
     name: str | None = None
     text: str = "text"
     label: str = "label"
-    positive: str | int | list = ["1", "abusive", "true", "yes"]
-    negative: str | int | list | None = None
+    positive: bool | int | float | str | list | None = None # label values that mean abusive; 1, abusive, true and yes when not given
+    negative: bool | int | float | str | list | None = None
+    drop: bool | int | float | str | list = []
+    sheet: str | None = None
+    separator: str | None = None
+    encoding: str | None = None
     id: str | None = None
     source: str | None = None
     languages: list[str] = []
@@ -98,7 +103,7 @@ class Study(_Strict):
     neural_repeats: int = Field(1, ge=1)                 # deals of the folds, neural models
     neural_search: bool = True                           # tune neural models too; their defaults otherwise
     inner_folds: int = Field(3, ge=2)                    # of the training part, to tune classical models
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**31)
     metric: str = "macro_f1"                             # what models are compared by
     rope: float = Field(.01, ge=0)                       # differences up to this size do not matter in practice
     alpha: float = Field(.05, gt=0, lt=1)                # level of the tests
@@ -115,19 +120,87 @@ class Study(_Strict):
     star: Star | None = None
     null_pairs: NullPairs | None = None
     terms: Terms | None = None
-    @model_validator(mode="after")
-    def _names(self):
-        known = [m for m in results.METRICS if results.HIGHER_IS_BETTER[m]]
-        if self.metric not in known: raise ValueError(f"metric: {self.metric!r} is none that a study can be judged by; known: {', '.join(known)}")
-        for t in [self.treatment, *self.damage, *self.meant, *(self.published_rule.treatments.values() if self.published_rule else [])]:
-            try: treatment(t)
-            except CodemixError as error: raise ValueError(f"treatment: {error}") from None
-        for c in [*self.contrasts, *([self.star] if self.star else [])]:
-            for m in (c.a, c.b):
-                if m not in self.models: raise ValueError(f"contrasts: {m!r} is not among the study's models")
-        return self
+
 
 # %% ../nbs/28_study.ipynb #a37a2be9
+class _Loader(yaml.SafeLoader):
+    "YAML in which a key may stand once."
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]: raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.value[i][0].start_mark)
+        return super().construct_mapping(node, deep)
+
+def _said(path: Path) -> dict:
+    "What a study file says, unchecked."
+    try: said = yaml.load(files.decode(path), _Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise CodemixError(f"{path.name}, line {mark.line + 1 if mark else '?'}: not YAML ({getattr(error, 'problem', error)})") from None
+    if not isinstance(said, dict): raise CodemixError(f"{path.name}: expected keys and values, found {type(said).__name__}")
+    if odd := [k for k in said if not isinstance(k, str)]: raise CodemixError(f"{path.name}, key {odd[0]!r}: unknown key")
+    return said
+
+def _checked(path: Path, said: dict) -> dict:
+    "A study with every key known, of its type and filled in."
+    try: return Study(**said).model_dump()
+    except ValidationError as error:
+        first = next((e for e in error.errors() if "OwnCorpus" in e["loc"]), error.errors()[0])
+        kinds = ("OwnCorpus", "str", "bool", "int", "float", "list[any]")
+        key = ".".join(str(part) for part in first["loc"] if part not in kinds) or "study"
+        raise CodemixError(f"{path.name}, key {key!r}: {'unknown key' if first['type'] == 'extra_forbidden' else first['msg']}") from None
+
+# %% ../nbs/28_study.ipynb #0ddba112
+def _complaint(call, *args) -> str | None:
+    try: call(*args)
+    except CodemixError as error: return str(error)
+    except TypeError as error: return str(error).removeprefix("_model.<locals>.").split("() ")[-1]
+
+def _models_of(study: dict): # yields (key, model)
+    "Every model that a study names, with the key that names it."
+    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "terms.models"):
+        block, _, inner = key.partition(".")
+        for m in (study[block] or {}).get(inner, []) if inner else study[block]: yield key, m
+    for name in study["variants"]: yield f"variants.{name}", name
+
+def _wrong_names(study: dict): # yields (key, what is wrong)
+    "Models, treatments, corpora and metrics that a study names and that do not exist."
+    judged = [m for m in results.METRICS if results.HIGHER_IS_BETTER[m]]
+    if study["metric"] not in judged: yield "metric", f"{study['metric']!r} is none that a study can be judged by; known: {', '.join(judged)}"
+    rules = (study["published_rule"] or {}).get("treatments", {})
+    named = [("treatment", study["treatment"]), *(("damage", t) for t in study["damage"]), *(("meant", t) for t in study["meant"]), *((f"published_rule.treatments.{c}", t) for c, t in rules.items())]
+    yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
+    yield from ((key, why) for key, m in _models_of(study) if (why := _complaint(lambda m: benchmark.model_of(m, study).make(), m)))
+    for name in study["corpora"]:
+        if isinstance(name, str) and name not in corpora.list_corpora(): yield "corpora", f"unknown corpus {name!r}; known: {', '.join(corpora.list_corpora())}; a file of your own is {{path: ...}}"
+
+# %% ../nbs/28_study.ipynb #0ddba113
+def _wrong_links(study: dict): # yields (key, what is wrong)
+    "What a study says in one place and not in another."
+    names, pairs = benchmark.corpus_names(study), [(f"contrasts.{c['name']}", c) for c in study["contrasts"]]
+    pairs += [("star", study["star"])] if study["star"] else []
+    swap = (study["null_pairs"] or {}).get("swap")
+    for key, c in [*pairs, *([("null_pairs.swap", swap)] if swap else [])]:
+        yield from ((key, f"{m!r} is not among the study's models") for m in (c["a"], c["b"]) if m not in study["models"])
+    for m in (swap["a"], swap["b"]) if swap else ():
+        if (benchmark.model_of(m, study).treatment or study["treatment"]) != study["treatment"]: yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
+    for m in (study["terms"] or {}).get("models", []):
+        if not isinstance(benchmark.model_of(m, study).make(), classical.Linear): yield "terms.models", f"{m!r} has no weights to show; only linear models have"
+    blocks = {"by_source.corpora": (study["by_source"] or {}).get("corpora", []), "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
+    yield from ((key, f"{c!r} is not among the study's corpora") for key, cs in blocks.items() for c in cs if c not in names)
+    yield from (("corpora", f"two corpora are called {n!r}; give one of them another name") for n in names if names.count(n) > 1)
+    made = [isinstance(c, str) and c.startswith("sample-") for c in study["corpora"]]
+    if len(set(made)) > 1: yield "corpora", f"{names[made.index(True)]!r} is a generated sample and {names[made.index(False)]!r} is not; make a study of each"
+
+# %% ../nbs/28_study.ipynb #0ddba114
+def _own_files(study: dict, beside: Path) -> None:
+    "Name every own corpus, and find its file beside the study or in the project."
+    for corpus in study["corpora"]:
+        if isinstance(corpus, str): continue
+        corpus["name"] = corpus["name"] or Path(corpus["path"]).stem
+        near = (beside/corpus["path"]).resolve()
+        if near.exists(): corpus["path"] = near.relative_to(paths.root).as_posix() if near.is_relative_to(paths.root) else str(near)
+
 def read(study: str, # name of a file in nbs/studies, or a path
         ) -> dict: # the validated study, `generated` added
     "Read and check a study; raises `CodemixError` naming the file and the key."
@@ -135,24 +208,12 @@ def read(study: str, # name of a file in nbs/studies, or a path
     if not path.exists():
         known = sorted(p.stem for p in paths.studies.glob("*.yaml"))
         raise CodemixError(f"unknown study {study!r}; known: {', '.join(known)}; or give the path of a .yaml file")
-    try: said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error: raise CodemixError(f"{path.name}, line {error.problem_mark.line + 1 if getattr(error, 'problem_mark', None) else '?'}: not YAML ({getattr(error, 'problem', error)})") from None
-    if not isinstance(said, dict): raise CodemixError(f"{path.name}: expected keys and values, found {type(said).__name__}")
-    try: checked = Study(**said).model_dump()
-    except ValidationError as error:
-        first = next((e for e in error.errors() if "OwnCorpus" in e["loc"]), error.errors()[0])
-        key = ".".join(str(part) for part in first["loc"] if part not in ("OwnCorpus", "str")) or "study"
-        what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise CodemixError(f"{path.name}, key {key!r}: {what}") from None
-    for name in {*checked["models"], *(m for block in ("defaults", "ungrouped", "by_source", "learning_curve", "published_rule", "terms") for m in (checked[block] or {}).get("models", []))}:
-        benchmark.model_of(name, checked)
-    for corpus in checked["corpora"]:
-        if isinstance(corpus, dict) and not corpus["name"]: corpus["name"] = Path(corpus["path"]).stem
-    names = benchmark.corpus_names(checked)
-    if twice := [n for n in names if names.count(n) > 1]: raise CodemixError(f"{path.name}, key 'corpora': two corpora are called {twice[0]!r}; give one of them another name")
-    made = [isinstance(c, str) and c.startswith("sample-") for c in checked["corpora"]]
-    if len(set(made)) > 1: raise CodemixError(f"{path.name}, key 'corpora': {names[made.index(True)]!r} is a generated sample and {names[made.index(False)]!r} is not; make a study of each")
-    return checked | dict(generated=all(made))
+    checked = _checked(path, _said(path))
+    _own_files(checked, path.parent)
+    for key, what in (*_wrong_names(checked), *_wrong_links(checked)): raise CodemixError(f"{path.name}, key {key!r}: {what}")
+    taken = paths.studies/f"{checked['study']}.yaml"
+    if taken.exists() and taken.resolve() != path.resolve(): raise CodemixError(f"{path.name}, key 'study': {checked['study']!r} is the name of {taken.name} in nbs/studies; give yours another")
+    return checked | dict(generated=all(isinstance(c, str) and c.startswith("sample-") for c in checked["corpora"]))
 
 # %% ../nbs/28_study.ipynb #0bb75217
 def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direction, term (masked), weight, shown
@@ -215,12 +276,11 @@ def run(name: str, # of a study, or the path of its file
     import time
     study, started = read(name), time.perf_counter()
     units = benchmark.plan(study)
-    if dry_run: return _say_plan(study, units)
-    if fresh: _forget(study, units)
     names, folder = benchmark.corpus_names(study), paths.reports/study["study"]
     every = [benchmark.corpus_of(n, study) for n in names]
-    for c in every:
-        if c.provenance.generated != study["generated"]: raise CodemixError(f"study {study['study']!r}, key 'corpora': {c.name!r} is generated; a generated corpus is called sample-...")
+    _check_data(study, every)
+    if dry_run: return _say_plan(study, units, fresh)
+    if fresh: _forget(study, units)
     damaged, facts = benchmark.damage_table(study), pd.concat([benchmark.item_table(c) for c in every], ignore_index=True)
     computed = benchmark.execute(units, study, workers or 0)
     items, about = benchmark.gather(study, units)
@@ -231,6 +291,7 @@ def run(name: str, # of a study, or the path of its file
     results.write_frame(facts, folder/"items.parquet")
     results.write_frame(benchmark.fold_table(study, units), folder/"folds.parquet")
     for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
+    _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else [])])
     results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in every}, folder/"ledger.json")
     _write_csv(damaged.round(4), folder/"damage.csv")
     if study["terms"]: _write_csv(term_table(study), folder/"terms.csv")
@@ -242,6 +303,20 @@ def run(name: str, # of a study, or the path of its file
 
 # %% ../nbs/28_study.ipynb #42818295
 def _plain(provenance) -> dict: return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(provenance).items()}
+
+def _check_data(study: dict, every: list) -> None:
+    "Raise `CodemixError` for corpora that a study cannot be run on."
+    for c in every:
+        if c.provenance.generated != study["generated"]: raise CodemixError(f"study {study['study']!r}, key 'corpora': {c.name!r} is generated; a generated corpus is called sample-...")
+        try:
+            folds.assign(c.labels, c.frame.group.to_numpy(), study["folds"], 1, study["seed"])
+            if c.name in (study["by_source"] or {}).get("corpora", []): folds.by_source(c.frame.source.to_numpy(dtype=str))
+        except CodemixError as error: raise CodemixError(f"study {study['study']!r}, corpus {c.name!r}: {error}") from None
+
+def _sweep(folder: Path, keep: list[str]) -> None:
+    "Remove what an earlier form of the study left behind."
+    for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv")]:
+        if path.relative_to(folder).as_posix() not in keep: path.unlink()
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path: return atomic_write(path, lambda p: frame.to_csv(p, index=False, lineterminator="\n"))
 
@@ -255,12 +330,13 @@ def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int)
             found.append(benchmark.swapped_pairs(own[own.corpus == name], groups, swap["a"], swap["b"], study["null_pairs"]["pairs"], study["seed"]))
     return {"null_pairs": pd.concat(found, ignore_index=True)}
 
-def _say_plan(study: dict, units: list) -> None:
+def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
     "Print the plan of a study as a table with an estimate."
     import os
     table = benchmark.summary(units, study)
     print(table.to_string(index=False))
     cores = os.cpu_count() or 1
+    if fresh: print(f"\n{study['study']}: --fresh computes the {int(table.finished.sum())} finished units again")
     print(f"\n{study['study']}: {len(units)} units, {int(table.finished.sum())} finished; about {table.minutes_left.sum()/cores:.0f} minutes left on {cores} cores")
 
 # %% ../nbs/28_study.ipynb #6382f0bc

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from codemix_nb.corpora import Corpus, Ledger, Provenance, _read_any, build, sha256_of
+from codemix_nb.corpora import Corpus, Ledger, Provenance, build, sha256_of
+from codemix_nb.files import read_any
 from codemix_nb.paths import CodemixError, atomic_write
 from codemix_nb.annotation import *
 

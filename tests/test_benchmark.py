@@ -52,6 +52,9 @@ def test_resume_computes_only_what_is_missing(home):
     assert execute(units, TOY, workers=1) == 8
     path_of(key_of(units[3], TOY)).unlink()
     assert execute(units, TOY, workers=1) == 1
+    half = path_of(key_of(units[5], TOY))
+    half.write_bytes(half.read_bytes()[:200])
+    assert execute(units, TOY, workers=1) == 1
     items, facts = gather(TOY, units)
     assert len(items) == 2*len(corpus_of("sample-ne-en", TOY)) and facts.main.all()
 

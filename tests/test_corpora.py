@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 import numpy as np
 import pandas as pd
+from codemix_nb import files
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import TREATMENTS
 from codemix_nb.corpora import *
@@ -56,6 +57,36 @@ def test_non_utf8_names_the_row(tmp_path):
 
 
 # %% ../nbs/02_corpora.ipynb #814e4d10
+def test_labels_of_one_value_are_one_label(tmp_path):
+    p = tmp_path/"x.xlsx"
+    pd.DataFrame(dict(text=list("abcd"), label=[1, "1.0", 0, 0.0]), dtype=object).to_excel(p, index=False)
+    c = read_table(p)
+    assert c.labels.tolist() == [1, 1, 0, 0] and c.provenance.label_meaning == "1 = 1; 0 = 0"
+
+def test_a_third_label_has_to_be_put_somewhere(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,rude\nb,fine\nc,maybe\nd,fine\n")
+    with pytest.raises(CodemixError, match="3 labels .*'maybe' 1"): read_table(p, positive="rude")
+    assert read_table(p, positive=["rude", "maybe"]).labels.sum() == 2
+    assert read_table(p, positive="rude", negative=["fine", "maybe"]).labels.sum() == 1
+    dropped = read_table(p, positive="rude", drop="maybe")
+    assert len(dropped) == 3 and dropped.ledger.set_index("step").rows["dropped label"] == -1
+    with pytest.raises(CodemixError, match="no label 'vulgar'"): read_table(p, positive=["rude", "vulgar"], negative=["fine", "maybe"])
+
+def test_truth_values_of_yaml(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,yes\nb,no\n")
+    assert read_table(p, positive=True, negative=False).labels.tolist() == [1, 0]
+
+def test_what_is_missing_names_its_row(tmp_path):
+    p = tmp_path/"x.parquet"
+    pd.DataFrame(dict(text=list("abc"), label=["1", "0", "0"], key=["x", None, "z"], where=["p", None, "p"])).to_parquet(p)
+    with pytest.raises(CodemixError, match="row 2, column 'key': no id"): read_table(p, id="key")
+    assert read_table(p, source="where").frame.source.tolist() == ["p", "(not given)", "p"]
+
+def test_blank_rows_are_in_the_ledger(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,0\n\n\nb,1\n\n")
+    c = read_table(p)
+    assert c.ledger.rows.tolist()[:2] == [4, -2] and c.frame.id.tolist() == ["2", "5"]
+
 def test_unknown_label_names_the_row(tmp_path):
     p = tmp_path/"x.csv"; p.write_text("text,label\na,0\nb,1\nc,maybe\n")
     with pytest.raises(CodemixError, match="row 4, column 'label': unknown label 'maybe'"): read_table(p, positive="1", negative="0")

@@ -3,11 +3,12 @@
 
 import hashlib, json, platform
 from pathlib import Path
+from typing import Annotated
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from codemix_nb import __version__, benchmark, results
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from codemix_nb import __version__, benchmark, classical, corpora, files, folds, results
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.text import treatment
@@ -23,7 +24,11 @@ def test_every_committed_study_is_valid():
 
 # %% ../nbs/28_study.ipynb #5352f32a
 @pytest.mark.parametrize("text, key", [("folds: 1", "folds"), ("alpha: 2", "alpha"), ("metric: bleu", "metric"), ("metric: brier", "metric"), ("treatment: nope", "treatment"), ("colour: red", "colour"),
-                                       ("star: {a: lr, b: lr, seed: 3}", "star.seed"), ("models: [gpt]", "unknown model 'gpt'")])
+                                       ("star: {a: lr, b: lr, seed: 3}", "star.seed"), ("models: [gpt]", "'models': unknown model 'gpt'"), ("corpora: [nowhere]", "'corpora': unknown corpus 'nowhere'"),
+                                       ("seed: -5", "seed"), ("learning_curve: {models: [lr], fractions: [2.0]}", "learning_curve.fractions"), ("terms: {models: [rf]}", "'terms.models': 'rf' has no weights"),
+                                       ("by_source: {corpora: [typo], models: [lr]}", "'by_source.corpora': 'typo'"), ("published_rule: {models: [lr], treatments: {typo: clean}}", "'published_rule.treatments': 'typo'"),
+                                       ("null_pairs: {swap: {name: x, a: lr, b: svm}}", "'null_pairs.swap': 'svm' is not among"), ("variants: {v: {model: lr, params: {zzz: 1}}}", "'variants.v': .*zzz"),
+                                       ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"), ("study: paper", "'study': 'paper' is the name of paper.yaml")])
 def test_every_mistake_names_its_key(tmp_path, text, key):
     base = {"study": "mine", "corpora": ["sample-ne-en"], "models": ["lr"]} | yaml.safe_load(text)
     (tmp_path/"mine.yaml").write_text(yaml.safe_dump(base))
@@ -65,6 +70,31 @@ def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
 
 
 # %% ../nbs/28_study.ipynb #dd4c39ba
+def test_a_key_stands_once(tmp_path):
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [lr]\nmodels: [svm]\n")
+    with pytest.raises(CodemixError, match="x.yaml, line 4: .*'models' stands twice"): read(tmp_path/"x.yaml")
+
+def test_an_own_file_stands_beside_its_study(tmp_path):
+    (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {i} {chr(97 + i % 26)*4},{'yes' if i % 2 else 'no'}\n" for i in range(30)))
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv, positive: yes}]\nmodels: [majority]\nfolds: 3\n")
+    found = read(tmp_path/"x.yaml")
+    assert benchmark.corpus_names(found) == ["mine"] and int(benchmark.corpus_of("mine", found).labels.sum()) == 15
+
+def test_more_folds_than_groups_is_told_before_anything_runs(tmp_path):
+    (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {chr(97 + i)*6},{i % 2}\n" for i in range(8)))
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv}]\nmodels: [majority]\n")
+    with pytest.raises(CodemixError, match="study 'x', corpus 'mine': label .* fewer than 10 folds"): run(tmp_path/"x.yaml", dry_run=True)
+
+def test_what_a_study_no_longer_asks_for_is_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    base = "study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word]\nfolds: 3\n"
+    (tmp_path/"x.yaml").write_text(base + "null_pairs: {pairs: 2}\nterms: {models: [lr-word], top: 2}\n")
+    folder = run(tmp_path/"x.yaml", workers=1)
+    assert (folder/"terms.csv").exists() and (folder/"checks"/"null_pairs.parquet").exists()
+    (tmp_path/"x.yaml").write_text(base)
+    run(tmp_path/"x.yaml", workers=1)
+    assert not (folder/"terms.csv").exists() and not (folder/"checks"/"null_pairs.parquet").exists()
+
 def test_generated_and_real_do_not_mix(tmp_path):
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en, te-en-abuse]\nmodels: [majority]\n")
     with pytest.raises(CodemixError, match="'sample-te-en' is a generated sample and 'te-en-abuse' is not"): read(tmp_path/"x.yaml")
