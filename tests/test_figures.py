@@ -40,6 +40,28 @@ def test_drawing_leaves_no_open_figure_and_no_changed_setting():
     assert not plt.get_fignums() and dict(mpl.rcParams) == before
 
 
+# %% ../nbs/26_figures.ipynb #2f90c6ad
+def test_every_verdict_has_a_mark_of_its_own():
+    marks = {v: (m["marker"], m.get("hollow", False)) for v, m in VERDICTS.items()}
+    assert len(set(marks.values())) == 3 and marks["supported"] == marks["flagged"]
+
+
+# %% ../nbs/26_figures.ipynb #b7e1504c
+def test_seeds_are_not_joined_and_counted():
+    dice = tables.demo(rows=120)
+    figure, table = coming_star(dice), tables.coming_star(dice)
+    drawn = [line for ax in figure.axes for line in ax.lines if len(line.get_xdata()) > 2]
+    assert drawn and all(line.get_linestyle() == "None" for line in drawn)
+    for corpus, part in table.groupby("corpus"): assert f"plain {part.significant_plain.sum()}, corrected {part.significant_corrected.sum()} of {len(part)}" in words_of(figure)
+
+
+# %% ../nbs/26_figures.ipynb #90cc3d2e
+def test_panels_share_their_scale():
+    for draw in ALL:
+        axes = draw(tables.demo(rows=120)).axes
+        assert len({ax.get_xlim() for ax in axes}) == 1, draw.__name__
+
+
 # %% ../nbs/26_figures.ipynb #0f577d0d
 def test_absent_blocks_give_no_figure():
     dice = tables.demo(rows=120)

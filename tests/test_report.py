@@ -56,12 +56,35 @@ def test_an_absent_block_writes_nothing_and_clears_up(tmp_path, capsys):
 # %% ../nbs/27_report.ipynb #b0162f3c
 def test_masking_fails_closed(monkeypatch):
     monkeypatch.delenv("CODEMIX_UNMASK", raising=False)
-    for term in ("xyzzy", "the xyzzy", "नाम", "", "98", "the1"): assert not is_ordinary(term), term
-    for term in (" qzx", "9", "th3", "नाम"): assert not is_ordinary(term, "char"), term
-    assert is_ordinary("!!", "char") and not is_ordinary("!!") and is_ordinary("the")
-    assert "xyzzy" not in mask_term("the xyzzy") and mask_term("नाम") == "•••" and "qzx" not in mask_term(" qzx", "char")
+    for term in ("xyzzy", "the xyzzy", "नाम", "", " ", "98", "the1"): assert not is_ordinary(term), term
+    for term in (" qzx", "9", "th3", "नाम", " नाम ", ""): assert not is_ordinary(term, "char"), term
+    assert is_ordinary("!!", "char") and is_ordinary("!!") and is_ordinary("the")
+    assert "xyzzy" not in mask_term("the xyzzy") and mask_term("नाम") == "•••" and mask_term(" qzx", "char") == "‹_•••›"
     monkeypatch.setenv("CODEMIX_UNMASK", "1")
     assert mask_term("xyzzy") == "xyzzy"
+
+
+# %% ../nbs/27_report.ipynb #5d0e7c31
+def test_no_part_of_a_listed_word_is_shown(monkeypatch):
+    monkeypatch.delenv("CODEMIX_UNMASK", raising=False)
+    for word in sorted(ordinary_words()):
+        framed = f" {word} "
+        for n in range(1, len(word) + 2):
+            for at in range(len(framed) - n + 1):
+                part = framed[at:at + n]
+                if any(c.isalpha() for c in part): assert not is_ordinary(part, "char") and not set(mask_term(part, "char")) - set("‹›•_"), part
+        assert is_ordinary(framed, "char") or not word.isalpha()
+
+
+# %% ../nbs/27_report.ipynb #8b41fa02
+def test_the_scan_takes_masked_fragments_and_no_others(tmp_path):
+    shown = " ".join(mask_term(t, "char") for t in (" the ", " the", "qzx ", "!!", " qzx "))
+    assert shown == "‹_the_› ‹_•••› ‹•••_› ‹!!› ‹_•••_›"
+    for suffix, escape in ((".csv", str), (".md", md_escape), (".tex", tex_escape), (".html", html.escape)):
+        for name, text, faulty in (("good", shown, 0), ("planted", "‹_th›", 1), ("half", "‹the_›", 1)):
+            (tmp_path/f"{suffix[1:]}-{name}").mkdir()
+            (tmp_path/f"{suffix[1:]}-{name}"/f"a{suffix}").write_text(escape(text), encoding="utf-8")
+            assert len(scan(tmp_path/f"{suffix[1:]}-{name}", ordinary_words())) == faulty, (suffix, name)
 
 
 # %% ../nbs/27_report.ipynb #82f1b69c
