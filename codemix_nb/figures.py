@@ -152,6 +152,7 @@ def _draw_source(ax, part, models, shift, i, label):
     for column, hollow, what in (("inside", False, "within the folds"), ("across", True, "trained on the other source")):
         if part[column].notna().any(): ax.plot(part[column], y, ls="", **_mark(i, hollow=hollow, markersize=5.5), label=f"{label}, {what}")
 
+# %% ../nbs/26_figures.ipynb #a97b3c60
 def by_source(results) -> mpl.figure.Figure | None: # nothing if no corpus has two sources
     "Macro-F1 inside each source and across sources."
     table = tables.by_source(results)
@@ -228,6 +229,7 @@ def _draw_seeds(ax, part, alpha):
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}")
     ax.yaxis.set_major_formatter(lambda p, _: f"{p:g}")
 
+# %% ../nbs/26_figures.ipynb #e64d02b9
 def coming_star(results) -> mpl.figure.Figure | None: # nothing if the study names no such contrast
     "p of one contrast under every seed of the folds, plain and corrected."
     table, alpha = tables.coming_star(results), results.study["alpha"]
@@ -273,6 +275,7 @@ def _draw_rates(ax, part):
         if max(row.abusive, row.harmless) < tables.LEAST: _beside(ax, y, "too few", .02, fontsize=7)
     _beside(ax, -.85, "abusive / harmless", fontsize=7)
 
+# %% ../nbs/26_figures.ipynb #1db95f38
 def errors(results) -> mpl.figure.Figure:
     "Misses and false alarms of the best model, slice by slice."
     table, top, names = tables.errors(results), tables.best_models(results), tables.corpora_of(results)

@@ -355,7 +355,7 @@ figure{margin:1.4rem 0}figure img{display:block;width:100%;max-width:56rem;heigh
 figcaption,.caption{font:.86rem/1.5 system-ui,sans-serif;color:var(--soft);max-width:52rem;margin:.5rem 0}
 .scroll{overflow-x:auto;margin:.4rem 0 1rem;background:linear-gradient(90deg,var(--paper) 40%,#fdfcfa00) 0 0/3rem 100%,linear-gradient(270deg,var(--paper) 40%,#fdfcfa00) 100% 0/3rem 100%,linear-gradient(90deg,#0003,#0000) 0 0/.7rem 100%,linear-gradient(270deg,#0003,#0000) 100% 0/.7rem 100%;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll}
 table{border-collapse:collapse;font:.83rem/1.45 system-ui,sans-serif;font-variant-numeric:tabular-nums;border-top:2px solid var(--ink);border-bottom:2px solid var(--ink)}
-th,td{padding:.28rem .75rem .28rem 0;text-align:left;vertical-align:top}td:not(.n){min-width:4.5em}.n,tbody th{white-space:nowrap}
+th,td{padding:.28rem .75rem .28rem 0;text-align:left;vertical-align:top}td:not(.n){min-width:4.5em}td.n,tbody th{white-space:nowrap}
 thead th{border-bottom:1px solid var(--ink);font-weight:600;vertical-align:bottom;white-space:normal}tbody th{font-weight:600}tr.corpus th{padding-top:.7rem;border-bottom:1px solid var(--line);color:var(--blue)}.n{text-align:right}
 tbody tr:hover>*{background:#f1eee8}summary{cursor:pointer;font:.9rem/1.6 system-ui,sans-serif;color:var(--blue)}
 .text .files{font:.82rem/1.6 system-ui,sans-serif;color:var(--soft);max-width:none}code{font:.9em ui-monospace,Menlo,Consolas,monospace;background:#f1eee8;padding:.05em .3em;border-radius:.2em}
@@ -365,10 +365,10 @@ footer{margin-top:4rem;padding-top:1.2rem;padding-bottom:3rem;border-top:1px sol
 """
 
 # %% ../nbs/27_report.ipynb #e28f53a6
-NARROW = """@media(max-width:40rem){body{font-size:16px}th,td{padding-right:.5rem}.words{display:block}.words dd{margin-bottom:.5rem}}
+NARROW = """@media(max-width:40rem){body{font-size:16px}th,td{padding-right:.5rem}td:not(.n){min-width:7em}.words{display:block}.words dd{margin-bottom:.5rem}}
 @media print{@page{margin:1.6cm}body{font-size:10pt;background:#fff}main,header,footer,nav{max-width:none;padding:0}nav,.files{display:none}h2{margin-top:1.6rem}
-h1,h2,h3,.caption,summary{break-after:avoid}section>h2+p{break-before:avoid}figure,tr{break-inside:avoid}figure img{max-width:100%;max-height:20cm;object-fit:contain}p{orphans:3;widows:3}
-thead{display:table-header-group}.scroll{overflow:visible;background:none}table{font-size:6.6pt;width:100%}.n,th,td,tbody th{white-space:normal;overflow-wrap:normal}td:not(.n){min-width:0}th,td{padding:.12rem .3rem .12rem 0}
+h1,h2,h3,.caption,summary{break-after:avoid}section>h2+p{break-before:avoid}figure,tr{break-inside:avoid}figure{break-before:avoid}figure img{max-width:100%;max-height:20cm;object-fit:contain}p{orphans:3;widows:3}
+thead{display:table-header-group}.scroll{overflow:visible;background:none}table{font-size:6.6pt;width:100%}th,td,tbody th{white-space:normal;overflow-wrap:normal}td.n{white-space:nowrap}figcaption,.caption,summary{font-size:8.5pt}.words{font-size:9pt}td:not(.n){min-width:0}th,td{padding:.12rem .3rem .12rem 0}
 details::details-content{content-visibility:visible;block-size:auto}details>summary{list-style:none}a{color:inherit;text-decoration:none}}
 """
 
@@ -517,6 +517,7 @@ METHOD = (r"Differences between models are tested fold by fold with the correcte
           r"a Bayesian correlated t-test~\cite{corani} adds the probability of practical equivalence, within $\pm$ %s. NB-SVM follows Wang and Manning~\cite{wang}, the convolution Kim~\cite{kim}.")
 LABELS = "A label says what an annotator marked, and criticism of politicians is often marked abusive. The models are instruments for research, not for deployment."
 
+# %% ../nbs/27_report.ipynb #f3a86b12
 def _method(results):
     "How the scores were made, and what the labels mean, as LaTeX."
     said = [f"{tables.title_of(c, results)}: {f['label_meaning']}." for c, f in results.provenance.items() if f.get("label_meaning")]

@@ -2,7 +2,7 @@
 import pytest
 from conftest import ROOT
 
-from codemix_nb import results, significance
+from codemix_nb import results, significance, tables
 
 pytestmark = pytest.mark.skipif(not (ROOT / "reports/paper/results.parquet").exists(), reason="reports/paper is not committed yet")
 
@@ -74,3 +74,32 @@ def test_stars_stand_on_declared_contrasts_only(paper):
     table = significance.contrast_table(paper.main, paper.study)
     declared = {c["name"] for c in paper.study["contrasts"]}
     assert set(table.contrast) == declared and set(table[table.star].verdict) <= {"supported"}
+
+
+def test_the_watched_contrast_is_the_declared_one_and_its_seeds_are_counted(paper):
+    table = tables.coming_star(paper)
+    assert {(a, b) for a, b in zip(table.a, table.b)} == {("svm-rbf", "svm")}
+    counts = table.groupby("corpus")[["significant_plain", "significant_corrected"]].sum()
+    assert counts.loc[NE].tolist() == [7, 5] and counts.loc[TE].tolist() == [0, 0]
+
+
+def test_no_fragment_of_a_word_is_shown(paper):
+    from codemix_nb.report import is_ordinary
+    fragments = paper.terms[paper.terms.kind == "char"].term.str.strip("‹›")
+    assert len(fragments) and all(not set(f) - set("•_") or is_ordinary(f.replace("_", " "), "char") for f in fragments)
+
+
+def test_what_holds_is_declared_and_what_is_highest_only_measured(paper):
+    found = tables.findings(paper)
+    held = found[found.kind == "holds"].sentence
+    assert len(held) == 8 and held.iloc[1:].str.contains("Holm p").all() and not held.str.contains("highest|best").any()
+    assert found[found.kind == "measured"].sentence.str.contains("highest mean").all()
+    said = " ".join(found.sentence)
+    for rate in ("22.0", "35.2", "5.6", "10.0", "4.0", "4.8", "0.8", "1.6"): assert f"{rate}\u00a0%" in said, rate
+    assert "2/9" in said
+
+
+def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
+    table = tables.by_source(paper).set_index(["model", "tested_on"])
+    row = table.loc[("nbsvm", "id")]
+    assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001) and row.across == pytest.approx(.575, abs=.001)

@@ -87,6 +87,29 @@ def test_the_scan_takes_masked_fragments_and_no_others(tmp_path):
             assert len(scan(tmp_path/f"{suffix[1:]}-{name}", ordinary_words())) == faulty, (suffix, name)
 
 
+# %% ../nbs/27_report.ipynb #c4fd0a96
+def test_the_page_keeps_claims_and_measurements_apart(tmp_path):
+    from codemix_nb.report import _lead, _lists
+    found = tables.findings(results := _dice(tmp_path))
+    said = _lead(results, found)
+    order = [said.index(f"<h3>{head}") for head in HEADS.values()]
+    assert order == sorted(order) and "best of" not in said and "highest mean" in said[order[2]:] and "highest mean" not in said[:order[2]]
+    assert "published corpora" not in said and "2 repeats" in said
+    fake = _dice(tmp_path, generated=True)
+    assert "What holds" not in (said := _lead(fake, tables.findings(fake))) and "flags" in said
+    assert _lists(found, results.study).count(r"\begin{itemize}") == 3
+
+
+# %% ../nbs/27_report.ipynb #de51b8a7
+def test_a_corpus_has_a_row_of_its_own_and_links_lead_to_committed_notebooks(tmp_path):
+    results = _dice(tmp_path)
+    save_table(tables.main(results), "52_main", results, "Caption.")
+    table, rows = html_table((tmp_path/"tables"/"52_main.md").read_text())[1:]
+    assert table.count('class="corpus"') == 2 and table.count("<tr>") == rows + 1 and ">Corpus<" not in table
+    notebook = next(p for p in experiments() if p.stem == "52_main")
+    assert 'href="../../nbs/experiments/52_main.ipynb"' in section(tmp_path, notebook) and 'href="notebooks/' not in section(tmp_path, notebook)
+
+
 # %% ../nbs/27_report.ipynb #82f1b69c
 def test_text_is_escaped_everywhere(tmp_path):
     nasty = "<script>alert(1)</script> | **b** & \\ $x_1$ {y} % \"q\""
