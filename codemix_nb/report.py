@@ -44,9 +44,10 @@ def is_ordinary(
 ) -> bool:
     "May this n-gram be shown? Every run of letters must be a listed word, in a character n-gram with an edge on both sides; digits never pass."
     words, term = ordinary_words() if words is None else words, term.lower()
-    parted = "".join(" " if _harmless(c) else c for c in term)
-    runs, whole = parted.split(), kind == "word" or parted[:1] == parted[-1:] == " "
-    return all(run in words for run in runs) and whole if runs else bool(term.strip())
+    parted = lambda text: "".join(" " if _harmless(c) else c for c in text)
+    runs, edges = [parted(token).split() for token in term.split()], parted(term)[:1] == parted(term)[-1:] == " "
+    if not any(runs): return bool(term.strip())
+    return all(len(token) < 2 and all(run in words for run in token) for token in runs) and (kind == "word" or edges)
 
 # %% ../nbs/27_report.ipynb #f034e551
 def mask_term(
