@@ -369,7 +369,7 @@ footer{margin-top:4rem;padding-top:1.2rem;padding-bottom:3rem;border-top:1px sol
 NARROW = """@media(max-width:40rem){body{font-size:16px}th,td{padding-right:.5rem}td:not(.n){min-width:7em}.words{display:block}.words dd{margin-bottom:.5rem}}
 @media print{@page{margin:1.6cm}body{font-size:10pt;background:#fff}main,header,footer,nav{max-width:none;padding:0}nav,.files{display:none}h2{margin-top:1.6rem}
 h1,h2,h3,.caption,summary{break-after:avoid}section>h2+p{break-before:avoid}figure,tr{break-inside:avoid}figure{break-before:avoid}figure img{max-width:100%;max-height:20cm;object-fit:contain}p{orphans:3;widows:3}
-thead{display:table-header-group}.scroll{overflow:visible;background:none}table{font-size:6.6pt;width:100%}th,td,tbody th{white-space:normal;overflow-wrap:normal}td.n{white-space:nowrap}figcaption,.caption,summary{font-size:8.5pt}.words{font-size:9pt}td:not(.n){min-width:0}th,td{padding:.12rem .3rem .12rem 0}
+thead{display:table-header-group}.scroll{overflow:visible;background:none}table{font-size:6.6pt;width:100%}th,td,tbody th{white-space:normal;overflow-wrap:normal}td.n{white-space:nowrap}figcaption,.caption,summary{font-size:8.5pt}.words{font-size:9pt}td:not(.n){min-width:0}th,td{padding:.12rem .5rem .12rem 0}
 details::details-content{content-visibility:visible;block-size:auto}details>summary{list-style:none}a{color:inherit;text-decoration:none}}
 """
 

@@ -405,7 +405,7 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
             "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error", "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
             "ungrouped": "Ungrouped folds", "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped", "star": "Star", "n": "Paired folds", "emptied_share": "Emptied share", "settings": "Settings",
             "inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source", "train_across": "Trained on (other source)", "rows": "Rows",
-            "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "abusive": "Abusive comments", "misses": "Of them missed", "harmless": "Harmless comments",
+            "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
             "false_alarms": "Of them flagged", "error": "Error, all", "languages": "Languages", "train_rows": "Training comments", "train_fraction": "Share of training"}
 SIGNED = {"difference", "gain", "ungrouped_gain", "change"}
 SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses"}
