@@ -596,13 +596,19 @@ def on_folds(
     if len(twice): raise CodemixError(f"{path}, row {twice.row.iloc[0]}, column 'id': {twice.id.iloc[0]!r} stands twice in repeat {twice['repeat'].iloc[0]}")
     placed = predictions.merge(folds[[*keys, "fold"]], on=keys, how="left")
     lost = placed[placed.fold.isna()]
-    if len(lost): raise CodemixError(f"{path}, row {lost.row.iloc[0]}: no published fold for corpus {lost.corpus.iloc[0]!r}, repeat {lost['repeat'].iloc[0]}, "
-                                     f"id {lost.id.iloc[0]!r}")
+    if len(lost): raise CodemixError(f"{path}, row {lost.row.iloc[0]}, {_not_published(lost.iloc[0], folds)}")
     _same_folds(placed, path)
     _complete(predictions, folds, path)
     return placed.astype({"fold": int})
 
 # %% ../nbs/29_cli.ipynb #eabc8b49
+def _not_published(lost, folds) -> str:
+    "Which of corpus, repeat and id the published folds do not have."
+    known = folds[folds.corpus == lost.corpus]
+    if not len(known): return f"column 'corpus': {lost.corpus!r} is not in the study, which has {', '.join(folds.corpus.unique())}"
+    if lost["repeat"] not in set(known["repeat"]): return f"column 'repeat': no repeat {lost['repeat']}; {lost.corpus} has {', '.join(map(str, sorted(known['repeat'].unique())))}"
+    return f"column 'id': {lost.id!r} is no comment of {lost.corpus!r}"
+
 def _same_folds(placed, path) -> None:
     "Raise where the file names another fold than the published one."
     wrong = placed[placed.told != placed.fold] if "told" in placed else placed[:0]
