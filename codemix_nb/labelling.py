@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['KINDS', 'CMI_EDGES', 'LATIN_EDGES', 'COLUMNS', 'WARNING', 'strip_people', 'local_salt', 'pseudonym', 'months',
            'Intake', 'script_of', 'intake', 'latin_share', 'bins', 'equal_shares', 'Draw', 'sample_by_mixing', 'Task',
-           'Progress', 'queue', 'Log', 'Session', 'self_agreement', 'as_html', 'Labeller']
+           'Progress', 'queue', 'Log', 'Judgements', 'Session', 'self_agreement', 'as_html', 'Labeller']
 
 # %% ../nbs/09a_labelling.ipynb #563625ff
 import hashlib, hmac, html, json, os, re, secrets, time, unicodedata
@@ -350,66 +350,28 @@ class Log:
 _NAME, COLUMNS = re.compile(r"\w[\w.-]*"), ["item_id", "worker", "label", "tool", "time", "round", "note"]
 _short = lambda text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
-class Session:
-    "One annotator's work on a list of comments; every judgement is on the disk before the next comment is shown."
-    def __init__(self, items, # a frame with id and text, a corpus, or {id: text}
-                 labels, # what can be said
-                 worker: str, # the annotator: letters, digits, dots, dashes
-                 folder, # where the judgements go
-                 seed: int = 0, # of the order
-                 again: float = .1, # share of the items that come back
-                 gap: int = 10, # items between two showings
-                ):
+class Judgements:
+    "What one annotator said so far: a log, and the tables made from it."
+    def __init__(self, texts: dict[str, str], labels: list[str], worker: str, folder, **settings):
         if not _NAME.fullmatch(worker): raise CodemixError(f"annotator {worker!r}: use letters, digits, dots and dashes; it becomes a file name")
-        self.labels, self.texts, self.worker, self.folder = [str(l) for l in labels], _texts_of(items), worker, Path(folder)
-        if len(set(self.labels)) != len(self.labels) or len(self.labels) < 2 or "" in self.labels: raise CodemixError(f"labels {self.labels}: two or more, all different, none empty")
-        self.queue, self.said, self.history, self._at, self._shown = queue(self.texts, worker, seed, again, gap), {}, [], None, None
-        self.log = Log(self.folder/"log"/f"{worker}.jsonl", dict(worker=worker, labels=self.labels, seed=seed, again=again, gap=gap))
+        if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels: raise CodemixError(f"labels {labels}: two or more, all different, none empty")
+        self.texts, self.labels, self.worker, self.folder, self.said, self.history = texts, labels, worker, Path(folder), {}, []
+        self.log = Log(self.folder/"log"/f"{worker}.jsonl", dict(worker=worker, labels=labels, **settings))
         for row, record in enumerate(self.log.records[1:], 2): self._keep(self._same_text(record, row))
         self._write()
-    def next(self) -> Task | None:
-        "The current task; nothing when all is done."
-        key = self._at or next((k for k in self.queue if k not in self.said and not (k[1] and not self._label(k[0], False))), None)
-        if key != self._shown: self._shown, self._since = key, time.monotonic()
-        if key is None: return None
-        earlier = self.said.get(key, {})
-        return Task(key[0], self.texts[key[0]], key[1], earlier.get("label"), earlier.get("note", ""))
-    def judge(self, label: str | None, # one of the labels; nothing skips
-              note: str = "") -> Task | None: # the next task
-        "Answer the current task and go on; raises `CodemixError` for a label that is not among those given."
-        if label is not None and label not in self.labels: raise CodemixError(f"label {label!r} is not among {', '.join(self.labels)}")
-        if (task := self.next()) is None: raise CodemixError(f"{self.worker}: nothing left to judge")
-        record = dict(item_id=task.item_id, again=task.again, label=label, note=note, time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-                      seconds=round(time.monotonic() - self._since, 2), text=_short(task.text))
+    def add(self, record: dict) -> None:
+        "Put a judgement on the disk, then into the tables."
         self.log.append(record)
         self._keep(record)
-        self._at = self._shown = None
         self._write()
-        return self.next()
-    def skip(self, note: str = "") -> Task | None:
-        "Leave the current task unanswered and go on."
-        return self.judge(None, note)
-    def back(self) -> Task | None:
-        "Go to the task answered before the current one; at the first it stays."
-        place = self.history.index(self._at) if self._at else len(self.history)
-        if self.history: self._at = self.history[max(place - 1, 0)]
-        return self.next()
-    def forward(self) -> Task | None:
-        "Go to where the work goes on, without changing anything."
-        self._at = None
-        return self.next()
-    @property
-    def progress(self) -> Progress:
-        "How far the work is."
-        due = [k for k in self.queue if k in self.said or not k[1] or (k[0], False) not in self.said or self._label(k[0], False)]
-        done = [k for k in due if k in self.said]
-        return Progress(len(done), len(due), sum(not self._label(*k) for k in done), sum(k[1] for k in done))
+    def label(self, item_id: str, again: bool = False) -> str | None:
+        "What counts about a task: the latest label; nothing for one that is open or skipped."
+        return self.said.get((item_id, again), {}).get("label")
     def table(self, again: bool = False, # the repeats instead
              ) -> pd.DataFrame: # item_id, worker, label, tool, time, round, note
         "What was said, one row an item, in the order of the work; a skipped item has an empty label."
         rows = [[i, self.worker, r["label"] or "", "codemix_nb", r["time"], 1, r["note"]] for i, a in self.history if a == again for r in [self.said[i, a]]]
         return pd.DataFrame(rows, columns=COLUMNS)
-    def _label(self, *key): return self.said.get(key, {}).get("label")
     def _same_text(self, record: dict, row: int) -> dict:
         text = self.texts.get(record["item_id"])
         if text is None or _short(text) == record["text"]: return record
@@ -421,6 +383,55 @@ class Session:
     def _write(self) -> None:
         for again, file in ((False, self.folder/f"{self.worker}.csv"), (True, self.folder/"again"/f"{self.worker}.csv")):
             if len(made := self.table(again)): atomic_write(file, lambda part: made.to_csv(part, index=False))
+
+# %% ../nbs/09a_labelling.ipynb #51814ad8
+class Session(Judgements):
+    "One annotator's work on a list of comments; every judgement is on the disk before the next comment is shown."
+    def __init__(self, items, # a frame with id and text, a corpus, or {id: text}
+                 labels, # what can be said
+                 worker: str, # the annotator: letters, digits, dots, dashes
+                 folder, # where the judgements go
+                 seed: int = 0, # of the order
+                 again: float = .1, # share of the items that come back
+                 gap: int = 10, # items between two showings
+                ):
+        super().__init__(_texts_of(items), [str(l) for l in labels], worker, folder, seed=seed, again=again, gap=gap)
+        self.queue, self._at, self._shown = queue(self.texts, worker, seed, again, gap), None, None
+    def next(self) -> Task | None:
+        "The current task; nothing when all is done."
+        key = self._at or next((k for k in self.queue if k not in self.said and (not k[1] or self.label(k[0]))), None)
+        if key != self._shown: self._shown, self._since = key, time.monotonic()
+        if key is None: return None
+        earlier = self.said.get(key, {})
+        return Task(key[0], self.texts[key[0]], key[1], earlier.get("label"), earlier.get("note", ""))
+    def judge(self, label: str | None, # one of the labels; nothing skips
+              note: str = "") -> Task | None: # the next task
+        "Answer the current task and go on; raises `CodemixError` for a label that is not among those given."
+        if label is not None and label not in self.labels: raise CodemixError(f"label {label!r} is not among {', '.join(self.labels)}")
+        if (task := self.next()) is None: raise CodemixError(f"{self.worker}: nothing left to judge")
+        self.add(dict(item_id=task.item_id, again=task.again, label=label, note=note, time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+                      seconds=round(time.monotonic() - self._since, 2), text=_short(task.text)))
+        self._at = self._shown = None
+        return self.next()
+    def skip(self, note: str = "") -> Task | None:
+        "Leave the current task unanswered and go on."
+        return self.judge(None, note)
+    def back(self) -> Task | None:
+        "Go to the task answered before the current one; at the first it stays."
+        shown = [k for k in self.history if k[0] in self.texts]
+        place = shown.index(self._at) if self._at else len(shown)
+        if shown: self._at = shown[max(place - 1, 0)]
+        return self.next()
+    def forward(self) -> Task | None:
+        "Go to where the work goes on, without changing anything."
+        self._at = None
+        return self.next()
+    @property
+    def progress(self) -> Progress:
+        "How far the work is."
+        due = [k for k in self.queue if k in self.said or not k[1] or (k[0], False) not in self.said or self.label(k[0])]
+        done = [k for k in due if k in self.said]
+        return Progress(len(done), len(due), sum(not self.label(*k) for k in done), sum(k[1] for k in done))
 
 # %% ../nbs/09a_labelling.ipynb #b57f92e0
 def self_agreement(folder, # of the sessions

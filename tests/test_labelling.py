@@ -203,6 +203,13 @@ def test_changed_settings_and_texts_are_told(tmp_path):
     with pytest.raises(CodemixError, match="row 2: the text of item"): Session({i: t.upper() for i, t in texts(40).items()}, TWO, "asha", tmp_path)
     assert len(Session(texts(60), TWO, "asha", tmp_path).table()) == 1
 
+def test_judged_items_that_left_the_list_stay_judged(tmp_path):
+    session = opened(tmp_path)
+    gone = session.next().item_id
+    session.judge("yes"); session.judge("no")
+    fewer = Session({i: t for i, t in texts(40).items() if i != gone}, TWO, "asha", tmp_path)
+    assert gone in fewer.table().item_id.tolist() and fewer.back().item_id != gone and fewer.back().item_id != gone
+
 
 # %% ../nbs/09a_labelling.ipynb #4689a020
 def test_self_agreement_counts_what_was_said_twice(tmp_path):
