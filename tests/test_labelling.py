@@ -179,6 +179,8 @@ def test_torn_and_broken_logs(tmp_path):
         log.write_bytes(good[:cut])
         again = opened(tmp_path)
         assert len(again.table()) == 0 and again.log.torn == cut - (good[:cut].rfind(b"\n") + 1)
+        again.judge("no")
+        assert opened(tmp_path).table().label.tolist() == ["no"]
     log.write_bytes(good[:30] + b"\n" + good[30:])
     with pytest.raises(CodemixError, match="row 1: not a line"): opened(tmp_path)
 

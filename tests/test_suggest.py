@@ -49,9 +49,9 @@ def test_diverse_covers_the_pool_and_leaves_out_what_is_labelled():
 
 def test_uncertain_asks_where_the_model_doubts():
     y = np.array([1]*20 + [0]*20)
-    texts = ["gadha murkha"]*20 + ["ramro mitho"]*20 + ["gadha ramro"]*3 + ["gadha murkha xyz", "ramro mitho xyz"]
-    picked = suggest(texts, range(40), y, 3, "uncertain")
-    assert picked[0] in (40, 41, 42)
+    texts = ["gadha murkha"]*20 + ["ramro mitho"]*20 + ["gadha murkha xyz", "ramro mitho xyz"]*15 + ["gadha ramro"]*3
+    picked = suggest(texts, range(40), y, 2, "uncertain")
+    assert picked[0] >= 70
     assert suggest(texts, range(10), y[:10], 3, "uncertain").tolist() == suggest(texts, range(10), y[:10], 3, "diverse").tolist()
 
 
