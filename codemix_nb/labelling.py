@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from .corpora import Ledger, _read_any, sha256_of
+from .corpora import Ledger, sha256_of
+from .files import read_any
 from .mixing import cmi
 from .paths import CodemixError, atomic_write, paths
 from .sameness import groups
@@ -118,12 +119,14 @@ def _json(path: Path) -> list:
     if len(lists) != 1: raise CodemixError(f"{path}: expected one list of records, found {len(lists)}")
     return lists[0]
 
-def _export(path: Path) -> tuple[pd.DataFrame, int]:
-    "An export as a flat frame of strings, nested keys joined by dots, and the number of its first record."
-    if path.suffix.lower() == ".json" and path.exists(): frame, first = pd.json_normalize(_json(path)), 1
-    else: frame, first = _read_any(path)
+def _export(path: Path) -> tuple[pd.DataFrame, list[int]]:
+    "An export as a flat frame of strings, nested keys joined by dots, and the row of each record."
+    if path.suffix.lower() == ".json" and path.exists():
+        frame = pd.json_normalize(_json(path))
+        rows = list(range(1, len(frame) + 1))
+    else: frame, rows = (found := read_any(path)).frame, found.rows.tolist()
     if frame.map(lambda v: isinstance(v, dict)).any(axis=None): frame = pd.json_normalize(frame.to_dict("records"))
-    return frame.astype(object).where(frame.notna(), "").astype(str), first
+    return frame.astype(object).where(frame.notna(), "").astype(str), rows
 
 # %% ../nbs/09a_labelling.ipynb #ea68c934
 _PERSON = re.compile(r"(?:^|[._ ])(?:author|user|name|channel|profile|handle|commenter|from|sender)|(?:author|user|channel|profile)_?(?:id|name)", re.I)
@@ -182,13 +185,13 @@ def intake(path, # CSV, TSV, XLSX, Parquet, JSON or JSON lines, as exported
           ) -> Intake: # a frame of id, text, platform, month, author, copies
     "Read an export, take people out first, drop blank and repeated comments; raises `CodemixError` naming file and column."
     path = Path(path)
-    raw, first = _export(path)
+    raw, rows = _export(path)
     for column in filter(None, [text, date]):
         if column not in raw: raise CodemixError(f"{path}: no column {column!r}; the file has: {', '.join(raw)}")
     people = _people(raw, author, {text, platform, date}, str(path))
     plain = raw[text].map(_unwrapped)
     texts, replaced = strip_people(plain, {v for c in people for v in raw[c] if v.strip()})
-    frame = pd.DataFrame(dict(id=[f"{name}{i + first}" for i in range(len(raw))], text=texts, platform=raw[platform] if platform in raw else platform,
+    frame = pd.DataFrame(dict(id=[f"{name}{row}" for row in rows], text=texts, platform=raw[platform] if platform in raw else platform,
         month=months(raw[date], day_first, f"{path}, column {date!r}") if date else "", author=[pseudonym(v, salt) if v.strip() else "" for v in raw[people[0]]] if people else ""))
     ledger = Ledger(len(frame))
     _told_in(ledger, replaced, raw, frame.month, int((plain != raw[text]).sum()), [c for c in raw if c not in (text, platform, date)])

@@ -8,7 +8,7 @@ __all__ = ['PLACEHOLDERS', 'GENERATED', 'RENDERED', 'CSS', 'NARROW', 'MODEL_WORD
            'is_ordinary', 'mask_term', 'md_escape', 'tex_escape', 'to_markdown', 'to_latex', 'save_table',
            'save_figure', 'experiments', 'check_parameters', 'plain_notebook', 'run_notebook', 'run_notebooks',
            'inline', 'intro', 'read_markdown', 'html_table', 'document', 'section', 'page', 'front', 'paper', 'render',
-           'words_in', 'allowed_words', 'faults', 'scan', 'differences', 'changed_results', 'verify']
+           'words_in', 'allowed_words', 'faults', 'scan', 'differences', 'changed_results', 'published', 'verify']
 
 # %% ../nbs/27_report.ipynb #b8e1b8fb
 import hashlib, html, io, json, os, re, shutil, subprocess, sys, tempfile
@@ -225,7 +225,7 @@ def _environment():
     "What a notebook's process inherits: one thread, and this very library."
     library = str(Path(__file__).resolve().parents[1]) if "__file__" in globals() else str(paths.root)
     return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")])),
-                         "PYDEVD_DISABLE_FILE_VALIDATION": "1", "CODEMIX_REPORTS": str(paths.reports)}
+                         "PYDEVD_DISABLE_FILE_VALIDATION": "1", "CODEMIX_REPORTS": str(paths.reports), "CODEMIX_HOME": str(paths.home)}
 
 def run_notebook(
     notebook: Path,
@@ -288,7 +288,11 @@ def run_notebooks(study: str, workers: int = 2, force: bool = False) -> list[str
     if due: len(results.scores)
     with ThreadPoolExecutor(workers) as pool:
         jobs = [pool.submit(run_notebook, nb, study, results.folder/"notebooks") for nb in due]
-        for job in tqdm(jobs, desc=f"render {study}", disable=not sys.stderr.isatty()): job.result()
+        try:
+            for job in tqdm(jobs, desc=f"render {study}", disable=not sys.stderr.isatty()): job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     _sweep(results.folder, notebooks)
     stamps = {nb.stem: [keys[nb.stem], _hash(_made(results.folder, nb.stem))] for nb in notebooks}
     atomic_write(_stamps(results.folder), lambda p: p.write_text(json.dumps(stamps)))
@@ -711,12 +715,18 @@ def changed_results(study: str) -> list[str]:
     return [f"{study}/{name}: " + ("its hash is not the one in the manifest" if found[name] else "missing") for name in told if found[name] != told[name]]
 
 # %% ../nbs/27_report.ipynb #2afa8574
+def published() -> list[str]: # names
+    "Studies with a page that git does not ignore; all with a page where git has no say."
+    names = sorted(p.parent.name for p in paths.reports.glob("*/index.html") if p.parent.name not in UNLISTED)
+    told = subprocess.run(["git", "check-ignore", *(str(paths.reports/n) for n in names)], cwd=paths.root, capture_output=True, text=True) if names else None
+    return [n for n in names if told is None or str(paths.reports/n) not in told.stdout.splitlines()]
+
 def verify(
-    study: str | None = None, # every study with a page when not given
+    study: str | None = None, # every published study when not given
     workers: int = 2,
 ) -> list[str]: # problems, none if all is well
     "Render again elsewhere, compare byte for byte, and scan the reports."
-    names = [study] if study else sorted(p.parent.name for p in paths.reports.glob("*/index.html") if p.parent.name not in UNLISTED)
+    names = [study] if study else published()
     if not names: raise CodemixError(f"nothing to verify: {paths.reports} holds no rendered study")
     problems = []
     for name in names:
@@ -726,4 +736,4 @@ def verify(
             with _reports_at(Path(scratch)): render(name, workers)
             _stamps(again).unlink(missing_ok=True)
             problems += differences(paths.reports/name, again)
-    return problems + ([f"{study}/{line}" for line in scan(paths.reports/study)] if study else scan())
+    return problems + [f"{name}/{line}" for name in names for line in scan(paths.reports/name)]

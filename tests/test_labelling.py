@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from codemix_nb.corpora import Ledger, _read_any, sha256_of
+from codemix_nb.corpora import Ledger, sha256_of
+from codemix_nb.files import read_any
 from codemix_nb.mixing import cmi
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.sameness import groups
