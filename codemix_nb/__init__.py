@@ -14,6 +14,10 @@ _HOMES = {
     "folds": ("assign",),
     "classical": ("MODELS",),
     "tuning": ("Tuned",),
+    "catalogue": ("load_tokens", "load_pairs", "load_lexicon"),
+    "lid": ("load_lid",),
+    "annotation": ("read_annotations", "agreement"),
+    "audit": ("certificate",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -33,7 +33,7 @@ def test_every_promised_name_exists():
     for name in codemix_nb._HOME_OF: assert getattr(codemix_nb, name) is not None
 
 
-@pytest.mark.parametrize("module", ["corpora", "text", "folds", "sameness", "ngrams", "classical", "results", "significance"])
+@pytest.mark.parametrize("module", ["corpora", "text", "folds", "sameness", "ngrams", "classical", "results", "significance", "catalogue", "lid", "mixing", "romanise", "annotation", "audit"])
 def test_a_library_module_loads_no_torch_and_no_plots(module):
     assert not {"torch", "matplotlib", "seaborn", "papermill", "nbdev"} & set(loaded(f"import codemix_nb.{module}"))
 
