@@ -33,14 +33,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     "Base of all models: subclasses give `_fit(texts, y01, groups)` and `_proba1(texts)`, the probability of the second class."
     version = "1"
     search_space: tuple = ({},)
-    def fit(self, X, y, groups=None):
-        "Fit on texts; `groups` keep near-duplicates together in every inner split (clustered on the spot when not given)."
+    weighs = False
+    def fit(self, X, y, groups=None, sample_weight=None):
+        "Fit on texts; `groups` keep near-duplicates together in every inner split (clustered on the spot when not given); a model that `weighs` counts each row by its weight."
         texts, y = as_texts(X), np.asarray(y)
         if len(texts) != len(y): raise CodemixError(f"{len(texts)} texts but {len(y)} labels")
         self.classes_, y01 = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2: raise CodemixError(f"expected two classes, found {len(self.classes_)}: {', '.join(map(str, self.classes_[:5]))}")
-        self._fit(texts, y01.astype(np.int64), None if groups is None else np.asarray(groups))
+        self._fit(texts, y01.astype(np.int64), None if groups is None else np.asarray(groups), **self._given(sample_weight, len(y)))
         return self
+    def _given(self, weight, rows):
+        if weight is None: return {}
+        if not self.weighs: raise CodemixError(f"{type(self).__name__} gives every row the same weight; LR, LinearMachine and NBMachine can weigh rows")
+        if np.shape(weight) != (rows,): raise CodemixError(f"{rows} texts but {np.size(weight)} weights")
+        return {"weight": np.asarray(weight, dtype=float)}
     def predict_proba(self, X) -> np.ndarray: # (n, 2)
         "Probabilities of the two classes in the order of `classes_`."
         if not hasattr(self, "classes_"): raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
@@ -68,29 +74,30 @@ class Majority(TextClassifier):
 # %% ../nbs/13_classical.ipynb #461d33a3
 class NgramModel(TextClassifier):
     "A model on the TF-IDF of an n-gram space."
-    def _fit(self, texts, y, groups):
+    def _fit(self, texts, y, groups, **weight):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         self.tfidf_ = TfidfSpace(self.space, self.min_df).fit(texts)
-        if len(self.tfidf_.fitted_.columns): self._learn(texts, y)
-        else: self._nothing(y)
-        self._after(texts, y, groups)
-    def _nothing(self, y): raise CodemixError(f"no n-gram occurs in {self.min_df} training comments; {type(self).__name__} has nothing to learn from")
-    def _after(self, texts, y, groups): pass
+        if len(self.tfidf_.fitted_.columns): self._learn(texts, y, **weight)
+        else: self._nothing(y, **weight)
+        self._after(texts, y, groups, **weight)
+    def _nothing(self, y, **weight): raise CodemixError(f"no n-gram occurs in {self.min_df} training comments; {type(self).__name__} has nothing to learn from")
+    def _after(self, texts, y, groups, **weight): pass
     def _x(self, texts): return self.tfidf_.transform(texts)
 
 # %% ../nbs/13_classical.ipynb #8e80d6e0
 class Linear:
     "What linear models share: a weighted sum, and the prior alone when a treatment left no n-gram at all."
-    def _nothing(self, y): self.coef_, self.intercept_ = np.zeros(0), float(logit(y.mean()))
+    weighs = True
+    def _nothing(self, y, weight=None): self.coef_, self.intercept_ = np.zeros(0), float(logit(np.average(y, weights=weight)))
     def decision_function(self, X): return self._x(as_texts(X)) @ self.coef_ + self.intercept_
 
 class LR(Linear, NgramModel):
     "Logistic regression, L2, lbfgs."
     search_space = tuple({"C": c} for c in (.1, .3, 1, 3, 10, 30))
     def __init__(self, C=1., space="both-folded", min_df=2, max_iter=1000): self.C, self.space, self.min_df, self.max_iter = C, space, min_df, max_iter
-    def _learn(self, texts, y):
+    def _learn(self, texts, y, weight=None):
         from sklearn.linear_model import LogisticRegression
-        m = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(self._x(texts), y)
+        m = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(self._x(texts), y, sample_weight=weight)
         self.coef_, self.intercept_ = m.coef_[0], float(m.intercept_[0])
     def _proba1(self, texts): return expit(self.decision_function(texts))
     @property
@@ -99,24 +106,27 @@ class LR(Linear, NgramModel):
 # %% ../nbs/13_classical.ipynb #6a6137df
 def platt(decisions: np.ndarray, # out-of-fold decisions
           y: np.ndarray, # 0 or 1
+          weight: np.ndarray | None = None, # of each row; 1 when not given
          ) -> tuple[float, float]: # slope and intercept of the sigmoid
     "Platt's (1999) sigmoid, as a logistic regression on weighted copies of the two targets."
     from sklearn.linear_model import LogisticRegression
-    target = np.where(y == 1, (y.sum() + 1)/(y.sum() + 2), 1/((1 - y).sum() + 2))
-    m = LogisticRegression(C=1e6).fit(np.tile(decisions, 2)[:, None], np.repeat([1, 0], len(y)), sample_weight=np.concatenate([target, 1 - target]))
+    weight = np.ones(len(y)) if weight is None else weight
+    yes, no = (weight*y).sum(), (weight*(1 - y)).sum()
+    target = np.where(y == 1, (yes + 1)/(yes + 2), 1/(no + 2))
+    m = LogisticRegression(C=1e6).fit(np.tile(decisions, 2)[:, None], np.repeat([1, 0], len(y)), sample_weight=np.concatenate([weight*target, weight*(1 - target)]))
     return float(m.coef_[0, 0]), float(m.intercept_[0])
 
 # %% ../nbs/13_classical.ipynb #378f1d51
 class Machine(NgramModel):
     "A support vector machine with Platt probabilities; `calibrate=False` leaves the sigmoid of the bare decision (while tuning)."
-    def _after(self, texts, y, groups):
+    def _after(self, texts, y, groups, weight=None):
         self.platt_ = (1., 0.)
         if not self.calibrate: return
         groups, out = self._groups(texts, groups), np.zeros(len(y))
         for train, test in folds.inner(y, groups, 3, self.random_state):
-            part = clone(self).set_params(calibrate=False).fit(texts[train], y[train], groups[train])
+            part = clone(self).set_params(calibrate=False).fit(texts[train], y[train], groups[train], None if weight is None else weight[train])
             out[test] = part.decision_function(texts[test])
-        self.platt_ = platt(out, y)
+        self.platt_ = platt(out, y, weight)
     def _proba1(self, texts):
         slope, intercept = self.platt_
         return expit(slope*self.decision_function(texts) + intercept)
@@ -127,10 +137,10 @@ class LinearMachine(Linear, Machine):
     search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10))
     def __init__(self, C=1., space="both-folded", min_df=2, calibrate=True, random_state=0):
         self.C, self.space, self.min_df, self.calibrate, self.random_state = C, space, min_df, calibrate, random_state
-    def _learn(self, texts, y): self._solve(self._x(texts), y)
-    def _solve(self, x, y):
+    def _learn(self, texts, y, weight=None): self._solve(self._x(texts), y, weight)
+    def _solve(self, x, y, weight):
         from sklearn.svm import LinearSVC
-        m = LinearSVC(C=self.C, random_state=self.random_state).fit(x, y)
+        m = LinearSVC(C=self.C, random_state=self.random_state).fit(x, y, sample_weight=weight)
         self.coef_, self.intercept_ = m.coef_[0], float(m.intercept_[0])
     @property
     def n_parameters_(self): return len(self.coef_) + 3
@@ -139,10 +149,11 @@ class LinearMachine(Linear, Machine):
 def log_count_ratio(x: sp.csr_matrix, # training rows
                     y: np.ndarray, # 0 or 1
                     alpha: float = 1., # smoothing
+                    weight: np.ndarray | None = None, # of each row; 1 when not given
                    ) -> np.ndarray: # one ratio a column
     "Naive Bayes log-count ratio of binarised features (Wang and Manning 2012)."
-    present = (x.indices, np.repeat(y, np.diff(x.indptr)))
-    p, q = (alpha + np.bincount(present[0][present[1] == c], minlength=x.shape[1]) for c in (1, 0))
+    label, counts = (np.repeat(v, np.diff(x.indptr)) for v in (y, np.ones(len(y)) if weight is None else weight))
+    p, q = (alpha + np.bincount(x.indices, counts*(label == c), minlength=x.shape[1]) for c in (1, 0))
     return np.log((p/p.sum())/(q/q.sum()))
 
 # %% ../nbs/13_classical.ipynb #c2d374b7
@@ -150,11 +161,11 @@ class NBMachine(LinearMachine):
     "NB-SVM: a linear machine on features scaled by their log-count ratio."
     search_space = tuple({"C": c} for c in (.003, .01, .03, .1, .3, 1))
     def __init__(self, C=.1, space="both-folded", min_df=2, calibrate=True, random_state=0): super().__init__(C, space, min_df, calibrate, random_state)
-    def _learn(self, texts, y):
+    def _learn(self, texts, y, weight=None):
         x, memory = self._x(texts), self.tfidf_.memory_
-        key = ("nb", *self.tfidf_.key_, hashlib.blake2b(y.tobytes(), digest_size=12).digest())
-        ratio = memory.get((*key, "ratio"), lambda: log_count_ratio(x, y))
-        self._solve(memory.get((*key, "rows"), lambda: _scaled(x, ratio)), y)
+        key = ("nb", *self.tfidf_.key_, hashlib.blake2b(y.tobytes() + (b"" if weight is None else weight.tobytes()), digest_size=12).digest())
+        ratio = memory.get((*key, "ratio"), lambda: log_count_ratio(x, y, weight=weight))
+        self._solve(memory.get((*key, "rows"), lambda: _scaled(x, ratio)), y, weight)
         self.coef_ = self.coef_*ratio
 
 def _scaled(x: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:
