@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .corpora import HOLD, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
+from .corpora import HOLD, HOLD_TEST, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
 from .corpora import build, fetch, labels_of, list_corpora, load, provenance_of, register, schema
 from .paths import CodemixError, paths
 from .text import TREATMENTS, scripts
@@ -527,7 +527,7 @@ def found(ledger: pd.DataFrame) -> dict[str, int]: # part → rows
     return {part: int(n.replace(",", "")) for part, n in (p.rsplit(" ", 1) for p in note.split(", "))} if note else {"all": int(rows)}
 
 # %% ../nbs/02a_catalogue.ipynb #c85438b8
-_CENTRAL = {"ne-en-abuse": NE_EN, "te-en-abuse": TE_EN, "hold-telugu": HOLD}
+_CENTRAL = {"ne-en-abuse": NE_EN, "te-en-abuse": TE_EN, "hold-telugu": HOLD, "hold-telugu-test": HOLD_TEST}
 
 def at_hand(name: str) -> bool:
     "Are all files of a set in the mirror folder or, without one, in the cache? The network is never asked."

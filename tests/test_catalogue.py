@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from codemix_nb.corpora import HOLD, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
+from codemix_nb.corpora import HOLD, HOLD_TEST, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
 from codemix_nb.corpora import build, fetch, labels_of, list_corpora, load, provenance_of, register, schema
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import TREATMENTS, scripts

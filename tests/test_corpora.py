@@ -39,6 +39,38 @@ def test_hold_drops_contradictions(needs_mirror):
     assert c.ledger.rows.iloc[0] == 4200 and len(c) == 3978 and c.ledger.set_index("step").rows["conflict"] < 0 and not conflicts(c.frame).any()
 
 
+# %% ../nbs/02_corpora.ipynb #711fbe81
+@pytest.fixture
+def made_test_file(tmp_path, monkeypatch):
+    "A made-up test file in a mirror of its own, and the registered source turned to it."
+    from codemix_nb import corpora
+    from openpyxl import Workbook
+    def write(rows):
+        book = Workbook()
+        for row in rows: book.active.append(row)
+        file = tmp_path/corpora.HOLD_TEST.tail
+        file.parent.mkdir(parents=True, exist_ok=True)
+        book.save(file)
+        monkeypatch.setattr(corpora, "HOLD_TEST", Source(HOLD.repo, HOLD.commit, corpora.HOLD_TEST.path, sha256_of(file)))
+    monkeypatch.setenv("CODEMIX_MIRROR", str(tmp_path))
+    return write
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2)])
+def test_the_test_file_has_no_header(made_test_file, order):
+    rows = [(i + 1, f"made up comment number {i}", "hate" if i % 2 else "Non-Hate ") for i in range(20)]
+    made_test_file([[row[j] for j in order] for row in rows])
+    c = load("hold-telugu-test")
+    assert len(c) == 20 and c.frame.id.tolist()[:2] == ["1", "2"] and c.labels.tolist()[:2] == [0, 1] and c.texts[0] == "made up comment number 0"
+
+def test_a_test_file_without_labels_is_told(made_test_file):
+    made_test_file([(i, f"made up comment {i}", "maybe") for i in range(20)])
+    with pytest.raises(CodemixError, match="no column holds the labels"): load("hold-telugu-test")
+
+def test_a_test_file_that_is_not_there_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_MIRROR", str(tmp_path))
+    with pytest.raises(CodemixError, match="not in the mirror.*443438177db9.*CODEMIX_MIRROR"): load("hold-telugu-test")
+
+
 # %% ../nbs/02_corpora.ipynb #8896ec9a
 @pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet", "jsonl"])
 def test_every_kind_of_file(tmp_path, kind):
