@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from codemix_nb import classical, corpora, folds, results, sameness
+from codemix_nb import auxiliary, classical, corpora, folds, results, sameness
 from codemix_nb.classical import Model
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, call_at, here, paths
@@ -119,6 +119,41 @@ def test_a_file_that_changes_is_read_again(tmp_path):
 def test_a_variant_keeps_what_it_fixes():
     fixed = model_of("mine", {"variants": {"mine": {"model": "svm-rbf", "params": {"C": 5.}}}})
     assert fixed.search_space == ({"gamma": .03}, {"gamma": .1}) and fixed.make().C == 5
+
+
+# %% ../nbs/21_benchmark.ipynb #cbbbe598
+HELPED = TOY | dict(models=["nbsvm", "open"], variants=dict(open=dict(model="nbsvm", treatment="folded", auxiliary=dict(corpora=["sample-te-en"], how="experts", weight=1.))))
+
+def test_a_helped_model_runs_in_its_own_treatment(home):
+    unit = main_units(HELPED)[4]
+    assert (unit.model, unit.treatment) == ("open", "folded")
+    frame, facts = run_unit(unit, HELPED)
+    assert set(json.loads(facts["params"])) == {"estimator__C"} and json.loads(facts["borrowed"])["sample-te-en"][-2]["step"] == "near-copy"
+    assert len(frame) == facts["test_rows"] and estimator_of(unit, HELPED).estimator.others[0].name == "sample-te-en"
+
+def test_key_follows_the_help():
+    keys = []
+    for said in (dict(how="experts"), dict(how="rows"), dict(weight=.5), dict(corpora=["sample-te-en", "sample-te-en"]), dict()):
+        study = HELPED | dict(variants=dict(open=dict(HELPED["variants"]["open"], auxiliary=HELPED["variants"]["open"]["auxiliary"] | said)))
+        keys.append(key_of(main_units(study)[4], study))
+    assert len(set(keys)) == 4 and keys[0] == keys[-1]
+
+def test_key_follows_the_other_corpus(monkeypatch):
+    from codemix_nb import benchmark
+    unit, other = main_units(HELPED)[4], benchmark.other_of("sample-te-en")
+    before = key_of(unit, HELPED)
+    monkeypatch.setattr(benchmark, "other_of", lambda name: replace(other, frame=other.frame.iloc[1:]))
+    assert benchmark.key_of(unit, HELPED) != before
+
+def test_a_judge_is_tested_whole_and_trained_on_nowhere():
+    study = TOY | dict(judged=dict(corpus="sample-ne-en", test="sample-te-en", models=["lr-word"]))
+    unit, = judged_units(study)
+    s = split_of(unit, study)
+    train, test = corpus_of("sample-ne-en", study), corpus_of("sample-te-en", study)
+    assert len(s.train) == len(train) and (s.y[s.test] == test.labels).all() and not set(s.groups[s.train]) & set(s.groups[s.test])
+    frame, facts = run_unit(unit, study)
+    assert frame.id.tolist() == test.frame.id.tolist() and facts["train_rows"] == len(train) and unit in plan(study)
+    assert np.isclose(judge_table(study).near_copy.mean(), facts["leakage"])
 
 
 # %% ../nbs/21_benchmark.ipynb #c4c8958d
