@@ -2,12 +2,13 @@
 
 # %% auto #0
 __all__ = ['Contrast', 'Defaults', 'Ungrouped', 'BySource', 'PublishedRule', 'LearningCurve', 'Star', 'NullPairs', 'Terms',
-           'Variant', 'OwnCorpus', 'Study', 'read', 'term_table', 'manifest', 'run', 'open_study']
+           'Auxiliary', 'Variant', 'Judged', 'OwnCorpus', 'Study', 'read', 'term_table', 'manifest', 'run',
+           'open_study']
 
 # %% ../nbs/28_study.ipynb #f65594a7
 import hashlib, json, platform
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 import numpy as np
 import pandas as pd
 import yaml
@@ -68,11 +69,25 @@ class Terms(_Strict):
     models: list[str]
     top: int = Field(20, ge=1)
 
+class Auxiliary(_Strict):
+    "Other corpora that help a model: an open track of its own."
+    corpora: list[str] = Field(min_length=1) # registered names
+    how: Literal["experts", "rows"]          # models trained on them, or their rows beside one's own
+    weight: float = Field(1, gt=0)           # of a borrowed row, or of what an expert says
+
 class Variant(_Strict):
-    "A model of the list with other parameters, under a name of its own."
+    "A model of the list with other parameters, another treatment or help from other corpora, under a name of its own."
     model: str
     params: dict = {}
     title: str | None = None
+    treatment: str | None = None # the study's when not given
+    auxiliary: Auxiliary | None = None
+
+class Judged(_Strict):
+    "Models trained once on a whole corpus and judged on a test set that was published with it."
+    corpus: str # of the study
+    test: str   # registered; where its file is not at hand the run says so and goes on
+    models: list[str] = Field(min_length=1)
 
 # %% ../nbs/28_study.ipynb #c5ed967b
 class OwnCorpus(_Strict):
@@ -117,6 +132,7 @@ class Study(_Strict):
     ungrouped: Ungrouped | None = None
     defaults: Defaults | None = None
     learning_curve: LearningCurve | None = None
+    judged: Judged | None = None
     star: Star | None = None
     null_pairs: NullPairs | None = None
     terms: Terms | None = None
@@ -158,7 +174,7 @@ def _complaint(call, *args) -> str | None:
 
 def _models_of(study: dict): # yields (key, model)
     "Every model that a study names, with the key that names it."
-    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "terms.models"):
+    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "judged.models", "terms.models"):
         block, _, inner = key.partition(".")
         for m in (study[block] or {}).get(inner, []) if inner else study[block]: yield key, m
     for name in study["variants"]: yield f"variants.{name}", name
@@ -169,8 +185,12 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
     if study["metric"] not in judged: yield "metric", f"{study['metric']!r} is none that a study can be judged by; known: {', '.join(judged)}"
     rules = (study["published_rule"] or {}).get("treatments", {})
     named = [("treatment", study["treatment"]), *(("damage", t) for t in study["damage"]), *(("meant", t) for t in study["meant"]), *((f"published_rule.treatments.{c}", t) for c, t in rules.items())]
+    named += [(f"variants.{name}.treatment", v["treatment"]) for name, v in study["variants"].items() if v["treatment"]]
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
     yield from ((key, why) for key, m in _models_of(study) if (why := _complaint(lambda m: benchmark.model_of(m, study).make(), m)))
+    known = corpora.list_corpora()
+    lent = [(f"variants.{name}.auxiliary.corpora", c) for name, v in study["variants"].items() for c in (v["auxiliary"] or {}).get("corpora", [])]
+    yield from ((key, f"unknown corpus {c!r}; known: {', '.join(known)}") for key, c in [*lent, *([("judged.test", study["judged"]["test"])] if study["judged"] else [])] if c not in known)
     for name in study["corpora"]:
         if isinstance(name, str) and name not in corpora.list_corpora(): yield "corpora", f"unknown corpus {name!r}; known: {', '.join(corpora.list_corpora())}; a file of your own is {{path: ...}}"
 
@@ -186,11 +206,24 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
         if (benchmark.model_of(m, study).treatment or study["treatment"]) != study["treatment"]: yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
     for m in (study["terms"] or {}).get("models", []):
         if not isinstance(benchmark.model_of(m, study).make(), classical.Linear): yield "terms.models", f"{m!r} has no weights to show; only linear models have"
-    blocks = {"by_source.corpora": (study["by_source"] or {}).get("corpora", []), "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
+    blocks = {"judged.corpus": [study["judged"]["corpus"]] if study["judged"] else [], "by_source.corpora": (study["by_source"] or {}).get("corpora", []), "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
     yield from ((key, f"{c!r} is not among the study's corpora") for key, cs in blocks.items() for c in cs if c not in names)
     yield from (("corpora", f"two corpora are called {n!r}; give one of them another name") for n in names if names.count(n) > 1)
     made = [isinstance(c, str) and c.startswith("sample-") for c in study["corpora"]]
     if len(set(made)) > 1: yield "corpora", f"{names[made.index(True)]!r} is a generated sample and {names[made.index(False)]!r} is not; make a study of each"
+
+# %% ../nbs/28_study.ipynb #0ddba1b3
+def _wrong_help(study: dict): # yields (key, what is wrong)
+    "Other corpora that cannot help, and a judge that cannot judge."
+    names, judge = benchmark.corpus_names(study), (study["judged"] or {}).get("test")
+    if judge in names: yield "judged.test", f"{judge!r} is trained on in this study; a judge must be another corpus"
+    made = lambda c: c.startswith("sample-")
+    for name, said in ((n, v["auxiliary"]) for n, v in study["variants"].items() if v["auxiliary"]):
+        key, model = f"variants.{name}.auxiliary", study["variants"][name]["model"]
+        yield from ((f"{key}.corpora", f"{c!r} is the study's own corpus; only another one can help") for c in said["corpora"] if c in (*names, judge))
+        yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not") for c in said["corpora"] if made(c) != made(names[0]))
+        if said["how"] == "rows" and not benchmark.model_of(name, study).make().weighs: yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
+        if name in (study["terms"] or {}).get("models", []): yield "terms.models", f"{name!r} learns from other corpora and has no terms of its own"
 
 # %% ../nbs/28_study.ipynb #0ddba114
 def _own_files(study: dict, beside: Path) -> None:
@@ -210,7 +243,7 @@ def read(study: str, # name of a file in nbs/studies, or a path
         raise CodemixError(f"unknown study {study!r}; known: {', '.join(known)}; or give the path of a .yaml file")
     checked = _checked(path, _said(path))
     _own_files(checked, path.parent)
-    for key, what in (*_wrong_names(checked), *_wrong_links(checked)): raise CodemixError(f"{path.name}, key {key!r}: {what}")
+    for key, what in (*_wrong_names(checked), *_wrong_links(checked), *_wrong_help(checked)): raise CodemixError(f"{path.name}, key {key!r}: {what}")
     taken = paths.studies/f"{checked['study']}.yaml"
     if taken.exists() and taken.resolve() != path.resolve(): raise CodemixError(f"{path.name}, key 'study': {checked['study']!r} is the name of {taken.name} in nbs/studies; give yours another")
     return checked | dict(generated=all(isinstance(c, str) and c.startswith("sample-") for c in checked["corpora"]))
@@ -222,8 +255,8 @@ def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direct
     rows = []
     for name in benchmark.corpus_names(study):
         corpus = benchmark.corpus_of(name, study)
-        texts = Counted(treatment(study["treatment"])(corpus.texts))
         for m in study["terms"]["models"]:
+            texts = Counted(treatment(benchmark.model_of(m, study).treatment or study["treatment"])(corpus.texts))
             model = benchmark.model_of(m, study).make().fit(texts, corpus.labels, groups=corpus.frame.group.to_numpy())
             x, names = model.tfidf_.transform(texts), model.tfidf_.get_feature_names_out()
             held = np.bincount(x.indices, minlength=x.shape[1])
@@ -259,9 +292,13 @@ def manifest(study: dict, folder: Path,
             ) -> dict:
     "What was run, on which bytes, with which versions; nothing that changes from run to run."
     names, units = benchmark.corpus_names(study), benchmark.plan(study)
+    others = sorted({n for u in units if (said := benchmark.help_of(u.model, study)) for n in said["corpora"]})
+    bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
+    more = dict(auxiliary={n: bytes_of(benchmark.other_of(n)) for n in others}) if others else {}
+    if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
     files = [p for name in ("results.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
-                corpora={n: dict(frame_sha256=(c := benchmark.corpus_of(n, study)).sha256, file_sha256=c.provenance.sha256, url=c.provenance.url) for n in names},
+                corpora={n: bytes_of(benchmark.corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
                 models={m: benchmark.model_of(m, study).version for m in sorted({u.model for u in units})},
                 files={p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
@@ -281,10 +318,11 @@ def run(name: str, # of a study, or the path of its file
     _check_data(study, every)
     if dry_run: return _say_plan(study, units, fresh)
     if fresh: _forget(study, units)
-    damaged, facts = benchmark.damage_table(study), pd.concat([benchmark.item_table(c) for c in every], ignore_index=True)
+    judged = [benchmark.corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
+    damaged, facts = benchmark.damage_table(study), pd.concat([benchmark.item_table(c) for c in every] + [benchmark.judge_table(study) for _ in judged], ignore_index=True)
     computed = benchmark.execute(units, study, workers or 0)
     items, about = benchmark.gather(study, units)
-    computed_with = [json.loads(said) for said in sorted(about.pop("made_with").unique())]
+    computed_with, lent = [json.loads(said) for said in sorted(about.pop("made_with").unique())], _lent(about)
     checks = _checks(study, items, facts, workers or 0) if study["null_pairs"] else {}
     results.write_frame(items, folder/"results.parquet")
     results.write_frame(about, folder/"units.parquet")
@@ -292,7 +330,7 @@ def run(name: str, # of a study, or the path of its file
     results.write_frame(benchmark.fold_table(study, units), folder/"folds.parquet")
     for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
     _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else [])])
-    results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in every}, folder/"ledger.json")
+    results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in [*every, *judged]} | lent, folder/"ledger.json")
     _write_csv(damaged.round(4), folder/"damage.csv")
     if study["terms"]: _write_csv(term_table(study), folder/"terms.csv")
     results.write_json(manifest(study, folder, computed_with), folder/"manifest.json")
@@ -318,6 +356,18 @@ def _sweep(folder: Path, keep: list[str]) -> None:
     for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv")]:
         if path.relative_to(folder).as_posix() not in keep: path.unlink()
 
+def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provenance
+    "The ledgers of corpora that helped, each down to the comments left beside one main corpus under one treatment; taken out of the facts about units."
+    if "borrowed" not in about: return {}
+    first = about.assign(said=about.pop("borrowed")).dropna(subset="said").drop_duplicates(["corpus", "treatment", "said"])
+    return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=_plain(benchmark.other_of(name).provenance))
+            for u in first.itertuples() for name, ledger in json.loads(u.said).items()}
+
+def _say_missing(study: dict) -> str:
+    "Tell in one line that a published test set is not at hand."
+    if why := benchmark.missing(study): print(f"{study['study']}: not judged on {study['judged']['test']}, which is not at hand: {why}")
+    return why
+
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path: return atomic_write(path, lambda p: frame.to_csv(p, index=False, lineterminator="\n"))
 
 def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int) -> dict[str, pd.DataFrame]:
@@ -335,6 +385,9 @@ def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
     import os
     table = benchmark.summary(units, study)
     print(table.to_string(index=False))
+    for m in dict.fromkeys(u.model for u in units):
+        if said := benchmark.help_of(m, study): print(f"{m}: also learns from {', '.join(said['corpora'])} ({said['how']}, weight {said['weight']:g})")
+    _say_missing(study)
     cores = os.cpu_count() or 1
     if fresh: print(f"\n{study['study']}: --fresh computes the {int(table.finished.sum())} finished units again")
     print(f"\n{study['study']}: {len(units)} units, {int(table.finished.sum())} finished; about {table.minutes_left.sum()/cores:.0f} minutes left on {cores} cores")

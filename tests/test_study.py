@@ -3,7 +3,7 @@
 
 import hashlib, json, platform
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 import numpy as np
 import pandas as pd
 import yaml
@@ -28,7 +28,15 @@ def test_every_committed_study_is_valid():
                                        ("seed: -5", "seed"), ("learning_curve: {models: [lr], fractions: [2.0]}", "learning_curve.fractions"), ("terms: {models: [rf]}", "'terms.models': 'rf' has no weights"),
                                        ("by_source: {corpora: [typo], models: [lr]}", "'by_source.corpora': 'typo'"), ("published_rule: {models: [lr], treatments: {typo: clean}}", "'published_rule.treatments': 'typo'"),
                                        ("null_pairs: {swap: {name: x, a: lr, b: svm}}", "'null_pairs.swap': 'svm' is not among"), ("variants: {v: {model: lr, params: {zzz: 1}}}", "'variants.v': .*zzz"),
-                                       ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"), ("study: paper", "'study': 'paper' is the name of paper.yaml")])
+                                       ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"), ("study: paper", "'study': 'paper' is the name of paper.yaml"),
+                                       ("variants: {o: {model: lr, auxiliary: {corpora: [nope], how: experts}}}", "variants.o.auxiliary.corpora': unknown corpus 'nope'; known: .*te-en-abuse"),
+                                       ("variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: magic}}}", "variants.o.auxiliary.how': .*'experts' or 'rows'"),
+                                       ("variants: {o: {model: lr, auxiliary: {corpora: [sample-ne-en], how: rows}}}", "'sample-ne-en' is the study's own corpus"),
+                                       ("variants: {o: {model: lr, auxiliary: {corpora: [te-en-abuse], how: rows}}}", "one is a generated sample and one is not"),
+                                       ("variants: {o: {model: rf, auxiliary: {corpora: [sample-te-en], how: rows}}}", "variants.o.auxiliary.how': 'rf' gives every row the same weight"),
+                                       ("{variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: rows}}}, terms: {models: [o]}}", "'terms.models': 'o' learns from other corpora"),
+                                       ("variants: {o: {model: lr, treatment: nope}}", "variants.o.treatment': unknown treatment 'nope'"), ("judged: {corpus: other, test: sample-te-en, models: [lr]}", "'judged.corpus': 'other'"),
+                                       ("judged: {corpus: sample-ne-en, test: nope, models: [lr]}", "'judged.test': unknown corpus 'nope'"), ("judged: {corpus: sample-ne-en, test: sample-ne-en, models: [lr]}", "'judged.test': 'sample-ne-en' is trained on")])
 def test_every_mistake_names_its_key(tmp_path, text, key):
     base = {"study": "mine", "corpora": ["sample-ne-en"], "models": ["lr"]} | yaml.safe_load(text)
     (tmp_path/"mine.yaml").write_text(yaml.safe_dump(base))
@@ -67,6 +75,51 @@ def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
         folder = run(tmp_path/"x.yaml", workers=1)
         seen.append({p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in ("run.json", "units.parquet")})
     assert seen[0] == seen[1] and "null_pairs.parquet" in seen[0]
+
+
+# %% ../nbs/28_study.ipynb #36d3e46d
+def _judged_study(tmp_path, monkeypatch):
+    "A study of a made-up corpus, helped by another, whose judge is a made-up copy of the published test file in a mirror of its own."
+    for name in ("CODEMIX_REPORTS", "CODEMIX_HOME", "CODEMIX_MIRROR"): monkeypatch.setenv(name, str(tmp_path/name))
+    for cache in (benchmark._corpus, benchmark._missing, benchmark.other_of): cache.cache_clear()
+    words = [a + b + c for a in ("ka", "pi", "su", "me", "do", "ga") for b in ("n", "r", "t", "l") for c in ("chi", "bu", "va", "yo", "he")]
+    says = lambda i: " ".join(["ramro" if i % 2 else "bekar", *np.random.default_rng(i).choice(words, 8)])
+    pd.DataFrame(dict(text=[says(i) for i in range(60)], label=["ok" if i % 2 else "bad" for i in range(60)])).to_csv(tmp_path/"mine.csv", index=False)
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(80)], text=[says(200 + i) for i in range(78)] + [says(0), says(100)], label=[1 - i % 2 for i in range(78)] + [1, 1]))
+    lent = corpora.build("lent", frame, corpora.Ledger(80), corpora.Provenance("Lent"))
+    monkeypatch.setitem(corpora.BUILDERS, "lent", lambda: lent)
+    study = dict(study="judged", corpora=[dict(path=str(tmp_path/"mine.csv"), positive="bad")], folds=3, models=["lr-word", "open", "more"],
+                 variants={n: dict(model="nbsvm", treatment=t, auxiliary=dict(corpora=["lent"], how=h)) for n, t, h in (("open", "folded", "experts"), ("more", "clean", "rows"))},
+                 judged=dict(corpus="mine", test="hold-telugu-test", models=["lr-word", "open"]), contrasts=[dict(name="help helps", a="open", b="lr-word")])
+    (tmp_path/"judged.yaml").write_text(yaml.safe_dump(study))
+    return tmp_path/"judged.yaml", [(says(i), "non-hate" if i % 2 else "hate") for i in [*range(100, 118), 0, 1]]
+
+def test_a_study_without_its_judge_says_so_and_goes_on(tmp_path, monkeypatch, capsys):
+    path, _ = _judged_study(tmp_path, monkeypatch)
+    folder, out = run(path, workers=1), capsys.readouterr().out
+    line, = [text for text in out.splitlines() if "not judged on hold-telugu-test" in text]
+    assert all(part in line for part in (corpora.HOLD_TEST.url, corpora.HOLD_TEST.sha256, "CODEMIX_MIRROR"))
+    r = results.load("judged")
+    assert set(r.items.design) == {"grouped"} and r.manifest["judged"] == {"hold-telugu-test": "not at hand"} and folder.name == "judged"
+
+def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
+    from openpyxl import Workbook
+    path, rows = _judged_study(tmp_path, monkeypatch)
+    book, file = Workbook(), tmp_path/"CODEMIX_MIRROR"/corpora.HOLD_TEST.tail
+    for row in rows: book.active.append(row)
+    file.parent.mkdir(parents=True)
+    book.save(file)
+    monkeypatch.setattr(corpora, "HOLD_TEST", corpora.Source(corpora.HOLD_TEST.repo, corpora.HOLD_TEST.commit, corpora.HOLD_TEST.path, corpora.sha256_of(file)))
+    run(path, workers=1)
+    r = results.load("judged")
+    test = r.items[r.items.design == "test"]
+    assert "not judged" not in capsys.readouterr().out and len(test) == 40 and set(test.corpus) == {"hold-telugu-test"} and not r.scores[r.scores.design == "test"].main.any()
+    about = r.corpus_items[r.corpus_items.corpus == "hold-telugu-test"].set_index("id")
+    assert len(about) == 20 and about.near_copy[["19", "20"]].all() and r.units[r.units.design == "test"].train_rows.eq(60).all()
+    assert {k: {line["step"]: line["rows"] for line in v}["near-copy"] for k, v in r.ledger.items() if k.startswith("lent")} == {
+        "lent for mine, folded": -1, "lent for mine, clean": -1, "lent for hold-telugu-test, folded": -2}
+    assert r.manifest["auxiliary"]["lent"]["frame_sha256"] and r.manifest["judged"]["hold-telugu-test"]["file_sha256"] == corpora.HOLD_TEST.sha256
+    benchmark._corpus.cache_clear()
 
 
 # %% ../nbs/28_study.ipynb #dd4c39ba
