@@ -4,13 +4,13 @@
 import numpy as np
 import pandas as pd
 from codemix_nb.results import from_cells
-from codemix_nb.tables import _items, _mean_sd, corpora_of, counted, main_scores, number, title_of
+from codemix_nb.tables import _items, _mean_sd, corpora_of, counted, number
 from codemix_nb.transfer import *
 
 
 # %% ../nbs/25a_transfer.ipynb #98d13018
-import pytest
 from codemix_nb import tables
+from codemix_nb.tables import main_scores
 
 def test_interval_of_a_mean_holds_it_and_groups_widen_it():
     rng = np.random.default_rng(3)
