@@ -259,7 +259,7 @@ HOLD = Source("Sai-Kartheek-Reddy/Hold-DravidianLangTech-2024", "d64b83dfb6a9fcb
 def read_hold() -> Corpus:
     "HOLD-Telugu, training file (Premjith et al. 2024, DravidianLangTech)."
     return read_sheet("hold-telugu", HOLD, "Comments", "Label", {"hate": 1, "non-hate": 0}, title="HOLD-Telugu (train)", languages=("te", "en"), script="latin and telugu", native_script="telugu",
-        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared-task data: research use", stated_size=4000,
+        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared task: research use", stated_size=4000,
         citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), DravidianLangTech at EACL 2024")
 
 register("hold-telugu", read_hold)
@@ -277,7 +277,7 @@ def read_hold_test() -> Corpus:
     text = raw.drop(columns=held.idxmax()).apply(lambda column: column.str.len().mean()).idxmax()
     frame = pd.DataFrame(dict(id=raw.index.astype(str), text=raw[text], label=labels_of(raw[held.idxmax()], meaning, HOLD_TEST.path, 1)))
     return build("hold-telugu-test", frame, ledger, provenance_of(HOLD_TEST, title="HOLD-Telugu (test)", languages=("te", "en"), script="latin and telugu", native_script="telugu",
-        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared-task data: research use", stated_size=500,
+        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared task: research use", stated_size=500,
         citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), DravidianLangTech at EACL 2024"))
 
 register("hold-telugu-test", read_hold_test)
