@@ -177,8 +177,9 @@ def corpus_of(
 
 # %% ../nbs/29_cli.ipynb #2b7dcf4d
 _ALL_RIGHTS = "none stated: all rights reserved; research use, never redistributed"
+_SHARED_TASK = "none in the repository; shared task: research use"
 FACTS = {"ne-en-abuse": ("Nepali-English abuse", 5000, _ALL_RIGHTS), "te-en-abuse": ("Telugu-English abuse", 2000, _ALL_RIGHTS),
-         "hold-telugu": ("HOLD-Telugu (train)", 4000, "none in the repository; shared-task data: research use")}
+         "hold-telugu": ("HOLD-Telugu (train)", 4000, _SHARED_TASK), "hold-telugu-test": ("HOLD-Telugu (test)", 500, _SHARED_TASK)}
 
 def facts_of(name: str) -> tuple: # title, size stated, licence
     "What the list says about a registered corpus."

@@ -255,7 +255,7 @@ def _inputs(folder: Path) -> list[Path]:
     "The result files of a study, and the sources that read them."
     found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".parquet", ".json", ".csv") and p.name != "run.json" and p.relative_to(folder).parts[0] not in RENDERED]
     library = Path(tables.__file__).parent
-    return found + [library/f"{m}.py" for m in ("paths", "text", "results", "significance", "tables", "figures", "report")]
+    return found + [library/f"{m}.py" for m in ("paths", "text", "results", "significance", "tables", "transfer", "figures", "report")]
 
 def _made(folder: Path, name: str) -> list[Path]:
     "What a notebook of this name left in a report."

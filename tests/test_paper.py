@@ -103,3 +103,12 @@ def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
     table = tables.by_source(paper).set_index(["model", "tested_on"])
     row = table.loc[("nbsvm", "id")]
     assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001) and row.across == pytest.approx(.575, abs=.001)
+
+
+def test_other_corpora_lift_the_open_track_over_its_target():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        hold = results.load("hold")
+    scores = hold.main.groupby("model").macro_f1.mean()
+    helped = [name for name, v in hold.study["variants"].items() if v.get("auxiliary")]
+    assert helped and scores[helped].max() >= .77 and scores["majority"] < .35
