@@ -480,8 +480,8 @@ UNLISTED = {"smoke"} # studies that only test the machinery
 def front() -> Path:
     "Write the page that leads to all studies."
     studies = [load(p.parent.name) for p in sorted(paths.reports.glob("*/index.html")) if (p.parent/"manifest.json").exists() and p.parent.name not in UNLISTED]
-    cards = "\n".join(_card(r) for r in sorted(studies, key=lambda r: bool(r.study.get("generated"))))
-    lead = "Abusive comments in code-mixed Nepali-English and Telugu-English: a benchmark with its folds, its tests and its doubts. Every number is made from committed predictions by <code>make reproduce</code>."
+    cards = "\n".join(_card(r) for r in sorted(studies, key=lambda r: (bool(r.study.get("generated")), r.study["study"] != "paper")))
+    lead = "Abusive comments in code-mixed Nepali-English and Telugu-English: a benchmark with its folds, its tests and its doubts. Every number is made from item-level predictions by <code>make reproduce</code>."
     body = f'<header><p class="kicker">codemix_nb</p><h1>Studies</h1><p>{lead}</p></header>\n<main><div class="studies">\n{cards}\n</div></main>\n<footer><p>Tables and figures are rendered by notebooks; <code>make verify</code> renders them again and compares.</p></footer>'
     return _put(paths.reports/"index.html", document("codemix_nb: studies", body).encode())
 

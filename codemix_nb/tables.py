@@ -541,7 +541,7 @@ def _counted(n, noun): return f"{'One' if n == 1 else n} {noun}" + "s" * (n != 1
 def _claims(results, tested):
     "Every declared contrast under the heading it belongs to."
     held = tested[tested.verdict == "supported"]
-    yield "holds", f"Of {len(tested)} contrasts declared before the run, {len(held)} are supported by the corrected test after Holm's correction within each corpus. Each is listed with its difference in {HEADINGS.get(results.study['metric'], results.study['metric'])} and the 95\u00a0% interval of that difference, which is not adjusted for several contrasts."
+    yield "holds", f"Of {len(tested)} contrasts declared before the run, {len(held)} {'is' if len(held) == 1 else 'are'} supported by the corrected test after Holm's correction within each corpus. Each is listed with its difference in {HEADINGS.get(results.study['metric'], results.study['metric'])} and the 95\u00a0% interval of that difference, which is not adjusted for several contrasts."
     for r in held.itertuples():
         p = p_value(r.p_holm)
         yield "holds", f"{_over(r, results)}: {number(r.difference, signed=True)} [{number(r.low)}, {number(r.high)}], Holm p {p if p[0] == '<' else '= ' + p}."
