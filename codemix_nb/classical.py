@@ -8,6 +8,7 @@ __all__ = ['MODELS', 'as_texts', 'TextClassifier', 'Majority', 'NgramModel', 'Li
 # %% ../nbs/13_classical.ipynb #20c07858
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
@@ -91,13 +92,19 @@ class Linear:
     def _nothing(self, y, weight=None): self.coef_, self.intercept_ = np.zeros(0), float(logit(np.average(y, weights=weight)))
     def decision_function(self, X): return self._x(as_texts(X)) @ self.coef_ + self.intercept_
 
+@lru_cache
+def _pools():
+    from threadpoolctl import ThreadpoolController
+    return ThreadpoolController()
+
 class LR(Linear, NgramModel):
-    "Logistic regression, L2, lbfgs."
+    "Logistic regression, L2, lbfgs, on one thread: its vectors are too short for more."
     search_space = tuple({"C": c} for c in (.1, .3, 1, 3, 10, 30))
     def __init__(self, C=1., space="both-folded", min_df=2, max_iter=1000): self.C, self.space, self.min_df, self.max_iter = C, space, min_df, max_iter
     def _learn(self, texts, y, weight=None):
         from sklearn.linear_model import LogisticRegression
-        m = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(self._x(texts), y, sample_weight=weight)
+        x, m = self._x(texts), LogisticRegression(C=self.C, max_iter=self.max_iter)
+        with _pools().limit(limits=1, user_api="blas"): m.fit(x, y, sample_weight=weight)
         self.coef_, self.intercept_ = m.coef_[0], float(m.intercept_[0])
     def _proba1(self, texts): return expit(self.decision_function(texts))
     @property

@@ -3,6 +3,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
 from scipy.special import expit, logit
