@@ -356,6 +356,7 @@ def _sweep(folder: Path, keep: list[str]) -> None:
     for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv")]:
         if path.relative_to(folder).as_posix() not in keep: path.unlink()
 
+# %% ../nbs/28_study.ipynb #c1315a37
 def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provenance
     "The ledgers of corpora that helped, each down to the comments left beside one main corpus under one treatment; taken out of the facts about units."
     if "borrowed" not in about: return {}
@@ -370,6 +371,7 @@ def _say_missing(study: dict) -> str:
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path: return atomic_write(path, lambda p: frame.to_csv(p, index=False, lineterminator="\n"))
 
+# %% ../nbs/28_study.ipynb #6c81f89b
 def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int) -> dict[str, pd.DataFrame]:
     "Null pairs by halves and, where a study names two models to swap, by exchange."
     found = [benchmark.null_pairs(study, workers)]
