@@ -50,17 +50,17 @@ KEYS = ["study", "corpus", "treatment", "model", "design", "tuning", "repeat", "
 def scores(items: pd.DataFrame, # results.parquet, or somebody's own predictions with the same keys
            units: pd.DataFrame | None = None, # units.parquet: adds train_rows, leakage, parameters and main
           ) -> pd.DataFrame: # the keys, nine metrics, n_test
-    "Every metric of every unit."
+    "Every metric of every unit; a refused or failed answer counts as wrong, whatever the label."
     keys = [k for k in KEYS if k in items]
-    good = items[items.status == "ok"] if "status" in items else items
-    order = good.sort_values(keys, kind="stable")
+    order = items.sort_values(keys, kind="stable")
     bounds = np.flatnonzero(np.concatenate([[True], (order[keys].ne(order[keys].shift())).any(axis=1).to_numpy()[1:], [True]])) if len(order) else np.array([0])
-    y, p, starts = order.label.to_numpy(), order.probability.to_numpy(dtype=float), bounds[:-1]
+    answered = order.status.eq("ok") if "status" in order else True
+    y, p, starts = order.label.to_numpy(), order.probability.where(answered, 1 - order.label).to_numpy(dtype=float), bounds[:-1]
     table = order.iloc[starts][keys].reset_index(drop=True)
     found = pd.DataFrame([metrics(y[a:b], p[a:b]) for a, b in zip(starts, bounds[1:])], columns=list(METRICS))
     out = pd.concat([table, found, pd.Series(np.diff(bounds), name="n_test")], axis=1)
     if units is None: return out
-    more = [c for c in ("train_rows", "leakage", "parameters", "main") if c in units]
+    more = [c for c in ("train_rows", "leakage", "parameters", "fit_seconds", "predict_seconds", "peak_mb", "main") if c in units]
     return out.merge(units[keys + more], on=keys, how="left", validate="one_to_one")
 
 # %% ../nbs/20_results.ipynb #71ae7195

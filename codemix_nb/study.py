@@ -81,6 +81,7 @@ class Variant(_Strict):
     params: dict = {}
     title: str | None = None
     treatment: str | None = None # the study's when not given
+    features: str | None = None  # an encoder whose embeddings stand in for n-grams: mbert, minilm, a hub name, a folder
     auxiliary: Auxiliary | None = None
 
 class Judged(_Strict):
@@ -123,6 +124,7 @@ class Study(_Strict):
     rope: float = Field(.01, ge=0)                       # differences up to this size do not matter in practice
     alpha: float = Field(.05, gt=0, lt=1)                # level of the tests
     models: list[str] = Field(min_length=1)
+    features: str | list[str] = "ngrams"                 # what LR, RF, SVM, MLP, CNN and LSTM read: n-grams, embeddings of an encoder, or a list
     variants: dict[str, Variant] = {}
     contrasts: list[Contrast] = []                       # the only claims that can carry a star
     damage: list[str] = []                               # further treatments to measure
@@ -137,6 +139,21 @@ class Study(_Strict):
     null_pairs: NullPairs | None = None
     terms: Terms | None = None
 
+
+# %% ../nbs/28_study.ipynb #ae86853d
+def _unfolded(study: dict) -> dict:
+    "A study in which `features` has become variants: LR on MiniLM is called lr-minilm."
+    kinds = [study["features"]] if isinstance(study["features"], str) else study["features"]
+    if kinds == ["ngrams"]: return study
+    from codemix_nb.embedded import MODELS
+    models = []
+    for m in study["models"]:
+        if m not in MODELS or m in study["variants"]: models.append(m); continue
+        for f in kinds:
+            name = m if f == "ngrams" else f"{m}-{short_name(f)}"
+            models.append(name)
+            if f != "ngrams": study["variants"].setdefault(name, Variant(model=m, features=f, title=f"{benchmark.model_of(m).title} on {title_of(f)}").model_dump())
+    return study | dict(models=list(dict.fromkeys(models)))
 
 # %% ../nbs/28_study.ipynb #a37a2be9
 class _Loader(yaml.SafeLoader):
@@ -159,7 +176,7 @@ def _said(path: Path) -> dict:
 
 def _checked(path: Path, said: dict) -> dict:
     "A study with every key known, of its type and filled in."
-    try: return Study(**said).model_dump()
+    try: return _unfolded(Study(**said).model_dump())
     except ValidationError as error:
         first = next((e for e in error.errors() if "OwnCorpus" in e["loc"]), error.errors()[0])
         kinds = ("OwnCorpus", "str", "bool", "int", "float", "list[any]")
@@ -271,6 +288,8 @@ def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direct
     return pd.DataFrame(rows)
 
 # %% ../nbs/28_study.ipynb #b132b01d
+def _relative(why: str) -> str: return why.replace(str(paths.home), ".codemix").replace(str(Path.home()), "~")
+
 def _fingerprint(study: dict) -> str:
     "Hash of a study and of the library that runs it."
     library = sorted(Path(results.__file__).parent.rglob("*.py"))
@@ -295,6 +314,8 @@ def manifest(study: dict, folder: Path,
     others = sorted({n for u in units if (said := benchmark.help_of(u.model, study)) for n in said["corpora"]})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
     more = dict(auxiliary={n: bytes_of(benchmark.other_of(n)) for n in others}) if others else {}
+    if absent := benchmark.not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
+    if given := benchmark.imported(study): more["imported"] = given
     if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
     files = [p for name in ("results.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
@@ -318,11 +339,12 @@ def run(name: str, # of a study, or the path of its file
     _check_data(study, every)
     if dry_run: return _say_plan(study, units, fresh)
     if fresh: _forget(study, units)
+    _say_absent(study)
     judged = [benchmark.corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
     damaged, facts = benchmark.damage_table(study), pd.concat([benchmark.item_table(c) for c in every] + [benchmark.judge_table(study) for _ in judged], ignore_index=True)
     computed = benchmark.execute(units, study, workers or 0)
     items, about = benchmark.gather(study, units)
-    computed_with, lent = [json.loads(said) for said in sorted(about.pop("made_with").unique())], _lent(about)
+    computed_with, lent = _made(about), _lent(about)
     checks = _checks(study, items, facts, workers or 0) if study["null_pairs"] else {}
     results.write_frame(items, folder/"results.parquet")
     results.write_frame(about, folder/"units.parquet")
@@ -340,6 +362,13 @@ def run(name: str, # of a study, or the path of its file
     return folder
 
 # %% ../nbs/28_study.ipynb #42818295
+def _made(about: pd.DataFrame) -> list[dict]: # packages and device
+    "What the units were computed with, each once; the facts keep a number of this list."
+    made = about.pop("made_with")
+    said = sorted(made.unique())
+    about["computed_with"] = made.map(said.index)
+    return [json.loads(s) for s in said]
+
 def _plain(provenance) -> dict: return {k: list(v) if isinstance(v, tuple) else v for k, v in vars(provenance).items()}
 
 def _check_data(study: dict, every: list) -> None:
@@ -363,6 +392,10 @@ def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provena
     first = about.assign(said=about.pop("borrowed")).dropna(subset="said").drop_duplicates(["corpus", "treatment", "said"])
     return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=_plain(benchmark.other_of(name).provenance))
             for u in first.itertuples() for name, ledger in json.loads(u.said).items()}
+
+def _say_absent(study: dict) -> None:
+    "Tell in one line each which models cannot run here."
+    for m, why in benchmark.not_run(study).items(): print(f"{study['study']}: {m} is not run here: {why}")
 
 def _say_missing(study: dict) -> str:
     "Tell in one line that a published test set is not at hand."
@@ -390,6 +423,7 @@ def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
     for m in dict.fromkeys(u.model for u in units):
         if said := benchmark.help_of(m, study): print(f"{m}: also learns from {', '.join(said['corpora'])} ({said['how']}, weight {said['weight']:g})")
     _say_missing(study)
+    _say_absent(study)
     cores = os.cpu_count() or 1
     if fresh: print(f"\n{study['study']}: --fresh computes the {int(table.finished.sum())} finished units again")
     print(f"\n{study['study']}: {len(units)} units, {int(table.finished.sum())} finished; about {table.minutes_left.sum()/cores:.0f} minutes left on {cores} cores")

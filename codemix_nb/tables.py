@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['UNIT', 'SOURCES', 'LENGTHS', 'PAIRED', 'LEAST', 'KINDS', 'MODEL_TITLES', 'HEADINGS', 'SIGNED', 'SHARES', 'NEURAL',
            'DESIGNS', 'demo', 'scored', 'main_scores', 'side_scores', 'corpora_of', 'ledger', 'corpora', 'damage',
-           'published_rule', 'contrasts', 'main', 'counted', 'by_source', 'null_pairs', 'coming_star', 'tuned_default',
-           'top_terms', 'best_models', 'errors', 'unlisted', 'learning_curve', 'title_of', 'number', 'p_value',
-           'percent', 'shown', 'best', 'neural_models', 'design', 'star_counts', 'findings']
+           'published_rule', 'contrasts', 'main', 'cost', 'counted', 'by_source', 'null_pairs', 'coming_star',
+           'tuned_default', 'top_terms', 'best_models', 'errors', 'unlisted', 'learning_curve', 'title_of', 'number',
+           'p_value', 'percent', 'shown', 'best', 'neural_models', 'design', 'star_counts', 'findings']
 
 # %% ../nbs/25_tables.ipynb #1b0b47fb
 import json
@@ -31,7 +31,7 @@ def _demo_unit(rng, corpus, model, ids, y, depth, at, repeat, fold, design="grou
     items = pd.DataFrame(key | dict(id=ids[at], label=y[at], probability=p, decision=np.log(p / (1 - p)), status="ok"))
     main = (design, tuning, fraction) == ("grouped", "nested", 1.) and repeat < 2
     return items, key | dict(params=json.dumps({"C": float(rng.choice([.1, 1., 10.]))}), leakage=.002 + .05 * (design == "ungrouped"), parameters=900, main=main,
-                             train_rows=int((len(y) - len(at)) * fraction), test_rows=len(at), train_groups=len(y) - len(at), fit_seconds=1., predict_seconds=1.)
+                             train_rows=int((len(y) - len(at)) * fraction), test_rows=len(at), train_groups=len(y) - len(at), fit_seconds=.4 + 3. * _DEMO_PULL[model], predict_seconds=.1)
 
 # %% ../nbs/25_tables.ipynb #be2f881d
 def _demo_corpus(rng, name, rows, folds):
@@ -199,16 +199,39 @@ def _ungrouped(results):
     return (both.rename(columns={metric: "ungrouped", "leakage": "ungrouped_leakage"}).groupby(["corpus", "model"])
             .agg(ungrouped=("ungrouped", "mean"), ungrouped_gain=("ungrouped_gain", "mean"), ungrouped_leakage=("ungrouped_leakage", "mean"), ungrouped_repeats=("repeat", "nunique")))
 
+# %% ../nbs/25_tables.ipynb #1f561369
+def _cost(units):
+    "Seconds a fold, megabytes and parameters of each model, as far as they were measured."
+    known = {"seconds": ["fit_seconds", "predict_seconds"], "peak_mb": ["peak_mb"], "parameters": ["parameters"]}
+    parts = {name: units[columns].sum(axis=1, min_count=1) for name, columns in known.items() if set(columns) <= set(units)}
+    cost = units[["corpus", "model"]].assign(**parts).groupby(["corpus", "model"]).agg({name: "max" if name == "peak_mb" else "median" for name in parts})
+    return cost.assign(**{name: cost[name].astype(float).round().astype("Int64") for name in ("peak_mb", "parameters") if name in cost})
+
+def _absent(results):
+    "A row for each model of the study that did not run where the results were made."
+    names = [m for m in results.manifest.get("not_run", {}) if m in results.study["models"]]
+    return pd.DataFrame([dict(corpus=c, model=m) for c in corpora_of(results) for m in names], columns=["corpus", "model"])
+
 # %% ../nbs/25_tables.ipynb #dec77f45
 def main(results) -> pd.DataFrame: # a row a corpus and model
-    "The main benchmark: every metric with its sd, the declared contrasts won, leakage, and what ungrouped folds would have given."
+    "The main benchmark: every metric with its sd, the declared contrasts won, leakage, what ungrouped folds would have given, and the cost."
     units, metric, generated = main_scores(results), results.study["metric"], results.study.get("generated")
-    size = units.groupby(["corpus", "model"]).agg(leakage=("leakage", "mean"), repeats=("repeat", "nunique"), units=("fold", "size"))
+    size = units.groupby(["corpus", "model"]).agg(leakage=("leakage", "mean"), repeats=("repeat", "nunique"), units=("fold", "size")).join(_cost(units))
     table = _mean_sd(units, METRICS)
     for more in (size, _ungrouped(results), *([] if generated else [_beats(results).set_index(["corpus", "model"])])): table = table.join(more, on=["corpus", "model"])
     table = table.astype({"ungrouped_repeats": "Int64"})
     first = ["corpus", "model", metric, f"{metric}_sd", *([] if generated else ["beats"]), "leakage", "ungrouped", "ungrouped_gain", "ungrouped_leakage"]
+    table = pd.concat([table, _absent(results)], ignore_index=True).astype({"repeats": "Int64", "units": "Int64"})
     return _ordered(table if generated else table.fillna({"beats": ""}), results)[first + [c for c in table if c not in first]]
+
+# %% ../nbs/25_tables.ipynb #9293a654
+def cost(results) -> pd.DataFrame: # corpus, model, the metric and its sd, seconds, peak_mb, parameters, front
+    "What every model costs and scores; `front` marks those that no cheaper model equals. Empty if no time was measured."
+    table, metric = main(results), results.study["metric"]
+    if "seconds" not in table: return pd.DataFrame()
+    table = table.dropna(subset=[metric, "seconds"]).filter(["corpus", "model", metric, f"{metric}_sd", "seconds", "peak_mb", "parameters"])
+    cheaper = table.sort_values("seconds", kind="stable").groupby("corpus")[metric].transform(lambda v: v.cummax().shift(fill_value=-np.inf))
+    return table.assign(front=table[metric] > cheaper.reindex(table.index)).reset_index(drop=True)
 
 # %% ../nbs/25_tables.ipynb #8e8a77ad
 def counted(
@@ -229,7 +252,7 @@ def _items(results, select=None, columns=()):
     "Predictions that were made, of the units selected (the main ones if none are named), with facts about each comment."
     units = results.units[results.units.main.astype(bool)] if select is None else results.units.query(select)
     keys = [k for k in UNIT if k in results.items]
-    made = results.items[results.items.status == "ok"].merge(units[keys].drop_duplicates(), on=keys)
+    made = results.items.merge(units[keys].drop_duplicates(), on=keys)
     facts = [c for c in ("source", *columns) if c in results.corpus_items and c not in made]
     return made.merge(results.corpus_items[["corpus", "id", *facts]], on=["corpus", "id"], how="left")
 
@@ -405,7 +428,7 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
             "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error", "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
             "ungrouped": "Ungrouped folds", "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped", "star": "Star", "n": "Paired folds", "emptied_share": "Emptied share", "settings": "Settings",
             "inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source", "train_across": "Trained on (other source)", "rows": "Rows",
-            "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
+            "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB", "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
             "false_alarms": "Of them flagged", "error": "Error, all", "languages": "Languages", "train_rows": "Training comments", "train_fraction": "Share of training"}
 SIGNED = {"difference", "gain", "ungrouped_gain", "change"}
 SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses"}
@@ -445,7 +468,7 @@ def percent(share: float) -> str:
 def _float(column, v):
     "A float as the column asks for it."
     if column == "test_to_train": return f"{(f := Fraction(float(v)).limit_denominator(20)).numerator}/{f.denominator}"
-    return number(v, 0 if column == "median_tokens" else 2 if column in ("alpha", "train_fraction") else 3, column in SIGNED)
+    return number(v, 0 if column == "median_tokens" else 1 if column == "seconds" else 2 if column in ("alpha", "train_fraction") else 3, column in SIGNED)
 
 def _cell(column, values, results):
     "One column as text."

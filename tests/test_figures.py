@@ -16,7 +16,7 @@ from codemix_nb.figures import *
 
 
 # %% ../nbs/26_figures.ipynb #6e7183d4
-ALL = [main, damage, by_source, contrasts, null_pairs, coming_star, tuned_default, errors, learning_curve]
+ALL = [main, cost, damage, by_source, contrasts, null_pairs, coming_star, tuned_default, errors, learning_curve]
 
 def words_of(figure):
     return " ".join(t.get_text() for t in figure.findobj(mpl.text.Text))

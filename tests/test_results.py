@@ -41,6 +41,6 @@ def test_scores_split_units_and_merge_sizes():
 
 
 # %% ../nbs/20_results.ipynb #a29f2bf1
-def test_failed_rows_do_not_score():
-    items = pd.DataFrame(dict(corpus="c", model="a", repeat=0, fold=0, label=[1, 0, 1], probability=[.9, .1, np.nan], status=["ok", "ok", "failed"]))
-    assert scores(items).n_test.tolist() == [2]
+def test_refused_and_failed_rows_count_as_wrong():
+    items = pd.DataFrame(dict(corpus="c", model="a", repeat=0, fold=0, label=[1, 0, 1, 0], probability=[.9, .1, np.nan, .1], status=["ok", "ok", "refused", "failed"]))
+    assert scores(items).n_test.tolist() == [4] and scores(items).accuracy.tolist() == [.5] and scores(items).recall.tolist() == [.5]
