@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from codemix_nb import __version__, benchmark, classical, corpora, files, folds, results
+from codemix_nb import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.text import treatment
@@ -36,7 +36,7 @@ def test_every_committed_study_is_valid():
                                        ("variants: {o: {model: rf, auxiliary: {corpora: [sample-te-en], how: rows}}}", "variants.o.auxiliary.how': 'rf' gives every row the same weight"),
                                        ("{variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: rows}}}, terms: {models: [o]}}", "'terms.models': 'o' learns from other corpora"),
                                        ("variants: {o: {model: lr, treatment: nope}}", "variants.o.treatment': unknown treatment 'nope'"), ("judged: {corpus: other, test: sample-te-en, models: [lr]}", "'judged.corpus': 'other'"),
-                                       ("judged: {corpus: sample-ne-en, test: nope, models: [lr]}", "'judged.test': unknown corpus 'nope'"), ("judged: {corpus: sample-ne-en, test: sample-ne-en, models: [lr]}", "'judged.test': 'sample-ne-en' is trained on")])
+                                       ("audit: {draws: 3}", "audit.draws"), ("audit: {models: [lr]}", "audit.models': unknown key"), ("judged: {corpus: sample-ne-en, test: nope, models: [lr]}", "'judged.test': unknown corpus 'nope'"), ("judged: {corpus: sample-ne-en, test: sample-ne-en, models: [lr]}", "'judged.test': 'sample-ne-en' is trained on")])
 def test_every_mistake_names_its_key(tmp_path, text, key):
     base = {"study": "mine", "corpora": ["sample-ne-en"], "models": ["lr"]} | yaml.safe_load(text)
     (tmp_path/"mine.yaml").write_text(yaml.safe_dump(base))
@@ -75,6 +75,44 @@ def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
         folder = run(tmp_path/"x.yaml", workers=1)
         seen.append({p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in ("run.json", "units.parquet")})
     assert seen[0] == seen[1] and "null_pairs.parquet" in seen[0]
+
+
+# %% ../nbs/28_study.ipynb #6c94e3b0
+AUDIT = {"certificate", "findings", "shortcuts", "disagreements", "words", "mixing"}
+
+def test_an_audit_is_kept_the_same_twice_and_taken_away(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    base = "study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n"
+    (tmp_path/"x.yaml").write_text(base + "audit: {draws: 20}\n")
+    seen = []
+    for _ in range(2):
+        folder = run(tmp_path/"x.yaml", workers=1)
+        seen.append({p.stem: p.read_bytes() for p in (folder/"checks").glob("*")})
+    assert seen[0] == seen[1] and set(seen[0]) == AUDIT and {f"checks/{n}.parquet" for n in AUDIT} <= set(results.load("x").manifest["files"])
+    texts = set(corpora.load("sample-te-en").texts)
+    for frame in results.load("x").checks.values(): assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame)
+    (tmp_path/"x.yaml").write_text(base)
+    before = benchmark.pending(benchmark.plan(read(tmp_path/"x.yaml")), read(tmp_path/"x.yaml"))
+    assert not before and not list((run(tmp_path/"x.yaml", workers=1)/"checks").glob("*"))
+
+def test_an_own_file_without_languages_is_audited_as_far_as_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    rng = np.random.default_rng(0)
+    rows = [(" ".join(rng.choice("bekar kura phone khana bus ghar saathi pani aaja hijo ramro din".split(), 7)), i % 2) for i in range(80)]
+    rows = [(t.capitalize() if y else t, y) for t, y in rows] + [(rows[0][0].capitalize(), rows[0][1])]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path/"mine.csv", index=False)
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv}]\nmodels: [majority]\nfolds: 3\naudit: {draws: 20}\n")
+    found = audited(read(tmp_path/"x.yaml"))
+    assert set(found) == AUDIT - {"mixing"} and found["words"].status.tolist() == ["no tagger for its languages"]
+    assert found["shortcuts"].set_index("family").flagged["surface"] and "first_capital = 1 → abusive" in found["findings"].set_index("finding").evidence["sharp rule"]
+    leaks = found["certificate"].set_index(["place", "level"])
+    assert leaks.rows["itself", "clean"] == 2 and leaks.share["folds", "near"] == 0
+
+@pytest.mark.published
+def test_the_audit_of_hold_sees_its_script():
+    found = audited(read("hold") | dict(audit=dict(draws=20)))
+    script = found["shortcuts"].set_index("family").loc["script"]
+    assert script.flagged and script.leans_on == "latin_share" and found["words"].query("tag == 'languages'").f1.min() > .9
 
 
 # %% ../nbs/28_study.ipynb #36d3e46d
