@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLOURS', 'MARKERS', 'LINES', 'HATCHES', 'STYLE', 'FAMILY', 'FAMILIES', 'VERDICTS', 'style', 'luminance', 'family_of',
            'main', 'cost', 'damage', 'by_source', 'contrasts', 'null_pairs', 'coming_star', 'tuned_default', 'errors',
-           'learning_curve', 'write']
+           'learning_curve', 'shortcuts', 'mixing_measures', 'write']
 
 # %% ../nbs/26_figures.ipynb #4561c638
 from contextlib import contextmanager
@@ -347,6 +347,56 @@ def learning_curve(results) -> mpl.figure.Figure | None: # nothing if the study 
         axes[0].set_ylabel(f"{_metric(metric)} ± sd over folds")
         _handles(figure, axes)
     return figure
+
+# %% ../nbs/26_figures.ipynb #04226bd1
+def _draw_family(ax, row, y):
+    "One baseline: what it has to beat, the line .05 above, its score ± sd and its gain."
+    bar = max(row.majority, row.chance)
+    ax.plot(bar, y, ls="", **_mark(0, hollow=True, markersize=4.5), label="majority or blind guesses, the higher")
+    ax.plot([bar + .05]*2, [y - .32, y + .32], color=COLOURS[0], lw=1.2, label="and .05 above")
+    ax.errorbar(row.macro_f1, y, xerr=row.macro_f1_sd, ls="", elinewidth=1.2, capsize=2, **_mark(2 if row.gain > .05 else 1), label="a shortcut" if row.gain > .05 else "no shortcut")
+    _beside(ax, y, f"{number(row.gain, signed=True)} {row.leans_on}".strip(), fontsize=7)
+
+def shortcuts(results) -> mpl.figure.Figure | None: # nothing if the study has no audit
+    "Macro-F1 of baselines that do not read, against what blind guesses reach."
+    table = tables.shortcuts(results)
+    if table.empty: return None
+    names, families = tables.corpora_of(results), list(dict.fromkeys(table.family))
+    with style():
+        figure, axes = _panels(results, names, .3*len(families) + 1.4)
+        for ax, corpus in zip(axes, names):
+            for row in table[table.corpus == corpus].itertuples():
+                y = families.index(row.family)
+                if np.isfinite(row.macro_f1): _draw_family(ax, row, y)
+                else: _beside(ax, y, row.rule, .02, fontsize=7)
+            _rows(ax, families if ax is axes[0] else [""]*len(families))
+            _beside(ax, -.85, "gain, leans on", fontsize=7)
+            ax.set_xlabel("Macro-F1 ± sd over folds")
+        _handles(figure, axes)
+    return figure
+
+
+# %% ../nbs/26_figures.ipynb #6ddf78a2
+def mixing_measures(results) -> mpl.figure.Figure | None: # nothing if the study has no audit
+    "Each mixing measure with its interval, a row a corpus."
+    table = tables.mixing_measures(results)
+    if table.empty: return None
+    names, measures = [c for c in tables.corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(table.measure))
+    with style():
+        figure, axes = plt.subplots(2, 4, figsize=(8.6, .62*len(names) + 2.6), sharey=True)
+        for ax, measure in zip(axes.flat, measures):
+            part = table[table.measure == measure].set_index("corpus").loc[names]
+            ax.errorbar(part.value, range(len(names)), xerr=np.array([part.value - part.low, part.high - part.value]).clip(min=0), ls="", elinewidth=1.4, capsize=2.5, **_mark(1, hollow=True), label="value and 95 % interval")
+            if "truth" in part: ax.plot(part.truth, range(len(names)), ls="", marker="x", color=COLOURS[0], ms=5, mew=1, zorder=5, label="generator's truth")
+            _rows(ax, [_short(c, results) for c in names])
+            ax.set_title(measure[:1].upper() + measure[1:], fontsize=8)
+            ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(3))
+            ax.margins(x=.25)
+        if results.study.get("generated"): figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7, color="#444444", style="italic")
+        _handles(figure, axes.flat)
+        plt.close(figure)
+    return figure
+
 
 # %% ../nbs/26_figures.ipynb #86549bd8
 def write(

@@ -16,7 +16,7 @@ from codemix_nb.figures import *
 
 
 # %% ../nbs/26_figures.ipynb #6e7183d4
-ALL = [main, cost, damage, by_source, contrasts, null_pairs, coming_star, tuned_default, errors, learning_curve]
+ALL = [main, cost, damage, by_source, contrasts, shortcuts, mixing_measures, null_pairs, coming_star, tuned_default, errors, learning_curve]
 
 def words_of(figure):
     return " ".join(t.get_text() for t in figure.findobj(mpl.text.Text))
@@ -58,6 +58,7 @@ def test_seeds_are_not_joined_and_counted():
 # %% ../nbs/26_figures.ipynb #90cc3d2e
 def test_panels_share_their_scale():
     for draw in ALL:
+        if draw is mixing_measures: continue
         axes = draw(tables.demo(rows=120)).axes
         assert len({ax.get_xlim() for ax in axes}) == 1, draw.__name__
 
@@ -70,4 +71,16 @@ def test_absent_blocks_give_no_figure():
     keys = [k for k in tables.UNIT if k in dice.items]
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = tables.scores(dice.items, dice.units)
-    assert all(draw(dice) is None for draw in (null_pairs, coming_star, contrasts, tuned_default, learning_curve))
+    assert all(draw(dice) is None for draw in (null_pairs, coming_star, contrasts, tuned_default, learning_curve, shortcuts, mixing_measures))
+
+
+# %% ../nbs/26_figures.ipynb #24031424
+def test_a_shortcut_is_drawn_as_one_and_its_feature_is_named():
+    dice = tables.demo(rows=120)
+    ax = shortcuts(dice).axes[0]
+    drawn = {line.get_xdata()[0]: line.get_markerfacecolor() for line in ax.lines if line.get_marker() in ("^", "s")}
+    assert drawn[.62] == COLOURS[2] and drawn[.48] == COLOURS[1] and "first_capital" in words_of(shortcuts(dice))
+
+def test_the_truth_is_drawn_only_where_it_is_known():
+    crosses = lambda figure: [line for ax in figure.axes for line in ax.lines if line.get_marker() == "x"]
+    assert crosses(mixing_measures(tables.demo(generated=True, rows=120))) and not crosses(mixing_measures(tables.demo(rows=120)))

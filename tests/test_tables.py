@@ -36,6 +36,7 @@ def test_absent_blocks_give_empty_tables():
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = scores(dice.items, dice.units)
     assert null_pairs(dice).empty and coming_star(dice).empty and tuned_default(dice).empty and learning_curve(dice).empty
+    assert all(table(dice).empty for table in (certificate, shortcuts, audit_findings, disagreements, words, mixing_measures)) and not list(findings(dice).sentence[findings(dice).sentence.str.contains("audit")])
     assert main(dice).ungrouped.isna().all() and by_source(dice).across.isna().all() and len(by_source(dice))
 
 
@@ -105,3 +106,23 @@ def test_rows_that_were_never_published_have_a_line():
     lines = book.set_index("step").rows
     assert lines["stated, never published"] == -198 and lines["stated in the paper"] + lines["stated, never published"] == lines["published"]
     assert "stated, never published" not in ledger(demo()).query("corpus == 'dice-te-en'").step.tolist()
+
+
+# %% ../nbs/25_tables.ipynb #1320e995
+def test_what_was_not_run_keeps_its_reason():
+    dice = demo()
+    assert "note" not in certificate(dice) and "note" not in words(dice)
+    dice.checks["certificate"] = dice.checks["certificate"].assign(status=np.where(dice.checks["certificate"].level == "cross-script", "not run: needs uroman", "run"))
+    dice.checks["words"] = pd.concat([dice.checks["words"].query("corpus == 'dice-ne-en'"), pd.DataFrame([dict(corpus="dice-te-en", tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages", f1=np.nan, low=np.nan, high=np.nan, status="no tagger")])])
+    assert certificate(dice).note.ne("").sum() == 4
+    assert words(dice).set_index("corpus").note.to_dict() == {"dice-ne-en": "", "dice-te-en": "no tagger"} and shown(words(dice), dice)["95 % interval"].tolist() == ["[.800, .900]", "–"]
+
+def test_flags_of_the_audit_are_a_finding():
+    said = findings(demo()).query("kind == 'measured'").sentence
+    assert said.str.contains("flags block pasted twice; shortcut by surface alone").sum() == 2
+
+def test_tables_of_the_audit_keep_the_order_of_the_study():
+    dice = demo()
+    dice.checks = {name: frame.iloc[::-1] for name, frame in dice.checks.items()}
+    for table in (certificate, shortcuts, audit_findings, disagreements, words, mixing_measures): assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
+    assert list(mixing_measures(dice).measure[:8]) == list(MEASURES.values())
