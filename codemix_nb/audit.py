@@ -368,7 +368,7 @@ def change_in_order(corpus: Corpus) -> pd.DataFrame: # feature, row (from 0), id
     for name, column in look.loc[:, look.nunique() > 1].items():
         rank = column.rank()
         rest = (rank - rank.groupby(corpus.labels).transform("mean")).to_numpy()
-        walk = np.abs(np.cumsum(rest))[:-1]/(rest.std()*np.sqrt(n))
+        walk = np.abs(np.cumsum(rest))[:-1]/((rest.std() or np.inf)*np.sqrt(n))
         at = int(walk.argmax()) + 1
         rows.append(dict(feature=name, row=at, id=corpus.frame.id.iloc[at], auc=_auc(np.arange(n) >= at, column), excursion=walk.max(), p=min(1, stats.kstwobign.sf(walk.max())*look.shape[1])))
     return pd.DataFrame(rows).sort_values("excursion", ascending=False, ignore_index=True)
