@@ -6,11 +6,11 @@
 __all__ = ['app', 'OWN', 'FACTS', 'corpora_app', 'Study', 'SAID', 'FORMATS', 'UNSURE', 'CONTRASTS', 'codemix', 'in_one_line',
            'main', 'in_columns', 'folder_at', 'file_at', 'emit', 'read_records', 'column_of', 'own_file', 'arguments',
            'how_to_read', 'flags', 'is_file', 'corpus_of', 'facts_of', 'corpora_list', 'corpora_get',
-           'corpora_describe', 'study_name', 'where_it_stands', 'run', 'render', 'verify', 'card', 'save_model',
-           'model_folder', 'load_model', 'treated', 'trained', 'what_labels_mean', 'train', 'in_settings', 'lines_of',
-           'texts_to_predict', 'predicted', 'lines', 'predict', 'predictor', 'grouped_folds', 'published_folds',
-           'folds', 'read_predictions', 'on_folds', 'main_repeats', 'check_labels', 'as_units', 'spread', 'compare',
-           'shown_scores', 'shown_contrasts', 'write_evaluation', 'evaluate', 'placed_on']
+           'corpora_describe', 'audit', 'study_name', 'where_it_stands', 'run', 'render', 'verify', 'card',
+           'save_model', 'model_folder', 'load_model', 'treated', 'trained', 'what_labels_mean', 'train', 'in_settings',
+           'lines_of', 'texts_to_predict', 'predicted', 'lines', 'predict', 'predictor', 'grouped_folds',
+           'published_folds', 'folds', 'read_predictions', 'on_folds', 'main_repeats', 'check_labels', 'as_units',
+           'spread', 'compare', 'shown_scores', 'shown_contrasts', 'write_evaluation', 'evaluate', 'placed_on']
 
 # %% ../nbs/29_cli.ipynb #cdfe3b0a
 import csv, functools, inspect, io, itertools, json, os, shlex, sys
@@ -221,6 +221,25 @@ def corpora_describe(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FI
     facts = describe(corpus)
     print(*(f"{key:<24} {value}" for key, value in facts.items() if value not in ("", None)), sep="\n")
     print(f"\n{corpus.ledger.to_string(index=False)}")
+
+# %% ../nbs/29_cli.ipynb #e004d534
+@app.command()
+@own_file()
+def audit(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
+          folds: Annotated[int, typer.Option(min=2, help="Folds of the baselines; leakage is counted on 10.")] = 5,
+          seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the folds.")] = 0,
+          out: Annotated[Path | None, typer.Option(help="File for the certificate: .md or .csv; standard output when not given.")] = None,
+          own=None):
+    "Copies, shortcuts, single faults and doubtful labels of a corpus, before anything is trained on it; no text is shown."
+    from codemix_nb.audit import certificate
+    out = out and file_at(out, (".md", ".csv"))
+    found = certificate(corpus_of(source, own), folds, seed)
+    rows = found.findings[["severity", "finding", "evidence"]]
+    if out and out.suffix.lower() == ".md": emit(found.to_markdown().splitlines(), out)
+    elif out: emit(lines(rows.itertuples(index=False), tuple(rows), "csv"), out)
+    else: print(found.title, in_columns(rows), sep="\n\n")
+    if out: print(found.title, file=sys.stderr)
+
 
 # %% ../nbs/29_cli.ipynb #0e8fcf36
 Study = Annotated[str, typer.Argument(help="Name of a study in nbs/studies, or the path of a YAML file.")]
