@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['COLOURS', 'MARKERS', 'LINES', 'HATCHES', 'STYLE', 'FAMILY', 'FAMILIES', 'VERDICTS', 'style', 'luminance', 'family_of',
            'main', 'cost', 'damage', 'by_source', 'contrasts', 'null_pairs', 'coming_star', 'tuned_default', 'errors',
-           'learning_curve', 'shortcuts', 'mixing_measures', 'write']
+           'learning_curve', 'mixing', 'shortcuts', 'mixing_measures', 'write']
 
 # %% ../nbs/26_figures.ipynb #4561c638
 from contextlib import contextmanager
@@ -346,6 +346,61 @@ def learning_curve(results) -> mpl.figure.Figure | None: # nothing if the study 
             ax.set_xlabel("Training comments")
         axes[0].set_ylabel(f"{_metric(metric)} ± sd over folds")
         _handles(figure, axes)
+    return figure
+
+# %% ../nbs/26_figures.ipynb #7573d8fa
+def _draw_bins(ax, part, results):
+    "Macro-F1 of the best model and of word LR over the bins of one factor, with the number of comments under each."
+    top, place = part.best_model.iloc[0], np.arange(len(part))
+    for i, (column, model) in enumerate({"best": top, "word_lr": "lr-word"}.items()):
+        if column == "best" and top == "lr-word": continue
+        bar = np.array([part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column]])
+        ax.errorbar(place, part[column], yerr=bar.clip(min=0), ls=LINES[i], lw=1.1, elinewidth=1, capsize=2, **_mark(1 if i == 0 else 2, markeredgecolor="#333333", markeredgewidth=.6), label="best model" if i == 0 else "word LR")
+    names = part.bin.str.replace("CMI |: one language| unseen", "", regex=True).str.replace("over ", ">\u2009").str.replace(" to ", "–").str.replace("up to ", "≤\u2009").str.replace("none", "0").str.replace("^>\u20090–", "≤\u2009", regex=True)
+    ax.set_xticks(place, [f"{name}\n{n:,}" for name, n in zip(names, part.comments)])
+    ax.set_xlim(-.5, len(part) - .5)
+    ax.grid(True, axis="y")
+    ax.grid(False, axis="x")
+
+def _draw_odds(ax, part):
+    "Odds ratios of an error, of the mixed model and averaged over comments."
+    place, order = np.arange(len(part)), list(part.factor)
+    ax.axvline(1, color="#666666", lw=.8)
+    for i, (name, label) in enumerate({"odds_ratio": "mixed model", "average_ratio": "averaged over comments"}.items()):
+        y, bar = place + .26 * i - .13, np.array([part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]])
+        ax.errorbar(part[name], y, xerr=bar, ls="", elinewidth=1.1, ecolor="#555555", capsize=0, **_mark(0, hollow=bool(i), markersize=4.5), label=label)
+    for y, row in enumerate(part.itertuples()): _beside(ax, y, f"{number(row.odds_ratio, 2)}", fontsize=7)
+    _rows(ax, [tables.FACTORS.get(f, f) + ", per sd" * (f in ("cmi", "unseen", "switches", "length")) for f in order])
+    ax.set_xscale("log")
+    ticks = [t for t in (.125, .25, .5, 1, 2, 4, 8) if part[["odds_ratio_low", "average_ratio_low"]].min(axis=None) / 1.3 <= t <= 1.3 * part[["odds_ratio_high", "average_ratio_high"]].max(axis=None)]
+    ax.xaxis.set_major_locator(mpl.ticker.FixedLocator(ticks))
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}".replace("0.", ".", 1) if v < 1 else f"{v:g}")
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+# %% ../nbs/26_figures.ipynb #ad1f3c09
+def mixing(results, table: pd.DataFrame | None = None, # `tables.mixing_table`, if it is at hand
+           model: pd.DataFrame | None = None, # `tables.mixing_model`, if it is at hand
+          ) -> mpl.figure.Figure | None: # nothing for results without word languages
+    "Macro-F1 by CMI and by unseen spelling, and the odds ratios of an error, a row a corpus."
+    table, model = tables.mixing_table(results) if table is None else table, tables.mixing_model(results) if model is None else model
+    names = [c for c in tables.corpora_of(results) if len(table) and "cmi" in set(table.factor[table.corpus == c])]
+    if not names: return None
+    model = model[model.fit == next(iter(tables.FITS))]
+    with style():
+        figure, axes = plt.subplots(len(names), 3, figsize=(10.4, 2.75 * len(names) + .45), squeeze=False, width_ratios=(1, 1, 1.05))
+        if results.study.get("generated"): figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7, color="#444444", style="italic")
+        for row, corpus in zip(axes, names):
+            own, odds = table[table.corpus == corpus], model[model.corpus == corpus]
+            for ax, factor in zip(row, ("cmi", "unseen")): _draw_bins(ax, own[own.factor == factor], results)
+            low, high = min(ax.get_ylim()[0] for ax in row[:2]), max(ax.get_ylim()[1] for ax in row[:2])
+            for ax in row[:2]: ax.set_ylim(low, high)
+            row[0].set_title(f"{_short(corpus, results)}  (best model: {title_of(own.best_model.iloc[0], results)})")
+            row[0].set_ylabel("Macro-F1, 95 % interval")
+            if len(odds): _draw_odds(row[2], odds)
+            else: row[2].set_axis_off() or row[2].annotate("too few errors for a model", (.5, .5), xycoords="axes fraction", ha="center", color="#444444")
+        for ax, label in zip(axes[-1], ("CMI of the comment\n(below: comments)", "Words spelt as in no other comment\n(below: comments)", "Odds ratio of an error, 95 % interval\n(right of 1: more errors)")): ax.set_xlabel(label)
+        _handles(figure, axes.ravel())
+    plt.close(figure)
     return figure
 
 # %% ../nbs/26_figures.ipynb #04226bd1

@@ -429,6 +429,7 @@ def manifest(study: dict, folder: Path,
     if absent := benchmark.not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
     if given := benchmark.imported(study): more["imported"] = given
     if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
+    more["words"] = {n: benchmark.tagged_by(benchmark.corpus_of(n, study)) for n in [*names, *([judge["test"]] if judge and not benchmark.missing(study) else [])]}
     files = [p for name in ("results.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
                 corpora={n: bytes_of(benchmark.corpus_of(n, study)) for n in names}, **more,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from codemix_nb import auxiliary, classical, corpora, folds, results, sameness
+from codemix_nb import auxiliary, classical, corpora, folds, lid, mixing, results, sameness
 from codemix_nb.classical import Model
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, call_at, here, paths
