@@ -123,6 +123,7 @@ def ece_interval(
     parts=None,     # repeat of each row
     groups=None,    # near-duplicates, drawn together
     draws: int = 500, level: float = .95, seed: int = 0,
+    null=None,      # what `ece_null` gave, if it is at hand
 ) -> tuple[float, float]: # low, high
     "Basic bootstrap interval (Davison and Hinkley 1997) of the calibration error, by groups; bins stay as they are."
     y, p = _checked(y, p)
@@ -130,7 +131,7 @@ def ece_interval(
     made = drawn(np.column_stack([by_group(groups, p - y, code), by_group(groups, np.ones(len(y)))]), draws, seed)
     errors = np.abs(made[:, :-1]).sum(axis=1)/made[:, -1]
     low, high = _ends(errors, level)
-    found, null = ece(y, p, bins, strategy, parts), ece_null(p, bins, strategy, parts, groups, seed=seed)
+    found, null = ece(y, p, bins, strategy, parts), ece_null(p, bins, strategy, parts, groups, seed=seed) if null is None else null
     return 0. if found <= np.quantile(null, level) else max(0., float(2*found - high)), max(0., float(2*found - low))
 
 # %% ../nbs/23_calibration.ipynb #dcf1ad87
@@ -257,7 +258,7 @@ def summary(
 
 def _judged(m, bins, method):
     y, p, about = m.label, m.probability, dict(bins=bins, parts=m["repeat"].to_numpy(), groups=m.group.to_numpy())
-    null, (low, high) = ece_null(p, **about), ece_interval(y, p, **about)
+    low, high = ece_interval(y, p, **about, null=(null := ece_null(p, **about)))
     return dict(ece=ece(y, p, bins, parts=about["parts"]), ece_low=low, ece_high=high, perfect=null.mean(), perfect_95=np.quantile(null, .95), brier=np.mean((p - y)**2), log_loss=log_loss(y, p),
                 temperature=m.setting.astype(float).median() if method == "temperature" else np.nan, moved=np.mean((p >= .5) != (m.before >= .5)))
 

@@ -4,22 +4,26 @@
 
 # %% auto #0
 __all__ = ['UNIT', 'SOURCES', 'LENGTHS', 'PAIRED', 'LEAST', 'KINDS', 'CUTS', 'FACTORS', 'BLIND', 'GRID', 'FITS', 'PLACES',
-           'MEASURES', 'MODEL_TITLES', 'HEADINGS', 'SIGNED', 'SHARES', 'RATIOS', 'NEURAL', 'DESIGNS', 'demo', 'scored',
-           'main_scores', 'side_scores', 'corpora_of', 'ledger', 'corpora', 'damage', 'published_rule', 'contrasts',
-           'main', 'cost', 'counted', 'by_source', 'null_pairs', 'coming_star', 'tuned_default', 'top_terms',
-           'best_models', 'errors', 'unlisted', 'mixing_table', 'mixing_model', 'mixing_verdicts', 'learning_curve',
-           'certificate', 'shortcuts', 'audit_findings', 'disagreements', 'words', 'mixing_measures', 'title_of',
-           'number', 'p_value', 'percent', 'shown', 'best', 'neural_models', 'design', 'star_counts', 'findings']
+           'MEASURES', 'MODEL_TITLES', 'HEADINGS', 'SIGNED', 'SHARES', 'RATIOS', 'NEURAL', 'LOOKED_AT', 'DESIGNS',
+           'demo', 'scored', 'main_scores', 'side_scores', 'corpora_of', 'ledger', 'corpora', 'damage',
+           'published_rule', 'contrasts', 'main', 'cost', 'counted', 'by_source', 'null_pairs', 'coming_star',
+           'tuned_default', 'top_terms', 'best_models', 'errors', 'unlisted', 'mixing_table', 'mixing_model',
+           'mixing_verdicts', 'learning_curve', 'certificate', 'shortcuts', 'audit_findings', 'disagreements', 'words',
+           'mixing_measures', 'title_of', 'number', 'p_value', 'percent', 'shown', 'best', 'neural_models', 'design',
+           'star_counts', 'looked_at', 'predictions', 'calibration', 'abstention', 'conformal', 'operating_points',
+           'threshold_transfer', 'findings']
 
 # %% ../nbs/25_tables.ipynb #1b0b47fb
 import json
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
+from . import calibration as cal
 from . import significance as sig
 from .results import KEYS, METRICS, from_cells, scores
 
@@ -698,9 +702,16 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
             "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB", "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
             "false_alarms": "Of them flagged", "error": "Error, all", "best_model": "Best model", "best": "Macro-F1", "word_lr": "Word LR", "odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF", "spread": "Sd of comments", "languages": "Languages", "train_rows": "Training comments", "train_fraction": "Share of training",
             "copied": "Share of comments", "worst": "Worst fold", "other_label": "Other label", "chance": "Blind guesses", "severity": "Verdict", "learnt_from": "Tagger learnt from", "not_english": "F1, not English", "english": "F1, English",
-            "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages", "likeliest": "By likeliest tags", "truth": "Generator's truth"}
+            "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages", "likeliest": "By likeliest tags", "truth": "Generator's truth",
+            "method": "Mended by", "ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below", "log_loss": "Log loss", "moved": "Labels changed",
+            "risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %", "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC",
+            "promised_risk": "Error promised", "risk_kept": "Error got", "kept": "Comments kept", "promise": "Promised for", "level": "Promised", "covered": "Truth in the set", "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive",
+            "one_label": "Sets of one", "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one", "calibrated_on": "Calibrated on",
+            "promised": "False alarms promised", "false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse", "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"}
 SIGNED = {"difference", "gain", "ungrouped_gain", "change"}
-SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "copied", "worst", "contradicted_share"}
+SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "copied", "worst", "contradicted_share",
+          "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "risk_kept", "kept", "level", "covered", "covered_harmless", "covered_abusive",
+          "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5", "precision_24", "precision_published"}
 RATIOS = {"odds_ratio", "average_ratio", "vif", "spread"}
 
 def title_of(
@@ -742,7 +753,7 @@ def _float(column, v):
 
 def _cell(column, values, results):
     "One column as text."
-    if column in ("corpus", "model", "best_model", "a", "b"): return [title_of(v, results) for v in values]
+    if column in ("corpus", "model", "best_model", "a", "b", "chosen_on", "calibrated_on"): return [title_of(v, results) for v in values]
     if column == "beats": return [", ".join(title_of(n.rstrip("*"), results) + "*" * n.endswith("*") for n in v.split(", ") if n) for v in values]
     if column == "against": return [PLACES.get(v) or title_of(v, results) for v in values]
     if column == "factor": return [FACTORS.get(v, v) for v in values]
@@ -822,6 +833,50 @@ def star_counts(results) -> str: # one sentence, empty without a table
     table, alpha = coming_star(results), number(results.study["alpha"], 2)
     parts = [f"{title_of(c, results)}: {t.significant_plain.sum()} of {len(t)} seeds by the plain test and {t.significant_corrected.sum()} by the corrected one" for c, t in (table.groupby("corpus", sort=False) if len(table) else ())]
     return f"p < {alpha} (two-sided) at: {'; '.join(parts)}." if parts else ""
+
+# %% ../nbs/25_tables.ipynb #5eabae8f
+LOOKED_AT = ("lr", "svm", "nbsvm")
+
+def looked_at(results) -> dict[str, list[str]]: # corpus -> models, the best first
+    "Models whose probabilities are looked at: the best, LR, both linear machines and the best network."
+    means, best, networks = main_scores(results).groupby(["corpus", "model"])[results.study["metric"]].mean(), best_models(results), neural_models(results)
+    top_network = {c: [means[c].reindex(networks).idxmax()] if means[c].reindex(networks).notna().any() else [] for c in best}
+    return {c: list(dict.fromkeys([best[c], *(m for m in LOOKED_AT if m in means[c]), *top_network[c]])) for c in best}
+
+def predictions(results, models: dict[str, list[str]] | None = None) -> pd.DataFrame:
+    "Main predictions, with groups, of the models looked at (or of those given for each corpus)."
+    made, models = _items(results, columns=("group",)), models or looked_at(results)
+    return made[[m in models[c] for c, m in zip(made.corpus, made.model)]].astype({"probability": float})
+
+def calibration(results) -> pd.DataFrame: # corpus, model, method, ece with interval and its value if calibrated, brier, log_loss, temperature, moved
+    "Calibration error as stored and after mending on other folds, beside what chance gives a calibrated model."
+    return _ordered(cal.summary(predictions(results)), results)
+
+def abstention(results) -> pd.DataFrame: # corpus, model, risk at each coverage, aurc, aurc_best, promised_risk, kept, risk_kept
+    "Error among the surest comments, and a promised error with what was got."
+    return _ordered(cal.abstain(predictions(results)), results)
+
+# %% ../nbs/25_tables.ipynb #d1309f7f
+def _same_models(results): # corpus -> the best models of all corpora, where they were run
+    best = dict.fromkeys(best_models(results).values())
+    ran = main_scores(results).groupby("corpus").model.unique()
+    return {c: [m for m in best if m in ran[c]] for c in corpora_of(results)}
+
+def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE is not installed
+    "Conformal sets of the best models, calibrated on the other folds and, where there are two corpora, on the other corpus."
+    if not find_spec("mapie"): return pd.DataFrame()
+    made = predictions(results, _same_models(results))
+    table = pd.concat([cal.conformal(made, level).assign(calibrated_on=lambda t: t.corpus), cal.conformal_across(made, level).assign(promise="all comments")], ignore_index=True)
+    return _ordered(table, results)[["corpus", "model", "calibrated_on", "promise", *(c for c in table if c not in ("corpus", "model", "calibrated_on", "promise"))]]
+
+def operating_points(results) -> pd.DataFrame: # corpus, model, threshold, false_alarms_got, caught and precision at each prevalence, with intervals
+    "Recall and precision of the best models where false alarms are limited, with thresholds from other folds."
+    return _ordered(cal.operating_points(predictions(results, _same_models(results))), results)
+
+def threshold_transfer(results) -> pd.DataFrame: # empty for one corpus
+    "False alarms promised by a threshold chosen on one corpus against those got on another, for the best models."
+    table = cal.threshold_transfer(predictions(results, _same_models(results)))
+    return _ordered(table, results) if len(table) else table
 
 # %% ../nbs/25_tables.ipynb #1e183ebe
 def _measured(results):

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 
+from codemix_nb import calibration as cal
 from codemix_nb import significance as sig
 from codemix_nb import tables
 from codemix_nb.tables import number, p_value, title_of
@@ -72,6 +73,17 @@ def test_absent_blocks_give_no_figure():
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = tables.scores(dice.items, dice.units)
     assert all(draw(dice) is None for draw in (null_pairs, coming_star, contrasts, tuned_default, learning_curve, shortcuts, mixing_measures))
+
+
+# %% ../nbs/26_figures.ipynb #4c5f8b50
+def test_calibration_has_three_panels_a_corpus_and_says_when_data_are_generated():
+    dice = tables.demo(generated=True, rows=120)
+    figure = calibration(dice)
+    words = words_of(figure)
+    assert "GENERATED SAMPLE" in words and "*" not in words and all(label in words for label in ALARMS.values())
+    panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    assert len(panels) == 3 * len(tables.corpora_of(dice)) and not plt.get_fignums()
+    for column in range(3): assert len({ax.get_xlim() for ax in panels[column::3]}) == 1
 
 
 # %% ../nbs/26_figures.ipynb #24031424

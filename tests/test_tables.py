@@ -3,12 +3,14 @@
 
 import json
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
+from codemix_nb import calibration as cal
 from codemix_nb import significance as sig
 from codemix_nb.results import KEYS, METRICS, from_cells, scores
 from codemix_nb.tables import *
@@ -106,6 +108,25 @@ def test_rows_that_were_never_published_have_a_line():
     lines = book.set_index("step").rows
     assert lines["stated, never published"] == -198 and lines["stated in the paper"] + lines["stated, never published"] == lines["published"]
     assert "stated, never published" not in ledger(demo()).query("corpus == 'dice-te-en'").step.tolist()
+
+
+# %% ../nbs/25_tables.ipynb #d00fc251
+def test_the_tables_on_calibration_cover_the_models_looked_at():
+    dice = demo(rows=150)
+    models, table = looked_at(dice), calibration(dice)
+    assert all(m[0] == best_models(dice)[c] and "lr" in m for c, m in models.items())
+    assert len(table) == sum(map(len, models.values())) * 4 and (table.groupby("method").moved.max()["temperature"] == 0)
+    assert (abstention(dice).risk_100 > abstention(dice).risk_50).all()
+    points, moved = operating_points(dice), threshold_transfer(dice)
+    assert len(points) == 4 * points[["corpus", "model"]].drop_duplicates().shape[0] and (points.precision_5 < points.precision_published).all()
+    assert set(zip(moved.chosen_on, moved.corpus)) == {(a, b) for a in corpora_of(dice) for b in corpora_of(dice)}
+
+
+# %% ../nbs/25_tables.ipynb #0606fa29
+def test_conformal_table_needs_mapie_and_says_nothing_without(monkeypatch):
+    import codemix_nb.tables as module
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert module.conformal(demo(rows=60)).empty
 
 
 # %% ../nbs/25_tables.ipynb #1320e995
