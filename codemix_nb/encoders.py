@@ -118,6 +118,7 @@ def tiny_model(folder: str | Path, # is made
                seed: int = 0) -> Path:
     "A small untrained model with a tokenizer of its own."
     import torch
+    _quiet()
     from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
     tokenizer, size = _tiny_tokenizer(list(texts), pieces, kind == "causal"), dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
     with torch.random.fork_rng():
