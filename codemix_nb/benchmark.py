@@ -69,8 +69,14 @@ def model_of(name: str, # of a model, or of a variant of the study
 # %% ../nbs/21_benchmark.ipynb #2b4286d8
 def needs_of(name: str, study: dict | None = None) -> str: # empty when nothing is
     "What a model lacks to run on this machine, and how to get it: weights, a package, a server."
-    needs = getattr(model_of(name, study).make(), "needs", None)
-    return needs() if needs else ""
+    one = model_of(name, study).make()
+    if hasattr(one, "needs"): return one.needs()
+    return import_module("codemix_nb.encoders").missing(one.encoder) if hasattr(one, "encoder") else ""
+
+def _brings(one) -> str:
+    "What identifies the weights or the prompt of an estimator."
+    if hasattr(one, "identity"): return one.identity
+    return import_module("codemix_nb.encoders").identity(one.encoder, getattr(one, "pooling", "tokens"), one.limit) if hasattr(one, "encoder") else ""
 
 def imported(study: dict) -> dict[str, str]: # model → what it brought along
     "Models of a study whose results somebody else computed and this machine took in."
@@ -79,9 +85,7 @@ def imported(study: dict) -> dict[str, str]: # model → what it brought along
 
 def identity_of(name: str, study: dict | None = None) -> str: # empty for a model that learns from the corpus alone
     "A hash of whatever a model brings along: pretrained weights, a prompt."
-    identity = getattr(model_of(name, study).make(), "identity", None)
-    if not identity: return ""
-    return identity() if not needs_of(name, study) else imported(study or {"study": ""}).get(name, "")
+    return imported(study or {"study": ""}).get(name, "") if needs_of(name, study) else _brings(model_of(name, study).make())
 
 def not_run(study: dict) -> dict[str, str]: # model → what it lacks
     "The models of a study that cannot run on this machine and whose results nobody gave; they are left out of the plan and named in every table."
@@ -209,10 +213,10 @@ def peak_memory() -> dict[str, float]: # peak_mb, and gpu_mb where there is a GP
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "tokenizers", "rapidfuzz")
 
 @lru_cache
-def made_with() -> dict[str, str]: # package → version, and the device of the neural models
+def made_with(pretrained: bool = False, precision: str = "") -> dict[str, str]: # package → version, and the device of the neural models
     "What a unit was computed with; a unit made elsewhere or last year still says so when it is gathered."
     device = "cuda" if "torch" in sys.modules and sys.modules["torch"].cuda.is_available() else "cpu"
-    return {**{p: installed(p).split("+")[0] for p in PACKAGES}, "device": device}
+    return {**{p: installed(p).split("+")[0] for p in PACKAGES + (("transformers",) if pretrained else ())}, "device": f"{device} {precision}".strip()}
 
 def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
     "Fit on the training part, predict the test part."
@@ -227,7 +231,7 @@ def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # prediction
     chosen = est.params_ if isinstance(est, Tuned) else {k: v for k, v in est.get_params().items() if k in model_of(unit.model, study).search_space[0]}
     facts = dict(params=json.dumps(chosen, sort_keys=True), leakage=s.leakage, train_rows=len(s.train), test_rows=len(s.test),
                  train_groups=len(np.unique(s.groups[s.train])), fit_seconds=fitted - started, predict_seconds=time.perf_counter() - fitted, parameters=int(est.n_parameters_),
-                 **peak_memory(), made_with=json.dumps(made_with(), sort_keys=True))
+                 **peak_memory(), made_with=json.dumps(made_with(bool(identity_of(unit.model, study)), getattr(est, "precision_", "")), sort_keys=True))
     if help_of(unit.model, study): facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
     return frame, facts
 
@@ -392,11 +396,12 @@ def say(unit: Unit) -> str:
 # %% ../nbs/21_benchmark.ipynb #627d1e5f
 def prepare(units: list[Unit], study: dict) -> None:
     "What units share and workers would do twice: every distinct text is embedded once for each encoder."
-    jobs = {}
-    for u in units:
-        one = model_of(u.model, study).make()
-        if hasattr(one, "prepare"): jobs.setdefault((one.prepare_key(), _unit_spec(u, study), u.treatment), (one, u))
-    for one, u in jobs.values(): one.prepare(_counted(_unit_spec(u, study), u.treatment, treatment(u.treatment).version).texts)
+    reading = [u for u in units if ((study.get("variants") or {}).get(u.model) or {}).get("features")]
+    for u in {(identity_of(u.model, study), _unit_spec(u, study), u.treatment): u for u in reading}.values():
+        from codemix_nb import encoders
+        one, texts = model_of(u.model, study).make(), list(_counted(_unit_spec(u, study), u.treatment, treatment(u.treatment).version))
+        if hasattr(one, "pooling"): encoders.embed(texts, one.encoder, one.pooling, one.limit)
+        else: encoders.token_states(texts, one.encoder, one.limit)
 
 # %% ../nbs/21_benchmark.ipynb #d18931c0
 ROUGH = {"majority": .01, "surface": 1, "lr-word": .4, "lr": 1.5, "rf": 8, "svm": 1.8, "svm-rbf": 2.5, "nbsvm": .6, "mlp": 8, "cnn": 15, "lstm": 10, "bilstm": 14}

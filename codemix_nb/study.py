@@ -151,6 +151,7 @@ def _unfolded(study: dict) -> dict:
     kinds = [study["features"]] if isinstance(study["features"], str) else study["features"]
     if kinds == ["ngrams"]: return study
     from codemix_nb.embedded import MODELS
+    from codemix_nb.encoders import short_name, title_of
     models = []
     for m in study["models"]:
         if m not in MODELS or m in study["variants"]: models.append(m); continue
