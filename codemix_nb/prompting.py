@@ -93,7 +93,8 @@ def read_answer(raw: str | None, prompt: Prompt,
                 refused: bool = False, # the server says so itself
                ) -> tuple[str, int | None]: # one of STATUSES, and the class if it is ok
     "What an answer says; anything that is not exactly one of the two labels has no class."
-    text = re.sub(r"^```\w*\s*|\s*```$", "", nfkc(raw or "").replace("’", "'"))
+    text = re.sub(r"^<think>.*?</think>\s*|\s*$", "", nfkc(raw or "").replace("’", "'"))
+    text = re.sub(r"^```\w*\s*|\s*```$", "", text)
     if refused or REFUSAL.match(text): return "refused", None
     if text.startswith("{"):
         try: said = [v for k, v in json.loads(text, object_pairs_hook=list) if k == "label"]
@@ -122,31 +123,32 @@ class Ledger:
     def __init__(self, path: str | Path | None = None): # `ledger/calls.sqlite` of the home folder when not given
         self.path = Path(path or paths.home/"ledger"/"calls.sqlite")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as (c, _): c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())})"), c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
+        with self._open() as c: c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())})"), c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
     def _open(self): return _Transaction(self.path)
     def add(self, rows: list[dict], spend=None, budget: float | None = None) -> list[int]: # row numbers
         "Write rows; with a budget, all or none of them, raising `Budget` when what is spent and what they may cost would pass it."
-        with self._open() as (c, _):
+        with self._open() as c:
             if budget is not None and self._spent(c, spend) + sum(r[spend] if spend == "cost" else r["tokens_in"] + r["tokens_out"] for r in rows) > budget: raise Budget(f"budget of {budget:g} {'tokens' if spend == 'tokens' else 'of money'}")
             return [c.execute(f"INSERT INTO calls ({', '.join(r)}) VALUES ({', '.join('?'*len(r))})", list(r.values())).lastrowid for r in rows]
     def settle(self, number: int, **what) -> None:
         "Fill in what became of a row."
-        with self._open() as (c, _): c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
+        with self._open() as c: c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
     def _spent(self, c, spend): return c.execute(f"SELECT COALESCE(SUM({'cost' if spend == 'cost' else 'tokens_in + tokens_out'}), 0) FROM calls WHERE host <> ''").fetchone()[0]
     def spent(self, spend: str = "tokens") -> float: # tokens, or cost
         "What all calls to servers came to, those without an answer at their highest estimate."
-        with self._open() as (c, _): return self._spent(c, spend)
+        with self._open() as c: return self._spent(c, spend)
     def answers(self, keys) -> dict[str, dict]: # key → status, label, probability
         "The answer of each key that has one."
         keys, found = list(dict.fromkeys(keys)), {}
-        with self._open() as (c, _):
+        with self._open() as c:
             for i in range(0, len(keys), 500):
                 part = keys[i:i + 500]
                 for key, *row in c.execute(f"SELECT key, status, label, probability FROM calls WHERE status IN ('ok', 'refused', 'off-label') AND key IN ({', '.join('?'*len(part))}) ORDER BY id", part): found[key] = dict(zip(("status", "label", "probability"), row))
         return found
-    def table(self) -> pd.DataFrame: # one row a call; no answers as they came, no text
-        "All calls, fit to be shown."
-        with self._open() as (c, _): return pd.read_sql_query(f"SELECT id, {', '.join(k for k in _COLUMNS if k != 'raw')} FROM calls ORDER BY id", c)
+    def table(self, raw: bool = False, # also the answers as they came, which can quote comments
+             ) -> pd.DataFrame: # one row a call
+        "All calls; without `raw`, fit to be shown."
+        with self._open() as c: return pd.read_sql_query(f"SELECT id, {', '.join(k for k in _COLUMNS if raw or k != 'raw')} FROM calls ORDER BY id", c)
 
 # %% ../nbs/16_prompting.ipynb #648846b6
 class _Transaction:
@@ -157,7 +159,7 @@ class _Transaction:
             self.connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.DatabaseError as error: raise CodemixError(f"{self.path}: cannot be used as a ledger: {error}") from None
-        return self.connection, self.path
+        return self.connection
     def __exit__(self, kind, *_):
         self.connection.execute("ROLLBACK" if kind else "COMMIT")
         self.connection.close()
@@ -173,13 +175,15 @@ class Pool:
         self.texts, self.y, self.groups, self.shots, self.pick = texts, y, groups, shots, pick
         rng = np.random.default_rng(seed)
         self.order, self.shuffle = rng.permutation(len(y)), rng.permutation(shots)
-        self.folded = TREATMENTS["folded"](list(texts))
+        self.folded = TREATMENTS["folded"](list(texts)) if shots else []
         if pick == "similar" and shots: self.space = TfidfSpace("char", 1).fit(texts); self.x = self.space.transform(texts)
     def of(self, comments) -> list[list[tuple[str, int]]]: # (text, class) pairs of each comment
         "The examples of each comment."
         if not self.shots: return [[] for _ in comments]
+        return [shown for at in range(0, len(comments), 512) for shown in self._block(list(comments[at:at + 512]))]
+    def _block(self, comments: list[str]):
         from rapidfuzz import fuzz, process
-        near = process.cdist(TREATMENTS["folded"](list(comments)), self.folded, scorer=fuzz.ratio, score_cutoff=90, dtype=np.uint8) >= 90
+        near = process.cdist(TREATMENTS["folded"](comments), self.folded, scorer=fuzz.ratio, score_cutoff=90, dtype=np.uint8) >= 90
         likeness = (self.space.transform(comments) @ self.x.T).toarray() if self.pick == "similar" else np.zeros(near.shape)
         return [self._choose(self.order[np.argsort(-l[self.order], kind="stable")], set(self.groups[n].tolist())) for l, n in zip(likeness, near)]
     def _choose(self, ranked, used: set) -> list[tuple[str, int]]:
@@ -204,12 +208,12 @@ def _parted(text: str, tokenizer) -> str:
     return text
 
 def _rendered(told: list[dict], tokenizer) -> str:
-    "A conversation as the model's own chat template has it; as plain turns for a model that has none."
+    "A conversation as the model's own chat template has it (without a system turn where it knows none); as plain turns for a model without one."
     if not tokenizer.chat_template: return "".join(f"{m['role']}: {m['content']}\n" for m in told) + "assistant: "
-    try: return tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True)
+    try: return tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     except Exception:
         first = dict(role="user", content=told[0]["content"] + "\n\n" + told[1]["content"])
-        return tokenizer.apply_chat_template([first, *told[2:]], tokenize=False, add_generation_prompt=True)
+        return tokenizer.apply_chat_template([first, *told[2:]], tokenize=False, add_generation_prompt=True, enable_thinking=False)
 
 # %% ../nbs/16_prompting.ipynb #67a294cc
 def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model) -> np.ndarray: # (n, 2) log-probabilities, each row of a conversation too long for the model NaN
@@ -217,7 +221,8 @@ def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model)
     import inspect, torch
     encode = lambda text: tokenizer(text, add_special_tokens=not tokenizer.chat_template, verbose=False).input_ids
     pairs = [[encode(r + label) for label in labels] for r in rendered]
-    starts = [next(i for i, (a, b) in enumerate(zip(*pair)) if a != b) for pair in pairs]
+    starts = [next((i for i, (a, b) in enumerate(zip(*pair)) if a != b), None) for pair in pairs]
+    if None in starts: raise CodemixError(f"the tokenizer of this model cannot tell the labels {labels[0]!r} and {labels[1]!r} apart; use a prompt with other labels")
     room = getattr(model.config, "max_position_embeddings", None) or 10**9
     rows = [(n, k) for n, pair in enumerate(pairs) for k in (0, 1) if max(map(len, pair)) <= room]
     out = np.full((len(rendered), 2), np.nan)
@@ -238,32 +243,31 @@ def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model)
 class Server:
     "Where to ask, and with how much patience and money."
     base_url: str                        # of an OpenAI-compatible server, with its /v1
-    key_variable: str = "OPENAI_API_KEY" # the environment variable that holds the key
+    key_variable: str = ""               # the environment variable that holds the key; empty: OPENAI_API_KEY at api.openai.com, no key elsewhere
     concurrency: int = 4                 # calls under way at once
     retries: int = 3                     # further tries of a call that did not give a label
     timeout: float = 60.                 # seconds to wait for an answer
     backoff: float = .5                  # seconds before the first retry; doubles
     longest_wait: float = 60.            # seconds; also of a wait that the server asks for
+    give_up: int = 10                    # comments in a row without any reply, after which the run stops
     budget: float | None = None          # the ledger's calls to servers may come to this in all: money if there is a price, tokens if not
     price: tuple[float, float] | None = None # money for a million tokens in, and out
     def __post_init__(self):
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname: raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
         if url.username or url.password or url.query: raise CodemixError("base_url: no key or password belongs in an address; put it into an environment variable and name that as key_variable")
-        if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable): raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
+        if self.key_variable and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable): raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
         if self.concurrency < 1 or self.retries < 0: raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {self.concurrency} and {self.retries}")
     @property
     def host(self) -> str: return urlsplit(self.base_url).netloc
     @property
-    def here(self) -> bool: return urlsplit(self.base_url).hostname in ("127.0.0.1", "localhost", "::1")
-    @property
     def spend(self) -> str: return "cost" if self.price else "tokens"
     def cost(self, tokens_in: int, tokens_out: int) -> float | None: return (tokens_in*self.price[0] + tokens_out*self.price[1])/1e6 if self.price else None
     def key(self) -> str:
-        "The key, from the environment alone; a server on this machine needs none."
-        if found := os.environ.get(self.key_variable): return found
-        if self.here: return "none"
-        raise CodemixError(f"no key for {self.host}: set the environment variable {self.key_variable}")
+        "The key, from the environment alone, and only for the host it was meant for."
+        name = self.key_variable or ("OPENAI_API_KEY" if urlsplit(self.base_url).hostname == "api.openai.com" else "")
+        if name and not os.environ.get(name): raise CodemixError(f"no key for {self.host}: set the environment variable {name}")
+        return os.environ[name] if name else "none"
 
 # %% ../nbs/16_prompting.ipynb #a570490c
 _FORMS = ("json_schema", "json_object", "text")
@@ -288,7 +292,9 @@ class Dialect:
         return replace(self, form=_FORMS[_FORMS.index(self.form) + 1]) if self.form != "text" else None
     def __str__(self) -> str: return " ".join([self.form, self.length, *["temperature"]*self.temperature, *["logprobs"]*self.logprobs])
 
-# %% ../nbs/16_prompting.ipynb #1537701a
+# %% ../nbs/16_prompting.ipynb #b5820e6e
+_jitter = random.Random()
+
 def wait_before(retry: int, # 0 for the first
                 server: Server,
                 asked: str | None = None, # the Retry-After header: seconds, or a date
@@ -298,7 +304,7 @@ def wait_before(retry: int, # 0 for the first
     try: least = float(asked)
     except (TypeError, ValueError):
         try: least = parsedate_to_datetime(asked).timestamp() - time.time()
-        except (TypeError, ValueError): least = server.backoff*2**retry*random.uniform(.5, 1)
+        except (TypeError, ValueError): least = server.backoff*2**retry*_jitter.uniform(.5, 1)
     return float(np.clip(least if least == least else 0, 0, server.longest_wait))
 
 # %% ../nbs/16_prompting.ipynb #14069949
@@ -315,8 +321,8 @@ def label_probability(pieces, # of one answer, each with token and top_logprobs
         return weight[1]/sum(weight) if sum(weight) else None
     return None
 
-# %% ../nbs/16_prompting.ipynb #fe6e6bf5
-_STOP = {401: "the key was not accepted", 403: "the key may not do this", 404: "no such model or address"}
+# %% ../nbs/16_prompting.ipynb #3cd03678
+_STOP = {401: "no key, or one that is not accepted; name the environment variable that holds it as key_variable", 403: "the key may not do this", 404: "no such model or address"}
 
 def _nobody(error) -> bool:
     "Is it that no connection came about?"
@@ -358,6 +364,7 @@ class Caller:
         except ImportError: raise CodemixError("asking a server needs the openai package: pip install 'codemix_nb[prompting]'") from None
         self.server, self.model, self.prompt, self.ledger, self.longest = server, model, prompt, ledger, longest
         self.secret, self.dialect, self.stop, self.turn, self.under_way = server.key(), Dialect(logprobs=logprobs), threading.Event(), threading.Condition(), 0
+        self.worked, self.unheard = set(), 0
         self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0, timeout=server.timeout, http_client=openai.DefaultHttpxClient(follow_redirects=False))
     def _send(self, told: list[dict], dialect: Dialect) -> dict:
         import openai
@@ -391,9 +398,13 @@ class Caller:
                 became = self._row(found)
             finally: self._settle(number, seconds=time.perf_counter() - started, **became)
             if self._adapt(dialect, found): continue
-            if not found["again"] or retry == self.server.retries: return
+            if not found["again"] or retry == self.server.retries: return self._heard(found)
             self.stop.wait(wait_before(retry, self.server, found.get("wait")))
             retry += 1
+    def _heard(self, found: dict) -> None:
+        "Stop when comment after comment gets no reply at all."
+        with self.turn: self.unheard = 0 if "raw" in found or found["status"] == "refused" else self.unheard + 1
+        if self.unheard >= self.server.give_up: raise CodemixError(f"{self.server.host}: {self.unheard} comments in a row got no reply ({found['note']}); what is answered so far is in the ledger, and a rerun goes on from it")
     def _row(self, found: dict) -> dict:
         "What an outcome puts into the ledger."
         used = (0, 0) if found.get("free") else found.get("used")
@@ -404,7 +415,8 @@ class Caller:
         return kept | (_spent(self.server, used) if used else {})
     def _adapt(self, used: Dialect, found: dict) -> bool:
         "Go over to a simpler dialect after a complaint; true when there is one to try."
-        if "complaint" not in found or found["status"] == "refused": return False
+        if "raw" in found: self.worked.add(used)
+        if "complaint" not in found or found["status"] == "refused" or used in self.worked: return False
         with self.turn:
             if self.dialect != used: return True
             simpler = used.simpler(found["complaint"])
@@ -455,11 +467,12 @@ class Prompted(TextClassifier):
         if not self.where_: self.weights_ = revision(self.model)
     def _proba1(self, texts):
         texts = list(texts)
-        found = self._answers(texts, self.pool_.of(texts))
+        shots = self.pool_.of(texts)
+        found = _answers(self, texts, shots)
         self.status_ = np.array([f["status"] if f["status"] in ("ok", "refused") else "failed" for f in found], dtype=object)
         p = np.array([f["probability"] if f["status"] == "ok" else np.nan for f in found], dtype=float)
         if not self.calibrate: return p
-        bare = self._answers(["N/A"]*len(texts), self.pool_.of(texts), "content-free")
+        bare = _answers(self, ["N/A"]*len(texts), shots, "content-free")
         q = np.array([f["probability"] if f["status"] == "ok" else np.nan for f in bare], dtype=float)
         return p/q/(p/q + (1 - p)/(1 - q))
     def predict(self, X):
@@ -473,43 +486,41 @@ class Prompted(TextClassifier):
         return 0 if self.server else sum(p.numel() for p in _local(self.model, self.weights_, self.device)[1].parameters())
     def state(self): raise CodemixError("a prompted model is its prompt, its model and training comments to show; it is not exported")
 
-# %% ../nbs/16_prompting.ipynb #976d2d1b
-def _answers(self, texts: list[str], shots: list, note: str = "") -> list[dict]: # status, probability
+# %% ../nbs/16_prompting.ipynb #7250c8bd
+def _answers(asker, texts: list[str], shots: list, note: str = "") -> list[dict]: # status, probability
     "The answer to each comment, from the ledger or from the model."
-    form, settings = ("json", dict(longest=self.longest, temperature=0, logprobs=self.logprobs)) if self.where_ else ("word", dict(scored="labels"))
-    common = dict(model=self.model, served="" if self.where_ else self.weights_, host=self.where_.host if self.where_ else "", prompt=self.prompt_.name, prompt_hash=self.prompt_.hash, language=self.prompt_.language, settings=json.dumps(settings, sort_keys=True))
-    told = [messages(self.prompt_, t, s, form) for t, s in zip(texts, shots)]
-    keys = [_digest([m, self.model if self.where_ else self.weights_, settings]) for m in told]
-    known = self.ledger_.answers(keys)
-    new = {k: (common | dict(key=k, comment=comment_hash(t), letters=_letters(t), shots=len(s), note=note), m) for k, t, s, m in zip(keys, texts, shots, told) if k not in known and k not in self.failed_}
-    if new: (self._ask_server if self.where_ else self._ask_here)(list(new.values()), len(set(keys)))
-    known |= self.ledger_.answers(new)
-    self.failed_ |= {k: dict(status="failed") for k in new if k not in known}
-    return [known.get(k) or self.failed_[k] for k in keys]
+    form, settings = ("json", dict(longest=asker.longest, temperature=0, logprobs=asker.logprobs)) if asker.where_ else ("word", dict(scored="labels"))
+    common = dict(model=asker.model, served="" if asker.where_ else asker.weights_, host=asker.where_.host if asker.where_ else "", prompt=asker.prompt_.name, prompt_hash=asker.prompt_.hash, language=asker.prompt_.language, settings=json.dumps(settings, sort_keys=True))
+    told = [messages(asker.prompt_, t, s, form) for t, s in zip(texts, shots)]
+    keys = [_digest([m, asker.model if asker.where_ else asker.weights_, settings]) for m in told]
+    known = asker.ledger_.answers(keys)
+    new = {k: (common | dict(key=k, comment=comment_hash(t), letters=_letters(t), shots=len(s), note=note), m) for k, t, s, m in zip(keys, texts, shots, told) if k not in known and k not in asker.failed_}
+    if new: (_ask_server if asker.where_ else _ask_here)(asker, list(new.values()), len(set(keys)))
+    known |= asker.ledger_.answers(new)
+    asker.failed_ |= {k: dict(status="failed") for k in new if k not in known}
+    return [known.get(k) or asker.failed_[k] for k in keys]
 
 def _letters(text: str) -> str:
     "The script most of a comment's letters are in."
     found = {k: n for k, n in scripts(text).items() if k not in ("digit", "emoji", "other", "mark")}
     return max(found, key=found.get) if found else "none"
 
-Prompted._answers = _answers
-
-# %% ../nbs/16_prompting.ipynb #876dfabf
-def _ask_here(self, new: list[tuple[dict, list[dict]]], _) -> None:
+# %% ../nbs/16_prompting.ipynb #91b2f7ab
+def _ask_here(asker, new: list[tuple[dict, list[dict]]], _) -> None:
     "Score the labels with the local model, in batches of like length."
     import torch
-    tokenizer, model = _local(self.model, self.weights_, self.device)
+    tokenizer, model = _local(asker.model, asker.weights_, asker.device)
     safe = [[m | dict(content=_parted(m["content"], tokenizer)) for m in told] for _, told in new]
     texts = [_rendered(m, tokenizer) for m in safe]
     order = sorted(range(len(new)), key=lambda i: len(texts[i]))
-    for at in (order[i:i + self.batch_size] for i in range(0, len(order), self.batch_size)):
+    for at in (order[i:i + asker.batch_size] for i in range(0, len(order), asker.batch_size)):
         started = time.perf_counter()
-        scores = label_scores([texts[i] for i in at], self.prompt_.labels, tokenizer, model)
+        scores = label_scores([texts[i] for i in at], asker.prompt_.labels, tokenizer, model)
         rows = [new[i][0] | _scored(s) | dict(made=_now(), asked_as="labels scored" + ("" if tokenizer.chat_template else ", no chat template"), tokens_in=len(tokenizer(texts[i], verbose=False).input_ids), tokens_out=0, estimated=0, cost=0.,
                 seconds=(time.perf_counter() - started)/len(at)) for i, s in zip(at, scores)]
         for row, i in zip(rows, at):
             if safe[i] != new[i][1]: row["note"] = "; ".join(filter(None, [row["note"], "control pieces parted"]))
-        self.ledger_.add(rows)
+        asker.ledger_.add(rows)
 
 def _scored(score: np.ndarray) -> dict:
     "A row's outcome from two log-probabilities."
@@ -517,22 +528,18 @@ def _scored(score: np.ndarray) -> dict:
     p = float(1/(1 + np.exp(np.clip(score[0] - score[1], -700, 700))))
     return dict(status="ok", label=int(p >= .5), probability=p, read_from="scores")
 
-Prompted._ask_here = _ask_here
-
-# %% ../nbs/16_prompting.ipynb #286685d7
+# %% ../nbs/16_prompting.ipynb #7789c4bb
 _TOLD = set()
 
-def _ask_server(self, new: list[tuple[dict, list[dict]]], of: int) -> None:
+def _ask_server(asker, new: list[tuple[dict, list[dict]]], of: int) -> None:
     "Send what has no answer yet to the server that was named."
-    server = self.where_
-    if (server.host, self.model) not in _TOLD: print(f"codemix: comments are sent to {server.host} (model {self.model}), and nowhere else", file=sys.stderr)
-    _TOLD.add((server.host, self.model))
-    try: Caller(server, self.model, self.prompt_, self.ledger_, self.longest, self.logprobs).all(new)
+    server = asker.where_
+    if (server.host, asker.model) not in _TOLD: print(f"codemix: comments are sent to {server.host} (model {asker.model}), and nowhere else", file=sys.stderr)
+    _TOLD.add((server.host, asker.model))
+    try: Caller(server, asker.model, asker.prompt_, asker.ledger_, asker.longest, asker.logprobs).all(new)
     except Budget as error:
-        done = of - len(new) + len(self.ledger_.answers(row["key"] for row, _ in new))
-        raise Budget(f"{error} would be passed by the next call ({self.ledger_.spent(server.spend):g} spent or under way): {done} of {of} comments have an answer; raise it and run again: these are not asked or paid again") from None
-
-Prompted._ask_server = _ask_server
+        done = of - len(new) + len(asker.ledger_.answers(row["key"] for row, _ in new))
+        raise Budget(f"{error} would be passed by the next call ({asker.ledger_.spent(server.spend):g} spent or under way): {done} of {of} comments have an answer; raise it and run again: these are not asked or paid again") from None
 
 # %% ../nbs/16_prompting.ipynb #42a3dd97
 def failures(table: pd.DataFrame, # Ledger.table()

@@ -26,7 +26,7 @@ import pytest
 @pytest.mark.parametrize("raw, status, label", [("Abusive", "ok", 1), ("NOT  abusive!", "ok", 0), ('```json\n{"label": "not abusive"}\n```', "ok", 0), ('{"label": " abusive ", "why": "x"}', "ok", 1),
     ("abusive or not abusive", "off-label", None), ("not", "off-label", None), ("abusive\nnot abusive", "off-label", None), ('["abusive"]', "off-label", None), ('{"label": 1}', "off-label", None),
     ('{"label": ["abusive"]}', "off-label", None), ('{"answer": "abusive"}', "off-label", None), ('{"label": "abusive"', "failed", None), ("{"*5000, "failed", None), (None, "failed", None), (" \n", "failed", None),
-    ("I cannot label this comment: abusive", "refused", None), ("Sorry, no.", "refused", None)])
+    ("<think>not abusive? it is rude</think> abusive", "ok", 1), ("<think>it is abusive", "off-label", None), ("I cannot label this comment: abusive", "refused", None), ("Sorry, no.", "refused", None)])
 def test_only_a_whole_label_is_a_label(raw, status, label): assert read_answer(raw, PROMPTS["abuse-en-1"]) == (status, label)
 
 def test_a_refusal_beats_a_label(): assert read_answer("abusive", PROMPTS["abuse-en-1"], refused=True) == ("refused", None)
@@ -102,6 +102,22 @@ def test_a_conversation_that_does_not_fit_has_no_score(tiny):
     found = label_scores(["a b", "kura " * 3000], ("no", "yes"), *_local(tiny, revision(tiny), "cpu"))
     assert np.isfinite(found[0]).all() and np.isnan(found[1]).all()
 
+def test_labels_that_a_tokenizer_cannot_tell_apart_are_refused():
+    from types import SimpleNamespace
+    blind = lambda text, **_: SimpleNamespace(input_ids=[1]*len(text.split()))
+    blind.chat_template = None
+    with pytest.raises(CodemixError, match="cannot tell the labels"): label_scores(["a "], ("गाली", "ठिक"), blind, None)
+
+def test_a_template_without_a_system_turn_keeps_the_instructions(tiny):
+    from codemix_nb.prompting import _local, _rendered
+    import copy
+    tokenizer = copy.deepcopy(_local(tiny, revision(tiny), "cpu")[0])
+    tokenizer.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}[assistant]"
+    text = _rendered(messages(PROMPTS["abuse-en-1"], "yo"), tokenizer)
+    assert text.startswith("[user]" + PROMPTS["abuse-en-1"].system) and text.endswith("Comment: yo[assistant]")
+    tokenizer.chat_template = None
+    assert _rendered(messages(PROMPTS["abuse-en-1"], "yo"), tokenizer).endswith("user: Comment: yo\nassistant: ")
+
 def test_a_comment_cannot_spell_a_control_piece(tiny):
     from codemix_nb.prompting import _local, _parted
     tokenizer, _ = _local(tiny, revision(tiny), "cpu")
@@ -115,7 +131,9 @@ def test_a_comment_cannot_spell_a_control_piece(tiny):
 from codemix_nb.classical import check_estimator
 
 @pytest.mark.parametrize("settings", [dict(), dict(shots=2, pick="similar", calibrate=True)], ids=["zero-shot", "few-shot"])
-def test_passes_the_list(tiny, tmp_path, settings): assert len(check_estimator(lambda: Prompted(tiny, ledger=tmp_path/"l.sqlite", batch_size=32, **settings))) >= 15
+def test_passes_the_list(tiny, tmp_path, settings):
+    short = replace(PROMPTS["abuse-en-1"], name="short", system="Label it.", word="yes or no", user="{comment}", fine="no", abusive="yes")
+    assert len(check_estimator(lambda: Prompted(tiny, short, ledger=tmp_path/"l.sqlite", batch_size=32, **settings))) >= 15
 
 def test_calibration_by_hand(tiny, tmp_path):
     texts, y = ["ramro kura", "bekar kura"], [0, 1]
@@ -243,12 +261,24 @@ def test_probability_from_the_piece_where_the_labels_part(tmp_path):
     with scripted(lambda n, b: (200, {}, json.dumps(reply))) as (url, got): p = model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1]
     assert np.isclose(p, 1/3) and got[0]["top_logprobs"] == 5 and Ledger(tmp_path/"l.sqlite").table().read_from.tolist() == ["logprobs"]
 
-@pytest.mark.parametrize("answer, words", [((401, {}, '{"error": {"message": "bad key sk-secret-123"}}'), "key was not accepted"), ((404, {}, "{}"), "no such model"), ((307, {"location": "http://127.0.0.1:9/v1/chat/completions"}, ""), "not followed"),
+@pytest.mark.parametrize("answer, words", [((401, {}, '{"error": {"message": "bad key sk-secret-123"}}'), "no key, or one"), ((404, {}, "{}"), "no such model"), ((307, {"location": "http://127.0.0.1:9/v1/chat/completions"}, ""), "not followed"),
     ((429, {}, '{"error": {"code": "insufficient_quota", "message": "x"}}'), "no credit")])
 def test_what_no_retry_can_mend_stops_the_run(tmp_path, answer, words):
     with scripted(lambda n, b: answer) as (url, got):
         with pytest.raises(CodemixError, match=words) as caught: model_at(url, tmp_path, concurrency=1).predict_proba([f"kura {i}" for i in range(20)])
     assert len(got) <= 2 and "\n" not in str(caught.value) and "127.0.0.1" in str(caught.value)
+
+def test_a_run_stops_when_nothing_comes_back_and_goes_on_later(tmp_path):
+    texts = [f"kura {i}" for i in range(30)]
+    with scripted(lambda n, b: (503, {}, "busy") if n >= 5 else (200, {}, GOOD)) as (url, got):
+        with pytest.raises(CodemixError, match="in a row got no reply .InternalServerError 503."): model_at(url, tmp_path, give_up=4, retries=1).predict_proba(texts)
+        assert len(got) <= 5 + (4 + 4)*2
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, got): assert (model_at(url, tmp_path).predict_proba(texts)[:, 1] == 1).all() and len(got) == 25
+
+def test_one_comment_that_a_server_will_not_take_changes_nothing_for_the_others(tmp_path):
+    def script(n, body): return (400, {}, '{"error": {"message": "too long"}}') if "lamo" in body["messages"][-1]["content"] else (200, {}, GOOD)
+    with scripted(script) as (url, got): m = model_at(url, tmp_path, concurrency=1); m.predict_proba(["yo", "lamo", "ho"])
+    assert m.status_.tolist() == ["ok", "failed", "ok"] and len(got) == 3 and all("response_format" in g for g in got)
 
 def test_nobody_there_is_told(tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): pass
@@ -306,7 +336,7 @@ def test_the_key_is_in_no_file_setting_message_or_log(tmp_path, monkeypatch, cap
         assert m.predict_proba(["yo"])[0, 1] == 1 and got[0]["authorization"] == f"Bearer {key}"
         with pytest.raises(CodemixError) as caught: m.predict_proba(["arko"])
     seen = [repr(m), repr(m.get_params()), repr(vars(m)), str(caught.value), caplog.text, *capfd.readouterr(), *(f.read_bytes().decode("latin-1") for f in tmp_path.rglob("*") if f.is_file()), pickle.dumps({k: v for k, v in vars(m).items() if k != "pool_"}).decode("latin-1")]
-    assert not [s for s in seen if key in s] and "[key]" in (tmp_path/"l.sqlite").read_bytes().decode("latin-1")
+    assert not [s for s in seen if key in s] and "your key is [key]" in Ledger(tmp_path/"l.sqlite").table(raw=True).raw.tolist()
 
 @pytest.mark.parametrize("wrong", [dict(base_url="https://u:sk-secret@h/v1"), dict(base_url="https://h/v1?key=sk-secret"), dict(base_url="sk-secret"), dict(base_url="http://h/v1", key_variable="sk-secret"), dict(base_url="http://h/v1", key_variable="SECRETsecret")])
 def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
@@ -315,13 +345,15 @@ def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
 
 def test_a_far_server_needs_a_key_and_is_named_by_its_variable(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
+    assert Server("https://api.openai.com/v1").key() == "sk-openai" and Server("https://far.invalid/v1").key() == Server("http://127.0.0.1:1/v1").key() == "none" and Server("https://api.openai.com.far.invalid/v1").key() == "none"
     m = Prompted("m", server=Server("https://far.invalid/v1", key_variable="NO_SUCH_KEY"), ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
     with pytest.raises(CodemixError, match="far.invalid: set the environment variable NO_SUCH_KEY"): m.predict_proba(["yo"])
 
 def test_the_reader_is_told_where_comments_go(tmp_path, capfd):
-    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): model_at(url, tmp_path, model="told").predict_proba(["yo"])
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): model_at(url, tmp_path, model="told").predict_proba(["ekdam chhuttai kura"])
     assert re.search(r"comments are sent to 127.0.0.1:\d+ \(model told\)", capfd.readouterr().err)
-    assert b"yo kura" not in (tmp_path/"l.sqlite").read_bytes()
+    assert b"chhuttai" not in (tmp_path/"l.sqlite").read_bytes() and Ledger(tmp_path/"l.sqlite").table().comment.tolist() == [comment_hash("ekdam chhuttai kura")]
 
 def test_a_server_can_be_said_in_yaml(tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
