@@ -9,9 +9,8 @@ __all__ = ['PROMPTS', 'REFUSAL', 'STATUSES', 'FINAL', 'OPERATIONAL', 'Prompt', '
 # %% ../nbs/16_prompting.ipynb #d8e5b985
 import hashlib, json, os, random, re, sqlite3, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -371,10 +370,10 @@ class Caller:
         try: return _reply(self.client.chat.completions.create(model=self.model, messages=told, **dialect.request(self.prompt, self.longest)), self.prompt)
         except openai.APIError as error: return _after_error(error, self.server, self.model)
         except ValueError as error: return dict(status="failed", note=f"half an answer ({type(error).__name__})", again=True)
-    def _reserve(self, row: dict) -> int:
-        "Write a call's row; while others are under way and can turn out cheaper than feared, wait for them rather than give up."
+    def _reserve(self, row: dict) -> int | None:
+        "Write a call's row, unless the run was stopped; while others are under way and can turn out cheaper than feared, wait for them rather than give up."
         with self.turn:
-            while True:
+            while not self.stop.is_set():
                 try: number, = self.ledger.add([row], self.server.spend, self.server.budget)
                 except Budget:
                     if not self.under_way: raise
@@ -392,10 +391,13 @@ class Caller:
         retry, most = 0, sum(len(m["content"].encode()) + 16 for m in told) + 16
         while not self.stop.is_set():
             dialect, estimate = self.dialect, dict(tokens_in=most, tokens_out=self.longest, cost=self.server.cost(most, self.longest), estimated=1)
-            number, started, became = self._reserve(row | estimate | dict(asked_as=str(dialect), made=_now(), status="sent", note="")), time.perf_counter(), dict(status="failed", note="stopped", **_spent(self.server, (0, 0)))
-            try:
-                found = self._send(told, dialect)
-                became = self._row(found)
+            number, became = self._reserve(row | estimate | dict(asked_as=str(dialect), made=_now(), status="sent", note="")), dict(status="failed", note="stopped")
+            if number is None: return
+            started = time.perf_counter()
+            try: became = self._row(found := self._send(told, dialect))
+            except CodemixError:
+                became |= _spent(self.server, (0, 0))
+                raise
             finally: self._settle(number, seconds=time.perf_counter() - started, **became)
             if self._adapt(dialect, found): continue
             if not found["again"] or retry == self.server.retries: return self._heard(found)
@@ -508,7 +510,6 @@ def _letters(text: str) -> str:
 # %% ../nbs/16_prompting.ipynb #91b2f7ab
 def _ask_here(asker, new: list[tuple[dict, list[dict]]], _) -> None:
     "Score the labels with the local model, in batches of like length."
-    import torch
     tokenizer, model = _local(asker.model, asker.weights_, asker.device)
     safe = [[m | dict(content=_parted(m["content"], tokenizer)) for m in told] for _, told in new]
     texts = [_rendered(m, tokenizer) for m in safe]

