@@ -169,6 +169,7 @@ def temperature(
 # %% ../nbs/23_calibration.ipynb #8dd7226b
 METHODS = ("temperature", "platt", "isotonic")
 
+# %% ../nbs/23_calibration.ipynb #43d9a061
 def mender(
     y, p,                        # rows to learn from: 0 or 1, probability of 1
     method: str = "temperature", # or "platt", "isotonic"
@@ -225,6 +226,7 @@ def _others(items, by):
             mine = fold == f
             yield key, f, at[mine], at[~mine & ~np.isin(group, group[mine])]
 
+# %% ../nbs/23_calibration.ipynb #3b580c38
 BY = ("corpus", "model", "repeat")
 
 def _needed(items, *more):
@@ -316,6 +318,7 @@ def _promised(m, share, delta):
     for _, _, test, other in _others(m, BY): kept[test] = np.maximum(p[test], 1 - p[test]) >= keep_above(y[other], p[other], wanted, delta, group[other])
     return dict(promised_risk=wanted, kept=kept.mean(), risk_kept=np.mean(((p >= .5) != y)[kept]) if kept.any() else np.nan)
 
+# %% ../nbs/23_calibration.ipynb #4ba71a62
 def abstain(
     items: pd.DataFrame,   # corpus, model, repeat, fold, label, probability, group
     coverages: tuple[float, ...] = COVERAGES,
@@ -350,6 +353,7 @@ def _sets(y, p, new, level):
         warnings.filterwarnings("ignore", message=".*less labels")
         return SplitConformalClassifier(Stored(), confidence_level=level).conformalize(two(p), y).predict_set(two(new))[1][:, :, 0]
 
+# %% ../nbs/23_calibration.ipynb #8c00c6f1
 def conformal_sets(
     y, p,                   # calibration rows: 0 or 1, probability of 1
     new,                    # (m,) probabilities of the rows to judge
@@ -382,6 +386,7 @@ def conformal(
         rows += [dict(zip(("corpus", "model"), key), promise=promise, level=level) | _set_facts(y[at], sets[at]) for key, at in items.groupby(["corpus", "model"], sort=False).indices.items()]
     return pd.DataFrame(rows).sort_values("corpus", kind="stable", ignore_index=True)
 
+# %% ../nbs/23_calibration.ipynb #9d5a61fa
 def conformal_across(
     items: pd.DataFrame, # of one model on several corpora
     level: float = .9,
@@ -440,6 +445,7 @@ def _caught(m, flagged, prevalences, draws):
         for name, value in values.items(): facts |= dict(zip((f"{name}_low", f"{name}_high"), _ends(value))) if ends else {name: value[0]}
     return {k: float(facts[k]) for name in values for k in (name, f"{name}_low", f"{name}_high")}
 
+# %% ../nbs/23_calibration.ipynb #89695771
 def rule_name(rate) -> str:
     "How a threshold was chosen, in words."
     return "probability of one half" if rate is None else f"{100*rate:g} % false alarms"
