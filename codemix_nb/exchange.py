@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from . import benchmark, results, study as studies
 from .benchmark import Unit
-from .paths import CodemixError, atomic_write, paths
+from .paths import CodemixError, paths
 
 # %% ../nbs/28a_exchange.ipynb #e482ba52
 NEEDED = ("manifest.json", "results.parquet", "units.parquet", "folds.parquet")

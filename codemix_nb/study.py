@@ -3,7 +3,7 @@
 # %% auto #0
 __all__ = ['LOOKED_FOR', 'WORD_TESTS', 'SMALL', 'Contrast', 'Defaults', 'Ungrouped', 'BySource', 'PublishedRule', 'LearningCurve',
            'Star', 'NullPairs', 'Terms', 'Audit', 'Auxiliary', 'Variant', 'Judged', 'OwnCorpus', 'Study', 'read',
-           'term_table', 'audited', 'manifest', 'run', 'open_study']
+           'term_table', 'audited', 'manifest', 'run', 'download', 'open_study']
 
 # %% ../nbs/28_study.ipynb #f65594a7
 import hashlib, json, platform
@@ -443,10 +443,12 @@ def run(name: str, # of a study, or the path of its file
         workers: int | None = None, # processes; one a core when None
         dry_run: bool = False, # print the plan and an estimate, run nothing
         fresh: bool = False, # compute everything again
+        fetch: bool = False, # weights that are not at hand, from the hub
        ) -> Path | None: # the study's folder in reports/
     "Run a study to its result files; a stopped run continues where it was."
     import time
     study, started = read(name), time.perf_counter()
+    if fetch: download(study)
     units = benchmark.plan(study)
     names, folder = benchmark.corpus_names(study), paths.reports/study["study"]
     every = [benchmark.corpus_of(n, study) for n in names]
@@ -498,6 +500,15 @@ def _sweep(folder: Path, keep: list[str]) -> None:
     "Remove what an earlier form of the study left behind."
     for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv")]:
         if path.relative_to(folder).as_posix() not in keep: path.unlink()
+
+# %% ../nbs/28_study.ipynb #f1014764
+def download(study: dict) -> None:
+    "Fetch the weights that models of a study lack, from the hub; raises `CodemixError` in one line when one cannot be had."
+    from codemix_nb.encoders import find
+    for m in benchmark.not_run(study):
+        one = benchmark.model_of(m, study).make()
+        name = getattr(one, "encoder", None) or getattr(one, "model", None)
+        if name and not getattr(one, "server", None): print(f"{study['study']}: {m}: {find(name)}")
 
 # %% ../nbs/28_study.ipynb #c1315a37
 def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provenance
