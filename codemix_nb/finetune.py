@@ -283,7 +283,7 @@ class FineTuned(Pretrained):
                  lora: int | None = None, # rank of low-rank adapters; wants about ten times the rate
                  views: str | None = None, # script: each comment and its Romanised form
                  hold_out: float = .125, # share of the training part that says when to stop
-                 freeze: int | None = 0, # as in `freeze`; adapters leave the whole encoder as it is
+                 freeze: int | None = 2, # as in `freeze`; adapters leave the whole encoder as it is
                  checkpoints: str | None = "auto", # as in `Keeper`
                  threads: int = 1, device: str = "auto", random_state: int = 0):
         self.encoder, self.limit, self.lr, self.epochs, self.patience, self.batch_size, self.accumulate, self.warmup, self.weight_decay, self.class_weights = encoder, limit, lr, epochs, patience, batch_size, accumulate, warmup, weight_decay, class_weights
