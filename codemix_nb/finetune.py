@@ -273,6 +273,7 @@ class Pretrained(TextClassifier):
 # %% ../nbs/15_finetune.ipynb #5ea3a222
 class FineTuned(Pretrained):
     "A pretrained model, trained further together with a head of two classes."
+    operational = ("checkpoints",)
     def __init__(self, encoder: str = "minilm", # a short name of ENCODERS, a name on the hub, or a folder
                  limit: int = 96, # pieces read of a comment
                  lr: float = 1e-4, epochs: int = 3, patience: int = 1, # rounds without a better held-out loss

@@ -441,6 +441,7 @@ def _now() -> str: return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 # %% ../nbs/16_prompting.ipynb #9389128f
 class Prompted(TextClassifier):
     "A language model asked for the label, with or without examples."
+    operational = ("server", "batch_size", "ledger")
     def __init__(self, model: str = "", # a folder or name of a local model; with a server, the name it knows the model by
                  prompt: str | Prompt = "abuse-en-1", # a name in PROMPTS, or a file
                  server: Server | str | dict | None = None, # where to ask; None: on this machine
