@@ -9,13 +9,13 @@ __all__ = ['KINDS', 'MODELS', 'vectors_of', 'states_of', 'Packed', 'Dense', 'spr
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import expit
 from torch import nn
 from . import encoders
 from .classical import Forest, Machine, Model, TextClassifier, as_texts
 from .neural import RecurrentNet, TorchClassifier
 from .ngrams import Counted
 from .paths import CodemixError
-from scipy.special import expit
 
 # %% ../nbs/14a_embedded.ipynb #613911e8
 def vectors_of(texts, encoder: str, pooling: str, limit: int) -> np.ndarray: # (n, width)

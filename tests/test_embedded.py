@@ -4,13 +4,13 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import expit
 from torch import nn
 from codemix_nb import encoders
 from codemix_nb.classical import Forest, Machine, Model, TextClassifier, as_texts
 from codemix_nb.neural import RecurrentNet, TorchClassifier
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError
-from scipy.special import expit
 from codemix_nb.embedded import *
 
 
