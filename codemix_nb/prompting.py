@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.special import expit
 from .classical import Model, TextClassifier
 from .encoders import load_pretrained, missing, pick_device, revision
 from .ngrams import Counted, TfidfSpace
@@ -106,7 +107,7 @@ def read_answer(raw: str | None, prompt: Prompt,
 
 # %% ../nbs/16_prompting.ipynb #e36a41da
 _COLUMNS = dict(key="TEXT", comment="TEXT", letters="TEXT", model="TEXT", served="TEXT", host="TEXT", prompt="TEXT", prompt_hash="TEXT", language="TEXT", shots="INTEGER", settings="TEXT", asked_as="TEXT",
-                made="TEXT", status="TEXT", raw="TEXT", label="INTEGER", probability="REAL", read_from="TEXT", tokens_in="INTEGER", tokens_out="INTEGER", estimated="INTEGER", seconds="REAL", cost="REAL", note="TEXT")
+                made="TEXT", status="TEXT", raw="TEXT", label="INTEGER", probability="REAL", log_odds="REAL", read_from="TEXT", tokens_in="INTEGER", tokens_out="INTEGER", estimated="INTEGER", seconds="REAL", cost="REAL", note="TEXT")
 FINAL = ("ok", "refused", "off-label")
 
 def comment_hash(text: str) -> str: # 16 hex digits
@@ -136,13 +137,13 @@ class Ledger:
     def spent(self, spend: str = "tokens") -> float: # tokens, or cost
         "What all calls to servers came to, those without an answer at their highest estimate."
         with self._open() as c: return self._spent(c, spend)
-    def answers(self, keys) -> dict[str, dict]: # key → status, label, probability
+    def answers(self, keys) -> dict[str, dict]: # key → status, label, probability, log_odds
         "The answer of each key that has one."
         keys, found = list(dict.fromkeys(keys)), {}
         with self._open() as c:
             for i in range(0, len(keys), 500):
                 part = keys[i:i + 500]
-                for key, *row in c.execute(f"SELECT key, status, label, probability FROM calls WHERE status IN ('ok', 'refused', 'off-label') AND key IN ({', '.join('?'*len(part))}) ORDER BY id", part): found[key] = dict(zip(("status", "label", "probability"), row))
+                for key, *row in c.execute(f"SELECT key, status, label, probability, log_odds FROM calls WHERE status IN ('ok', 'refused', 'off-label') AND key IN ({', '.join('?'*len(part))}) ORDER BY id", part): found[key] = dict(zip(("status", "label", "probability", "log_odds"), row))
         return found
     def table(self, raw: bool = False, # also the answers as they came, which can quote comments
              ) -> pd.DataFrame: # one row a call
@@ -479,11 +480,9 @@ class Prompted(TextClassifier):
         shots = self.pool_.of(texts)
         found = _answers(self, texts, shots)
         self.status_ = np.array([f["status"] if f["status"] in ("ok", "refused") else "failed" for f in found], dtype=object)
-        p = np.array([f["probability"] if f["status"] == "ok" else np.nan for f in found], dtype=float)
-        if not self.calibrate: return p
-        bare = _answers(self, ["N/A"]*len(texts), shots, "content-free")
-        q = np.array([f["probability"] if f["status"] == "ok" else np.nan for f in bare], dtype=float)
-        return p/q/(p/q + (1 - p)/(1 - q))
+        read = lambda answers, what: np.array([a[what] if a["status"] == "ok" else np.nan for a in answers], dtype=float)
+        if not self.calibrate: return read(found, "probability")
+        return expit(read(found, "log_odds") - read(_answers(self, ["N/A"]*len(texts), shots, "content-free"), "log_odds"))
     def predict(self, X):
         "The label of each comment; raises `CodemixError` when one has no answer."
         p = self.predict_proba(X)[:, 1]
@@ -533,8 +532,8 @@ def _ask_here(asker, new: list[tuple[dict, list[dict]]], _) -> None:
 def _scored(score: np.ndarray) -> dict:
     "A row's outcome from two log-probabilities."
     if not np.isfinite(score).all(): return dict(status="failed", note="too long for the model" if np.isnan(score).all() else "no finite score")
-    p = float(1/(1 + np.exp(np.clip(score[0] - score[1], -700, 700))))
-    return dict(status="ok", label=int(p >= .5), probability=p, read_from="scores")
+    odds = float(score[1] - score[0])
+    return dict(status="ok", label=int(odds >= 0), probability=float(expit(odds)), log_odds=odds, read_from="scores")
 
 # %% ../nbs/16_prompting.ipynb #7789c4bb
 _TOLD = set()

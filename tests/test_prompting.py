@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.special import expit
 from codemix_nb.classical import Model, TextClassifier
 from codemix_nb.encoders import load_pretrained, missing, pick_device, revision
 from codemix_nb.ngrams import Counted, TfidfSpace
@@ -143,6 +144,11 @@ def test_calibration_by_hand(tiny, tmp_path):
     make = lambda c: Prompted(tiny, ledger=tmp_path/"l.sqlite", calibrate=c).fit(texts, y)
     p, q = make(False).predict_proba(["yo kura"])[0, 1], make(False).predict_proba(["N/A"])[0, 1]
     assert np.isclose(make(True).predict_proba(["yo kura"])[0, 1], (p/q)/(p/q + (1 - p)/(1 - q))) and np.isclose(make(True).predict_proba(["N/A"])[0, 1], .5)
+
+@pytest.mark.parametrize("name", list(PROMPTS))
+def test_calibration_mends_even_a_label_that_is_far_longer(tiny, tmp_path, name):
+    make = lambda c: Prompted(tiny, name, ledger=tmp_path/"l.sqlite", calibrate=c).fit(["a", "b"], [0, 1])
+    assert (abs(make(True).predict_proba(["yo kura", "ramro"])[:, 1] - .5) < .2).all() and np.isfinite(make(False).predict_proba(["yo kura"])).all()
 
 def test_a_comment_too_long_for_the_model_failed_and_has_no_label(tiny, tmp_path):
     m = Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
