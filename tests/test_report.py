@@ -168,3 +168,10 @@ def test_two_renderings_are_compared_by_bytes(tmp_path):
         (tmp_path/side/"tables"/"x.csv").write_text(text)
     (tmp_path/"a"/"tables"/"y.csv").write_text("1")
     assert [line.split(": ")[1] for line in differences(tmp_path/"a", tmp_path/"b")] == ["differs from what its results give", "not made again"]
+
+
+# %% ../nbs/27_report.ipynb #d39f7a43
+def test_a_report_may_call_an_emoji_by_its_name():
+    import emoji
+    name = emoji.demojize("🐦‍🔥").strip(":").replace("_", " ")
+    assert name not in ordinary_words() and not faults(name, allowed_words())
