@@ -118,6 +118,11 @@ def _tiny_tokenizer(texts: list[str], pieces: int, causal: bool):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]", eos_token="[SEP]", model_max_length=256)
 
 # %% ../nbs/12_encoders.ipynb #d801a987
+def _quiet() -> None:
+    from transformers.utils import logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
 CHAT = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
 
 def tiny_model(folder: str | Path, # is made
@@ -145,11 +150,6 @@ def pick_device(name: str = "auto"): # a torch.device
     import torch
     if name != "auto": return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
-
-def _quiet() -> None:
-    from transformers.utils import logging
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
 
 def load_pretrained(name: str, # as for `find`
                     auto: str = "AutoModel", # which of transformers' Auto classes
@@ -200,15 +200,16 @@ def _forward(texts: list[str], model: str, pooling: str, limit: int, device, dty
     tokenizer, net = _ready(model, device)
     pieces, out, before = _pieces(tokenizer, texts, limit), [None]*len(texts), torch.get_num_threads()
     batches, threads = equal_lengths(np.array([len(p) for p in pieces]), 512 if device.type == "cpu" else 16384), threads or before if device.type == "cpu" else 1
-    def work(mine):
+    queue = iter(batches)
+    def work(_):
         torch.set_num_threads(1)
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext():
-            for rows in mine:
+            for rows in queue:
                 said = net(input_ids=torch.tensor([pieces[i] for i in rows], device=device), output_hidden_states=pooling == "last4")
                 for i, vectors in zip(rows, POOLINGS[pooling](said.hidden_states if pooling == "last4" else [said.last_hidden_state]).float().cpu().numpy()): out[i] = vectors
                 update(len(rows))
     try:
-        with ThreadPoolExecutor(threads) as pool: list(pool.map(work, [batches[k::threads] for k in range(threads)]))
+        with ThreadPoolExecutor(threads) as pool: list(pool.map(work, range(threads)))
     finally: torch.set_num_threads(before)
     return out
 
