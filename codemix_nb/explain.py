@@ -2,11 +2,11 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'FRACTIONS', 'MEASURES', 'word_offsets', 'hidden', 'Explanation', 'shares', 'spread', 'coefficients',
-           'log_odds', 'kept', 'occlusion', 'transformer_gradients', 'gradients', 'methods_of', 'explain',
+           'log_odds', 'kept', 'occlusion', 'closed', 'transformer_gradients', 'gradients', 'methods_of', 'explain',
            'highlighted', 'ranking', 'faithfulness', 'bootstrap', 'faithfulness_table', 'marked', 'stretches',
            'plausibility', 'plausibility_table', 'cut_pairs']
 
-# %% ../nbs/24_explain.ipynb #40ad1e2d
+# %% ../nbs/24_explain.ipynb #2954cfcf
 import html, importlib, re
 from dataclasses import dataclass
 import numpy as np
@@ -23,19 +23,19 @@ from .paths import CodemixError
 from .sample import ORDINARY, Coloured
 from .text import STEPS, STOPWORDS, mask, treatment
 
-# %% ../nbs/24_explain.ipynb #b50787e3
+# %% ../nbs/24_explain.ipynb #3d839804
 def word_offsets(text: str) -> list[tuple[int, int]]: # start and end of each word
     "Where the words of a comment are: everything between white space."
     return [m.span() for m in re.finditer(r"\S+", text)]
 
-# %% ../nbs/24_explain.ipynb #58ef4d99
+# %% ../nbs/24_explain.ipynb #9d3c60e0
 def hidden(word: str) -> str:
     "A word as it may be shown: itself when it is ordinary, else masked."
     ordinary = {w.lower() for listed in [*ORDINARY.values(), *STOPWORDS.values()] for w in listed}
     bare = word.strip(".,!?").lower()
     return word if bare in ordinary else mask(word) if word[:1].isascii() and word[:1].isalpha() else "•••"
 
-# %% ../nbs/24_explain.ipynb #659cceb1
+# %% ../nbs/24_explain.ipynb #8dc5a231
 @dataclass(frozen=True, eq=False)
 class Explanation:
     "What each word of one comment did to one decision."
@@ -59,7 +59,7 @@ class Explanation:
         told = " ".join(f"{hidden(w)}({a:+.2f})" for w, a in zip(self.words, self.attributions))
         return f"Explanation({self.method}, p={self.probability:.2f}: {told})"
 
-# %% ../nbs/24_explain.ipynb #195189f6
+# %% ../nbs/24_explain.ipynb #9b7395c6
 def _word_grams(part: Part, text: str, bounds: list):
     "Each occurrence of a word n-gram, with the characters it covers in each word."
     found, starts = list(re.finditer(TOKEN, text)), np.array([a for a, _ in bounds])
@@ -77,7 +77,7 @@ def _char_grams(part: Part, text: str, bounds: list):
             yield from ((word[i:i + n], own) for i in range(max(1, len(word) - n + 1)))
             if n >= len(word): break
 
-# %% ../nbs/24_explain.ipynb #85787c74
+# %% ../nbs/24_explain.ipynb #6a7bcf73
 def shares(part: Part, # a kind of n-gram
            text: str) -> dict[str, np.ndarray]: # n-gram → share of each word, summing to 1
     "How the n-grams of a comment are divided among its words."
@@ -88,7 +88,7 @@ def shares(part: Part, # a kind of n-gram
         sums[term] = total + share, n + 1
     return {term: total/n for term, (total, n) in sums.items()}
 
-# %% ../nbs/24_explain.ipynb #4864695a
+# %% ../nbs/24_explain.ipynb #c23dbc98
 def spread(space, # tuple of parts, and their terms in `terms`
            terms: list[np.ndarray], text: str, row: sp.csr_matrix, # contribution of each n-gram, one row
           ) -> np.ndarray: # one a word
@@ -106,7 +106,7 @@ def _made(texts, attributions, base, decision, probability, method) -> list[Expl
     return [Explanation(t, word_offsets(t), np.asarray(a, dtype=float), float(b), float(d), float(p), method)
             for t, a, b, d, p in zip(texts, attributions, np.broadcast_to(base, len(texts)), decision, probability)]
 
-# %% ../nbs/24_explain.ipynb #ba5c6ef9
+# %% ../nbs/24_explain.ipynb #ddf76bbc
 def coefficients(model, texts) -> list[Explanation]:
     "Weight times value of every n-gram of a linear model; words and bias add up to the decision. Raises `CodemixError` for other models."
     if not (isinstance(model, Linear) and isinstance(model, NgramModel)): raise CodemixError(f"{type(model).__name__} is not linear in n-grams, so it has no coefficients to read; use occlusion")
@@ -115,7 +115,7 @@ def coefficients(model, texts) -> list[Explanation]:
     attributions = [spread(table.space, table.terms, t, rows[i]) for i, t in enumerate(texts)]
     return _made(texts, attributions, model.intercept_, model.decision_function(texts), model.predict_proba(texts)[:, 1], "coefficients")
 
-# %% ../nbs/24_explain.ipynb #9f6253a2
+# %% ../nbs/24_explain.ipynb #8484bf5d
 def log_odds(p) -> np.ndarray:
     "Log-odds of probabilities, kept within a millionth of 0 and 1."
     return logit(np.clip(p, 1e-6, 1 - 1e-6))
@@ -138,7 +138,7 @@ def occlusion(model, texts) -> list[Explanation]:
     attributions = [[odds[t] - odds[w] for w in ws] for t, ws in zip(texts, without)]
     return _made(texts, attributions, odds[""], [odds[t] for t in texts], [p[t] for t in texts], "occlusion")
 
-# %% ../nbs/24_explain.ipynb #d7f91dcb
+# %% ../nbs/24_explain.ipynb #7fdac542
 def _captum():
     try: return importlib.import_module("captum.attr")
     except ImportError: raise CodemixError("integrated gradients need captum, which is not installed: pip install captum") from None
@@ -154,7 +154,7 @@ def _summed(text: str, spans: list, values) -> np.ndarray: # one a word
     n = len(word_offsets(text))
     return np.bincount(_owners(text, spans), np.asarray(values, dtype=float), n)[:n] if n and len(spans) else np.zeros(n)
 
-# %% ../nbs/24_explain.ipynb #a8d76978
+# %% ../nbs/24_explain.ipynb #3fc3122a
 def _convolved(net, vectors): # (batch, length, width) → (batch,) logits
     "What `neural.ConvNet` says of embedded units."
     from torch.nn import functional as F
@@ -162,7 +162,18 @@ def _convolved(net, vectors): # (batch, length, width) → (batch,) logits
     import torch
     return net.last(F.relu(torch.cat(best, 1))).squeeze(1)
 
-# %% ../nbs/24_explain.ipynb #01f0f57e
+# %% ../nbs/24_explain.ipynb #804e9b0a
+def closed(attribute, # steps → attributions of the words
+           change: float, # what they have to add up to
+           steps: int = 64, share: float = .02, # of the change, or of 1 when that is less
+          ) -> np.ndarray:
+    "Attributions that add up; the last ones when 16 times the steps are not enough, and then `gap` says so."
+    for k in (steps, 4*steps, 16*steps):
+        values = attribute(k)
+        if abs(values.sum() - change) <= share*max(1, abs(change)): break
+    return values
+
+# %% ../nbs/24_explain.ipynb #8bba4590
 def _unit_spans(encoder, text: str) -> list[tuple[int, int]]:
     "The characters each unit of a network stands for."
     if hasattr(encoder, "tokenizer"): return encoder.tokenizer.encode(text).offsets[:encoder.limit] or [(0, 0)]
@@ -178,11 +189,12 @@ def _sequence_gradients(model, text: str, steps: int) -> tuple: # attributions, 
     with torch.no_grad(): base, decision = net(blank, lengths).item(), net(units, lengths).item()
     if isinstance(net, ConvNet):
         vectors, nothing = net.embedding(units).detach(), net.embedding(blank).detach()
-        got = attr.IntegratedGradients(lambda v: _convolved(net, v)).attribute(vectors, nothing, n_steps=steps)
-    else: got = attr.LayerIntegratedGradients(net, net.embedding).attribute(units, blank, additional_forward_args=(lengths,), n_steps=steps)
-    return _summed(text, _unit_spans(model.encoder_, text), got.sum(-1)[0].detach().cpu().numpy()), base, decision
+        walk = lambda k: attr.IntegratedGradients(lambda v: _convolved(net, v)).attribute(vectors, nothing, n_steps=k)
+    else: walk = lambda k: attr.LayerIntegratedGradients(net, net.embedding).attribute(units, blank, additional_forward_args=(lengths,), n_steps=k)
+    spans = _unit_spans(model.encoder_, text)
+    return closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()), decision - base, steps), base, decision
 
-# %% ../nbs/24_explain.ipynb #62c0d19a
+# %% ../nbs/24_explain.ipynb #fd3f135f
 def _bag_gradients(model, text: str, steps: int) -> tuple: # attributions, base, decision
     "Integrated gradients over the n-gram values of a network on n-grams."
     import torch
@@ -191,10 +203,10 @@ def _bag_gradients(model, text: str, steps: int) -> tuple: # attributions, base,
     say = lambda v: net(columns.repeat(len(v)), v.flatten(), torch.arange(len(v), device=v.device)*len(columns))
     with torch.no_grad(): base, decision = say(torch.zeros_like(values)).item(), say(values).item()
     if not len(columns): return np.zeros(len(word_offsets(text))), base, decision
-    got = _captum().IntegratedGradients(say).attribute(values, n_steps=steps)[0].detach().cpu().numpy()
-    return spread(table.space, table.terms, text, sp.csr_matrix((got, row.indices, row.indptr), shape=row.shape)), base, decision
+    walk = lambda k: sp.csr_matrix((_captum().IntegratedGradients(say).attribute(values, n_steps=k)[0].detach().cpu().numpy(), row.indices, row.indptr), shape=row.shape)
+    return closed(lambda k: spread(table.space, table.terms, text, walk(k)), decision - base, steps), base, decision
 
-# %% ../nbs/24_explain.ipynb #874c2685
+# %% ../nbs/24_explain.ipynb #459fde43
 def _odds_of(logits): # (batch, 1 or 2) → (batch,)
     if logits.shape[1] > 2: raise CodemixError(f"the network has {logits.shape[1]} outputs; one or two are expected")
     return logits[:, -1] - (logits[:, 0] if logits.shape[1] == 2 else 0)
@@ -212,15 +224,16 @@ def transformer_gradients(tokenizer, network, # a fast tokenizer and a model for
         ids, seen, own = torch.tensor([e["input_ids"]], device=device), torch.tensor([e["attention_mask"]], device=device), ~np.array(e["special_tokens_mask"], dtype=bool)
         blank = torch.where(torch.tensor(own, device=device), empty, ids)
         with torch.no_grad(): base, decision = say(blank, seen).item(), say(ids, seen).item()
-        got = attr.LayerIntegratedGradients(say, network.get_input_embeddings()).attribute(ids, blank, additional_forward_args=(seen,), n_steps=steps, internal_batch_size=32)
-        values, spans = got.sum(-1)[0].detach().cpu().numpy(), np.array(e["offset_mapping"])
-        made += _made([text], [_summed(text, spans[own].tolist(), values[own])], base, [decision], [1/(1 + np.exp(-decision))], "gradients")
+        walk = lambda k: attr.LayerIntegratedGradients(say, network.get_input_embeddings()).attribute(ids, blank, additional_forward_args=(seen,), n_steps=k, internal_batch_size=32)
+        spans = np.array(e["offset_mapping"])[own].tolist()
+        values = closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()[own]), decision - base, steps)
+        made += _made([text], [values], base, [decision], [1/(1 + np.exp(-decision))], "gradients")
     return made
 
-# %% ../nbs/24_explain.ipynb #fd30d68a
+# %% ../nbs/24_explain.ipynb #4bd087bd
 def _kind(model) -> str: # transformer, sequence, bag, or nothing
     if hasattr(model, "tokenizer_") and hasattr(model, "model_"): return "transformer"
-    return "" if not hasattr(model, "network_") else "sequence" if hasattr(model, "encoder_") else "bag"
+    return "" if not hasattr(model, "network_") else "sequence" if hasattr(model, "encoder_") else "bag" if hasattr(model, "tfidf_") else ""
 
 def gradients(model, texts, steps: int = 64) -> list[Explanation]:
     "Integrated gradients of any network of the project; raises `CodemixError` for a model without gradients."
@@ -235,7 +248,7 @@ def gradients(model, texts, steps: int = 64) -> list[Explanation]:
         found = [(_sequence_gradients if kind == "sequence" else _bag_gradients)(model, t, steps) for t in texts]
     return _made(texts, *zip(*found), model.predict_proba(texts)[:, 1], "gradients") if found else []
 
-# %% ../nbs/24_explain.ipynb #0f79d885
+# %% ../nbs/24_explain.ipynb #0115ea4a
 METHODS = {"coefficients": coefficients, "occlusion": occlusion, "gradients": gradients}
 
 def methods_of(model) -> list[str]: # the best first
@@ -252,7 +265,7 @@ def explain(model, # fitted
     if method not in METHODS: raise CodemixError(f"unknown method {method!r}; known: auto, {', '.join(METHODS)}")
     return METHODS[method](model, texts)
 
-# %% ../nbs/24_explain.ipynb #86ea2dae
+# %% ../nbs/24_explain.ipynb #361885da
 def highlighted(explanations: list[Explanation], show=hidden, # how a word is shown
                ) -> Coloured:
     "HTML of comments with words coloured by attribution; escaped, and masked by default."
@@ -261,7 +274,7 @@ def highlighted(explanations: list[Explanation], show=hidden, # how a word is sh
     mark = lambda w, a: f'<span style="background:{colour(a)}" title="{a:+.2f}">{html.escape(show(w))}</span>'
     return Coloured("".join(f"<p>{e.probability:.2f} {' '.join(map(mark, e.words, e.attributions))}</p>" for e in explanations))
 
-# %% ../nbs/24_explain.ipynb #b8b6434a
+# %% ../nbs/24_explain.ipynb #994f2b3c
 FRACTIONS = (.1, .2, .3, .5)
 
 def ranking(e: Explanation) -> np.ndarray: # positions, the strongest word for the predicted class first
@@ -272,7 +285,7 @@ def _cuts(e: Explanation, order: np.ndarray, fraction: float) -> tuple[str, str]
     top = np.isin(np.arange(len(order)), order[:int(np.ceil(fraction*len(order) - 1e-9))])
     return kept(e, ~top), kept(e, top)
 
-# %% ../nbs/24_explain.ipynb #a8cbc98a
+# %% ../nbs/24_explain.ipynb #7256b0f8
 def faithfulness(model, explanations: list[Explanation], fractions=FRACTIONS,
                  seeds: int = 5, # random rankings to compare with
                  seed: int = 0) -> pd.DataFrame: # comment, ranking (own or random), fraction, comprehensiveness, sufficiency
@@ -287,7 +300,7 @@ def faithfulness(model, explanations: list[Explanation], fractions=FRACTIONS,
     frame = pd.DataFrame(rows, columns=["comment", "ranking", "fraction", "comprehensiveness", "sufficiency"])
     return frame.groupby(["comment", "ranking", "fraction"], as_index=False).mean()
 
-# %% ../nbs/24_explain.ipynb #704a7a87
+# %% ../nbs/24_explain.ipynb #2c7768bd
 def bootstrap(values: np.ndarray, # one a comment, or (comments, columns) of sums
               groups, draws: int = 1000, level: float = .95, seed: int = 0,
               of=lambda sums, n: sums[..., 0]/n, # statistic of the sums of a draw and its number of comments
@@ -299,7 +312,7 @@ def bootstrap(values: np.ndarray, # one a comment, or (comments, columns) of sum
     sums = np.random.default_rng(seed).multinomial(len(cells), np.full(len(cells), 1/len(cells)), draws) @ cells
     return tuple(np.quantile(of(sums[:, :-1], sums[:, -1]), [(1 - level)/2, (1 + level)/2]).tolist())
 
-# %% ../nbs/24_explain.ipynb #aebf1285
+# %% ../nbs/24_explain.ipynb #9e9fe951
 MEASURES = {"comprehensiveness": 1, "sufficiency": -1}
 
 def _against_random(scores: pd.DataFrame, groups: np.ndarray, draws: int, seed: int):
@@ -313,7 +326,7 @@ def _against_random(scores: pd.DataFrame, groups: np.ndarray, draws: int, seed: 
             low, high = bootstrap(gain, groups[wide.index], draws, seed=seed)
             yield dict(measure=measure, fraction=part, comments=len(wide), value=wide.own.mean(), random=wide.random.mean(), gain=gain.mean(), gain_low=low, gain_high=high)
 
-# %% ../nbs/24_explain.ipynb #01596b56
+# %% ../nbs/24_explain.ipynb #0428733c
 def faithfulness_table(corpus: Corpus, models=("lr", "nbsvm", "mlp", "lstm"), # names, or name → () → estimator
                        treat: str = "clean", comments: int = 60, # held-out comments to explain
                        fractions=FRACTIONS, seeds: int = 3, draws: int = 1000, seed: int = 0,
@@ -334,7 +347,7 @@ def faithfulness_table(corpus: Corpus, models=("lr", "nbsvm", "mlp", "lstm"), # 
             if len(scores): rows += [dict(corpus=corpus.name, model=name, method=method, short=short) | r for r in _against_random(scores, groups[held], draws, seed)]
     return pd.DataFrame(rows)
 
-# %% ../nbs/24_explain.ipynb #80867370
+# %% ../nbs/24_explain.ipynb #268e620a
 def marked(text: str, spans: list[tuple[int, int]], # marked characters, half-open
            treat="clean") -> tuple[str, np.ndarray]: # the treated comment, and whether each of its words is marked
     "A treated comment with the marks of its published form; a word is marked when at least half of its characters are."
@@ -343,7 +356,7 @@ def marked(text: str, spans: list[tuple[int, int]], # marked characters, half-op
     pieces = [(p, inside[a:b].mean() >= .5) for a, b in word_offsets(text) for p in treat.one(text[a:b]).split()]
     return " ".join(p for p, _ in pieces), np.array([m for _, m in pieces], dtype=bool)
 
-# %% ../nbs/24_explain.ipynb #a88ecee2
+# %% ../nbs/24_explain.ipynb #68bd7229
 def stretches(flags) -> list[tuple[int, int]]: # half-open
     "Runs of marked words."
     edges = np.flatnonzero(np.diff([0, *np.asarray(flags, dtype=int), 0]))
@@ -353,7 +366,7 @@ def _overlap(a, b) -> float: # intersection over union of two stretches
     both = max(0, min(a[1], b[1]) - max(a[0], b[0]))
     return both/(a[1] - a[0] + b[1] - b[0] - both)
 
-# %% ../nbs/24_explain.ipynb #03f4ffd4
+# %% ../nbs/24_explain.ipynb #3ee09dc1
 def _agreement(scores: np.ndarray, gold: np.ndarray, share: float, least: float) -> dict:
     "One comment's marks against its scores."
     from sklearn.metrics import average_precision_score
@@ -364,7 +377,7 @@ def _agreement(scores: np.ndarray, gold: np.ndarray, share: float, least: float)
     return dict(token_f1=2*(said & gold).sum()/(said.sum() + gold.sum()), our_hits=sum(hit(s, theirs) for s in ours), ours=len(ours), their_hits=sum(hit(s, ours) for s in theirs), theirs=len(theirs),
                 average_precision=average_precision_score(gold, scores) if 0 < gold.sum() < len(gold) else np.nan)
 
-# %% ../nbs/24_explain.ipynb #98fde53b
+# %% ../nbs/24_explain.ipynb #5daf833b
 def plausibility(explanations: list[Explanation], gold: list[np.ndarray], # marks, a flag a word
                  least: float = .5, # of two stretches' union
                  seeds: int = 5, seed: int = 0) -> pd.DataFrame: # comment, ranking (own or random), token_f1, our_hits, ours, their_hits, theirs, average_precision
@@ -377,7 +390,7 @@ def plausibility(explanations: list[Explanation], gold: list[np.ndarray], # mark
     rows += [dict(comment=i, ranking="random") | _agreement(rng.random(len(g)), g, share, least) for i, _, g in pairs for _ in range(seeds)]
     return pd.DataFrame(rows).groupby(["comment", "ranking"], as_index=False).mean()
 
-# %% ../nbs/24_explain.ipynb #10a57bc9
+# %% ../nbs/24_explain.ipynb #883ec9ac
 _AGREE = {"token_f1": lambda s, n: s[..., 0]/n, "iou_f1": lambda s, n: _f1(s[..., 1]/s[..., 2], s[..., 3]/s[..., 4]), "average_precision": lambda s, n: s[..., 5]/np.maximum(s[..., 6], 1)}
 
 def _f1(precision, recall): return 2*precision*recall/np.maximum(precision + recall, 1e-12)
@@ -395,7 +408,7 @@ def plausibility_table(scores: pd.DataFrame, # from `plausibility`
         rows.append(dict(measure=measure, comments=int(sums["own"][:, 6].sum()) if measure == "average_precision" else len(own), value=value, low=low, high=high, random=random))
     return pd.DataFrame(rows)
 
-# %% ../nbs/24_explain.ipynb #df992022
+# %% ../nbs/24_explain.ipynb #249f59fa
 def cut_pairs(texts: list[str], gold: list[np.ndarray]) -> tuple[list[str], np.ndarray, np.ndarray]: # texts, labels, comment each comes from
     "Comments, and, as their negatives, what is left of them without the marked words; one that leaves nothing has no negative."
     left = [(i, kept(t, ~g)) for i, (t, g) in enumerate(zip(texts, gold))]
