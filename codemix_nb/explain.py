@@ -6,7 +6,7 @@ __all__ = ['METHODS', 'FRACTIONS', 'MEASURES', 'word_offsets', 'hidden', 'Explan
            'highlighted', 'ranking', 'faithfulness', 'bootstrap', 'faithfulness_table', 'marked', 'stretches',
            'plausibility', 'plausibility_table', 'cut_pairs']
 
-# %% ../nbs/24_explain.ipynb #2954cfcf
+# %% ../nbs/24_explain.ipynb #5ea87e53
 import html, importlib, re
 from dataclasses import dataclass
 import numpy as np
@@ -15,9 +15,8 @@ import scipy.sparse as sp
 from scipy.special import logit
 from . import folds, sameness
 from .benchmark import model_of
-from .catalogue import at_hand
 from .classical import Linear, NgramModel, as_texts
-from .corpora import Corpus, load
+from .corpora import Corpus
 from .ngrams import TOKEN, Part
 from .paths import CodemixError
 from .sample import ORDINARY, Coloured
@@ -154,12 +153,12 @@ def _summed(text: str, spans: list, values) -> np.ndarray: # one a word
     n = len(word_offsets(text))
     return np.bincount(_owners(text, spans), np.asarray(values, dtype=float), n)[:n] if n and len(spans) else np.zeros(n)
 
-# %% ../nbs/24_explain.ipynb #3fc3122a
+# %% ../nbs/24_explain.ipynb #395adf33
 def _convolved(net, vectors): # (batch, length, width) → (batch,) logits
     "What `neural.ConvNet` says of embedded units."
+    import torch
     from torch.nn import functional as F
     best = [F.conv1d(F.pad(vectors.transpose(1, 2), (w, w)), f.weight).amax(2) + f.bias for f in net.filters for w in f.kernel_size]
-    import torch
     return net.last(F.relu(torch.cat(best, 1))).squeeze(1)
 
 # %% ../nbs/24_explain.ipynb #804e9b0a

@@ -9,9 +9,8 @@ import scipy.sparse as sp
 from scipy.special import logit
 from codemix_nb import folds, sameness
 from codemix_nb.benchmark import model_of
-from codemix_nb.catalogue import at_hand
 from codemix_nb.classical import Linear, NgramModel, as_texts
-from codemix_nb.corpora import Corpus, load
+from codemix_nb.corpora import Corpus
 from codemix_nb.ngrams import TOKEN, Part
 from codemix_nb.paths import CodemixError
 from codemix_nb.sample import ORDINARY, Coloured
@@ -19,12 +18,13 @@ from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
 from codemix_nb.explain import *
 
 
-# %% ../nbs/24_explain.ipynb #ef6a10e7
+# %% ../nbs/24_explain.ipynb #57265828
 import json
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 from codemix_nb.classical import LR, RF, LinearMachine, Majority, NBMachine, RBFMachine, export_model, import_model
+from codemix_nb.corpora import load
 from codemix_nb.encoders import load_pretrained, tiny_model
 from codemix_nb.explain import _convolved, _overlap
 from codemix_nb.neural import CNN, LSTM, MLP, BiLSTM
