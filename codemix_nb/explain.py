@@ -230,8 +230,12 @@ def transformer_gradients(tokenizer, network, # a fast tokenizer and a model for
     return made
 
 # %% ../nbs/24_explain.ipynb #4bd087bd
+def _transformer(model) -> tuple | None: # tokenizer, network, pieces read of a comment
+    if hasattr(model, "pieces_") and hasattr(model, "scorer_"): return model.pieces_.tokenizer, model.scorer_.net, model.pieces_.limit
+    return (model.tokenizer_, model.model_, getattr(model, "limit", None)) if hasattr(model, "tokenizer_") and hasattr(model, "model_") else None
+
 def _kind(model) -> str: # transformer, sequence, bag, or nothing
-    if hasattr(model, "tokenizer_") and hasattr(model, "model_"): return "transformer"
+    if _transformer(model): return "transformer"
     return "" if not hasattr(model, "network_") else "sequence" if hasattr(model, "encoder_") else "bag" if hasattr(model, "tfidf_") else ""
 
 def gradients(model, texts, steps: int = 64) -> list[Explanation]:
@@ -240,7 +244,8 @@ def gradients(model, texts, steps: int = 64) -> list[Explanation]:
     if not kind: raise CodemixError(f"{type(model).__name__} has no gradients; use {'coefficients or ' if isinstance(model, Linear) else ''}occlusion")
     if kind == "transformer":
         if getattr(model, "views", None): raise CodemixError("a model that averages several views of a comment has no single gradient; use occlusion")
-        return transformer_gradients(model.tokenizer_, model.model_, texts, steps, getattr(model, "limit", None))
+        tokenizer, network, limit = _transformer(model)
+        return transformer_gradients(tokenizer, network, texts, steps, limit)
     import torch
     from codemix_nb.neural import repeatable
     with repeatable(0, model.threads, model.device_), torch.backends.cudnn.flags(enabled=False):

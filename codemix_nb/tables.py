@@ -11,7 +11,7 @@ __all__ = ['UNIT', 'SOURCES', 'LENGTHS', 'PAIRED', 'LEAST', 'KINDS', 'CUTS', 'FA
            'mixing_verdicts', 'learning_curve', 'certificate', 'shortcuts', 'audit_findings', 'disagreements', 'words',
            'mixing_measures', 'title_of', 'number', 'p_value', 'percent', 'shown', 'best', 'neural_models', 'design',
            'star_counts', 'looked_at', 'predictions', 'calibration', 'abstention', 'conformal', 'operating_points',
-           'threshold_transfer', 'findings']
+           'threshold_transfer', 'findings', 'faithfulness', 'demo_explain']
 
 # %% ../nbs/25_tables.ipynb #1b0b47fb
 import json
@@ -693,7 +693,7 @@ def mixing_measures(results) -> pd.DataFrame: # corpus, measure, value, low, hig
 
 # %% ../nbs/25_tables.ipynb #9e312e2e
 MODEL_TITLES = {"majority": "Majority", "surface": "Surface only", "lr-word": "Word LR", "lr": "LR", "rf": "Random forest", "svm": "Linear SVM", "svm-rbf": "RBF SVM",
-                "nbsvm": "NB-SVM", "mlp": "MLP", "cnn": "CNN", "lstm": "LSTM", "bilstm": "BiLSTM"}
+                "nbsvm": "NB-SVM", "mlp": "MLP", "cnn": "CNN", "lstm": "LSTM", "bilstm": "BiLSTM", "finetuned": "MiniLM, fine-tuned", "fewshot": "Few-shot MiniLM", "prompted": "Language model"}
 HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "roc_auc": "ROC-AUC", "average_precision": "AP", "a": "A", "b": "B", "mean_a": "A mean", "mean_b": "B mean",
             "low": "95 % interval", "p_plain10": "Plain p, one repeat", "p_corrected": "Corrected p", "p_holm": "Holm p", "p_worse": "P(A worse)", "p_rope": "P(equal)",
             "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error", "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
@@ -807,7 +807,7 @@ def best(
     return flags
 
 # %% ../nbs/25_tables.ipynb #c3a9e510
-NEURAL = ("mlp", "cnn", "lstm", "bilstm")
+NEURAL = ("mlp", "cnn", "lstm", "bilstm", "finetuned", "fewshot")
 
 def neural_models(results) -> list[str]:
     "The networks of a study, variants among them."
@@ -968,3 +968,20 @@ def findings(results) -> pd.DataFrame: # kind (holds, not, measured), sentence
     else: claims = list(_claims(results, tested)) if len(tested) else []
     rows = [*claims, *_sizes(results), *_rules(results), *_shortcut(results), *_error_rates(results), *_measured(results), *_flagged(results)]
     return pd.DataFrame(rows, columns=["kind", "sentence"])
+
+# %% ../nbs/25_tables.ipynb #497c8da6
+def faithfulness(results) -> pd.DataFrame: # corpus, model, method, measure, comments, value, random, gain, low, high; empty if the study did not explain its models
+    "Comprehensiveness and sufficiency of every method of explanation, beside words ranked at random."
+    scores = results.checks.get("explain")
+    if scores is None or scores.empty: return pd.DataFrame()
+    table = scores[scores.fraction == "mean"].rename(columns=dict(gain_low="low", gain_high="high")).reset_index(drop=True)
+    return _ordered(table[["corpus", "model", "method", "measure", "comments", "value", "random", "gain", "low", "high"]], results, "method", "measure")
+
+# %% ../nbs/25_tables.ipynb #c11403e9
+def demo_explain(corpora: list[str], seed: int = 0) -> pd.DataFrame: # as `explain.faithfulness_table` makes it
+    "Scores of explanations, made by dice."
+    rng = np.random.default_rng(seed)
+    rows = [dict(corpus=c, model=m, method=w, short=1, measure=k, fraction=f, comments=59, value=.3 - .4*(k == "sufficiency"), random=.1) for c in corpora for m in ("lr", "nbsvm")
+            for w in ("coefficients", "occlusion") for f in ("mean", "10%", "50%") for k in ("comprehensiveness", "sufficiency")]
+    frame = pd.DataFrame(rows).assign(gain=.2 + rng.normal(0, .05, len(rows)))
+    return frame.assign(gain_low=frame.gain - .04, gain_high=frame.gain + .04)

@@ -123,6 +123,16 @@ def test_gradients_of_a_transformer_are_complete(outputs, tmp_path):
     with pytest.raises(CodemixError, match="several views"): explain(Tuned(), x[:1])
 
 
+# %% ../nbs/24_explain.ipynb #5f1e7a24
+def test_a_fine_tuned_model_is_explained_by_its_gradients(tmp_path):
+    from codemix_nb.finetune import FineTuned
+    x, y, g = _toy()
+    m = FineTuned(str(tiny_model(tmp_path/"tiny", x)), epochs=3, lr=3e-3, checkpoints=False).fit(x, y, groups=g)
+    found = explain(m, x[:6])
+    assert found[0].method == "gradients" and methods_of(m) == ["gradients", "occlusion"]
+    assert np.allclose([e.probability for e in found], m.predict_proba(x[:6])[:, 1], atol=1e-3) and max(abs(e.gap)/max(1, abs(e.decision - e.base)) for e in found) < .03
+
+
 # %% ../nbs/24_explain.ipynb #ff55439b
 def test_what_does_not_fit_is_one_line():
     x, y, g = _toy()

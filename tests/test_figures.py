@@ -75,6 +75,31 @@ def test_absent_blocks_give_no_figure():
     assert all(draw(dice) is None for draw in (null_pairs, coming_star, contrasts, tuned_default, learning_curve, shortcuts, mixing_measures))
 
 
+# %% ../nbs/26_figures.ipynb #e4127351
+def test_explanations_are_drawn_where_there_are_any():
+    dice = tables.demo(generated=True, rows=120)
+    assert faithfulness(dice) is None
+    dice.checks["explain"] = tables.demo_explain(dice.study["corpora"])
+    words = words_of(faithfulness(dice))
+    assert "GENERATED SAMPLE" in words and "*" not in words and "comprehensiveness" in words and "NB-SVM, occlusion" in words
+
+
+# %% ../nbs/26_figures.ipynb #d5812494
+def test_attributions_print_what_they_are_given():
+    figure = attributions([pd.DataFrame(dict(word=["timi", "b••••"], attribution=[1., -1.]))], ["p = .50"])
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["timi", "b••••"] and [p.get_width() for p in figure.axes[0].patches] == [1., -1.] and not plt.get_fignums()
+
+
+# %% ../nbs/26_figures.ipynb #28adfb50
+def test_mixing_says_generated_and_has_none_for_older_results():
+    dice = tables.demo(generated=True, rows=200)
+    words = words_of(mixing(dice))
+    assert "GENERATED SAMPLE" in words and "*" not in words and "Unseen spelling, per sd" in words
+    assert not plt.get_fignums()
+    dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "unseen"])
+    assert mixing(dice) is None
+
+
 # %% ../nbs/26_figures.ipynb #4c5f8b50
 def test_calibration_has_three_panels_a_corpus_and_says_when_data_are_generated():
     dice = tables.demo(generated=True, rows=120)

@@ -394,7 +394,7 @@ def test_failures_count_the_last_word_and_cover_every_comment():
 def test_a_named_model_carries_prompt_and_weights(tiny, monkeypatch):
     a, b = prompted_model("a", tiny), prompted_model("a", tiny, prompt="abuse-te-latin-1")
     assert a.version != b.version and a.treatment == "raw" and a.make(shots=2).shots == 2 and a.family == "prompted"
-    assert set(OPERATIONAL) < set(a.make().get_params())
+    assert set(Prompted.operational) < set(a.make().get_params())
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(CodemixError, match="no-such/model"): prompted_model("a", "no-such/model")
     assert "gpt-x" in prompted_model("s", "gpt-x", server="http://127.0.0.1:1/v1").version

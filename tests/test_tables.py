@@ -110,6 +110,91 @@ def test_rows_that_were_never_published_have_a_line():
     assert "stated, never published" not in ledger(demo()).query("corpus == 'dice-te-en'").step.tolist()
 
 
+# %% ../nbs/25_tables.ipynb #fe84a6f6
+def test_faithfulness_keeps_the_means_and_is_empty_without_a_block():
+    dice = demo()
+    assert faithfulness(dice).empty
+    dice.checks["explain"] = demo_explain(dice.study["corpora"])
+    table = faithfulness(dice)
+    assert len(table) == 2*2*2*2 and not table.duplicated(["corpus", "model", "method", "measure"]).any() and ((table.low < table.gain) & (table.gain < table.high)).all()
+    assert "[.1" in " ".join(shown(table, dice)["95 % interval"]) and shown(table, dice).Gain.str.startswith("+").all()
+
+
+# %% ../nbs/25_tables.ipynb #c55a8d88
+def planted(cause, strength=.9, rows=900, seed=3):
+    "Results in which the odds of an error hang on one fact about a comment, and on luck."
+    rng = np.random.default_rng(seed)
+    shared, y = rng.normal(size=rows), rng.integers(0, 2, rows)
+    level = lambda: (shared + rng.normal(0, 1.2, rows)).argsort().argsort() / rows
+    cmi, unseen, words = 50 * level(), level() / 2, rng.poisson(9, rows) + 1
+    facts = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(rows)], source="a", group=np.arange(rows), label=y, tokens=words, words=words, has_lexicon=rng.random(rows) < .4, latin_share=1.,
+                              cmi=cmi, switches=np.round(cmi * words / 60).astype(int), matrix="ne", english_share=cmi / 100, unseen=unseen))
+    hard = {"none": 0 * cmi, "cmi": (cmi - cmi.mean()) / cmi.std(), "unseen": (unseen - unseen.mean()) / unseen.std()}[cause]
+    frames = []
+    for m, bonus in (("lr-word", 0), ("lr", .3), ("nbsvm", .5)):
+        wrong = rng.random(rows) < 1 / (1 + np.exp(1 + bonus - strength * hard - luck(rng, rows)))
+        frames.append(pd.DataFrame(dict(study="planted", corpus="c", treatment="clean", model=m, design="grouped", tuning="nested", repeat=0, fold=0, seed=0, train_fraction=1.,
+                                        id=facts.id, label=y, probability=np.where(wrong, 1 - y, y), status="ok")))
+    items = pd.concat(frames, ignore_index=True)
+    units = items[KEYS].drop_duplicates().assign(main=True)
+    study = dict(study="planted", corpora=["c"], models=["lr-word", "lr", "nbsvm"], metric="macro_f1")
+    return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=facts, provenance={"c": {}}, manifest={})
+
+LUCK = {}
+
+def luck(rng, rows):
+    "The same hardness of a comment for every model."
+    return LUCK.setdefault((rows, str(rng.bit_generator.seed_seq.entropy)), np.random.default_rng(rows).normal(0, 1, rows))
+
+
+# %% ../nbs/25_tables.ipynb #70c081f9
+def test_the_planted_cause_is_the_one_that_is_told():
+    for cause, said in (("unseen", "only unseen spelling hurts"), ("cmi", "mixing hurts; whether unseen spelling does cannot be told"), ("none", "neither mixing nor unseen spelling")):
+        found = planted(cause)
+        model = mixing_model(found)
+        assert said in mixing_verdicts(found, model)[0], cause
+        first = model[model.fit == "mixing and spelling"].set_index("factor")
+        if cause != "none": assert first.odds_ratio_low[cause] < np.exp(.9) < first.odds_ratio_high[cause] and first.average_ratio[cause] < first.odds_ratio[cause]
+
+def test_spelling_looks_like_mixing_until_it_is_held_constant():
+    model = mixing_model(planted("unseen")).set_index(["fit", "factor"])
+    assert model.odds_ratio_low["spelling left out", "cmi"] > 1 > model.odds_ratio_low["mixing and spelling", "cmi"]
+    table = mixing_table(planted("unseen")).set_index(["factor", "bin"])
+    assert table.best["unseen", "up to 20 % unseen"] > table.best["unseen", "over 40 % unseen"] + .1
+
+
+# %% ../nbs/25_tables.ipynb #54892b91
+def test_slices_of_mixing_add_up_and_older_results_have_none():
+    table, dice = mixing_table(demo()), demo()
+    assert (table[table.factor.isin(["cmi", "switches", "tokens", "unseen", "matrix"])].groupby(["corpus", "factor"]).comments.sum() == 300).all()
+    inside = table.dropna(subset="best")
+    assert ((inside.best_low <= inside.best) & (inside.best <= inside.best_high)).all()
+    whole = counted(_main_items(dice), ["corpus", "model", "repeat"]).groupby(["corpus", "model"]).macro_f1.mean()
+    assert np.isclose(table.best[0], whole[table.corpus[0], table.best_model[0]])
+    dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "switches", "matrix", "english_share", "unseen"])
+    assert mixing_table(dice).empty and mixing_model(dice).empty and all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
+
+def test_a_corpus_without_word_languages_keeps_its_other_slices():
+    dice = demo()
+    mine = dice.corpus_items.corpus == "dice-te-en"
+    blank = dict(words=pd.array([pd.NA] * len(mine), "Int64"), switches=pd.array([pd.NA] * len(mine), "Int64"), cmi=np.nan, english_share=np.nan, matrix=None)
+    dice.corpus_items = dice.corpus_items.assign(**{c: dice.corpus_items[c].astype(object).mask(mine, pd.NA if c in ("words", "switches") else np.nan) for c in blank})
+    dice.manifest = dict(words={"dice-te-en": "nobody: no identifier for te-xx"})
+    table = mixing_table(dice)
+    assert set(table[table.corpus == "dice-te-en"].factor) == {"all", "tokens", "unseen", "has_lexicon"} and "cmi" in set(table.factor)
+    said = mixing_verdicts(dice)
+    assert "not asked, the words have no language (no identifier for te-xx)" in said[1] and "CMI" in said[0]
+
+def test_the_integral_is_that_of_a_plain_logit_where_groups_do_not_differ():
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(dict(a=rng.normal(size=4000), constant=1.))
+    y, groups = (rng.random(4000) < 1 / (1 + np.exp(.5 - .7 * x.a.to_numpy()))).astype(float), np.arange(4000) // 8
+    from codemix_nb.tables import _averaged, _mixed
+    mixed, spread = _mixed(y, x, groups, np.zeros(2))
+    plain = _averaged(y, x, groups)
+    assert spread < .25 and np.allclose(mixed.estimate, plain.estimate, atol=.03) and np.allclose(mixed.sd, plain.sd, rtol=.15)
+
+
 # %% ../nbs/25_tables.ipynb #d00fc251
 def test_the_tables_on_calibration_cover_the_models_looked_at():
     dice = demo(rows=150)
