@@ -74,7 +74,7 @@ def test_usage_errors_exit_2(capsys, argv):
     assert status == 2 and "Usage" in err
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["corpora", "--help"], *([c, "--help"] for c in ("run", "render", "verify", "train", "predict", "folds", "evaluate"))])
+@pytest.mark.parametrize("argv", [["--help"], ["corpora", "--help"], ["results", "--help"], *([c, "--help"] for c in ("audit", "run", "render", "verify", "train", "predict", "folds", "evaluate"))])
 def test_help(capsys, argv):
     status, out, _ = run(capsys, *argv)
     assert status == 0 and "Usage" in out
