@@ -263,7 +263,7 @@ def cost(results) -> pd.DataFrame: # corpus, model, the metric and its sd, secon
     return table.assign(front=table[metric] > cheaper.reindex(table.index)).reset_index(drop=True)
 
 # %% ../nbs/25_tables.ipynb #a984ac96
-def answers(results) -> pd.DataFrame: # corpus, model, matrix, answers, label, refused, failed; empty if no model was asked
+def answers(results) -> pd.DataFrame: # corpus, model, matrix, answers, answered, refused, failed; empty if no model was asked
     "What language models answered, by the language that carries the comment: a label, a refusal, or nothing usable. The last two count as errors."
     variants = results.study.get("variants") or {}
     asked = [m for m in results.study["models"] if (variants.get(m) or {}).get("model", m) == "prompted"]
@@ -272,7 +272,7 @@ def answers(results) -> pd.DataFrame: # corpus, model, matrix, answers, label, r
     rows = results.items[results.items.model.isin(asked)].merge(facts[keep], on=["corpus", "id"], how="left")
     if rows.empty: return pd.DataFrame()
     rows["matrix"] = rows.matrix.fillna("").replace("", "none") if "matrix" in rows else "not known"
-    shares = {name: rows.status.eq(status) for name, status in (("label", "ok"), ("refused", "refused"), ("failed", "failed"))}
+    shares = {name: rows.status.eq(status) for name, status in (("answered", "ok"), ("refused", "refused"), ("failed", "failed"))}
     table = rows.assign(**shares).groupby(["corpus", "model", "matrix"]).agg(answers=("id", "size"), **{n: (n, "mean") for n in shares}).reset_index()
     return _ordered(table, results, "matrix")
 
@@ -713,7 +713,7 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
             "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error", "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
             "ungrouped": "Ungrouped folds", "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped", "star": "Star", "n": "Paired folds", "emptied_share": "Emptied share", "settings": "Settings",
             "inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source", "train_across": "Trained on (other source)", "rows": "Rows",
-            "matrix": "Language that carries it", "answers": "Answers", "label": "A label", "refused": "Refused", "failed": "No label", "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB", "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
+            "matrix": "Language that carries it", "answers": "Answers", "answered": "A label", "refused": "Refused", "failed": "No label", "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB", "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
             "false_alarms": "Of them flagged", "error": "Error, all", "best_model": "Best model", "best": "Macro-F1", "word_lr": "Word LR", "odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF", "spread": "Sd of comments", "languages": "Languages", "train_rows": "Training comments", "train_fraction": "Share of training",
             "copied": "Share of comments", "worst": "Worst fold", "other_label": "Other label", "chance": "Blind guesses", "severity": "Verdict", "learnt_from": "Tagger learnt from", "not_english": "F1, not English", "english": "F1, English",
             "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages", "likeliest": "By likeliest tags", "truth": "Generator's truth",
@@ -725,7 +725,7 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
 SIGNED = {"difference", "gain", "ungrouped_gain", "change"}
 SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "copied", "worst", "contradicted_share",
           "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "risk_kept", "kept", "level", "covered", "covered_harmless", "covered_abusive",
-          "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5", "precision_24", "precision_published", "refused", "failed"}
+          "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5", "precision_24", "precision_published", "answered", "refused", "failed"}
 RATIOS = {"odds_ratio", "average_ratio", "vif", "spread"}
 
 def title_of(

@@ -64,7 +64,7 @@ def test_a_local_language_model_runs_in_a_study(place):
     study.run(path, workers=1)
     found = results.load("mine")
     assert set(found.items[found.items.model == "asked"].status) == {"ok"} and found.items[found.items.model == "asked"].treatment.eq("raw").all()
-    assert tables.answers(found).label.eq(1).all()
+    assert tables.answers(found).answered.eq(1).all()
 
 
 class Clerk(BaseHTTPRequestHandler):
@@ -96,6 +96,6 @@ def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatc
     assert {"ok", "refused", "failed"} == set(rows.status)
     silent = rows[rows.status != "ok"]
     assert ((silent.probability >= .5).astype(int) != silent.label).all() and rows.probability.notna().all()
-    assert abs(1 - tables.answers(found).pipe(lambda t: (t.label + t.refused + t.failed)).mean()) < 1e-9
+    assert abs(1 - tables.answers(found).pipe(lambda t: (t.answered + t.refused + t.failed)).mean()) < 1e-9
     study.run(path, workers=1)
     assert not [p for p in place.rglob("*") if p.is_file() and b"sk-not-to-be-seen" in p.read_bytes()]
