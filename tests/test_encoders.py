@@ -2,6 +2,7 @@
 
 
 import hashlib, json, zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ def test_pickled_weights_are_refused(tiny_encoder, tmp_path):
     shutil.copytree(tiny_encoder, tmp_path/"m")
     (tmp_path/"m"/"model.safetensors").rename(tmp_path/"m"/"pytorch_model.bin")
     with pytest.raises(CodemixError, match="pickled weights"): find(str(tmp_path/"m"))
+
+@pytest.mark.parametrize("kind", ["encoder", "causal"])
+def test_a_tiny_model_is_the_same_in_every_process(tmp_path, kind):
+    import os, subprocess, sys
+    make = "import sys; from codemix_nb import encoders; from codemix_nb.corpora import load; print(encoders.revision(str(encoders.tiny_model(sys.argv[1], load('sample-ne-en').texts, sys.argv[2]))))"
+    other = subprocess.run([sys.executable, "-c", make, str(tmp_path/"b"), kind], capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"})
+    from codemix_nb.corpora import load
+    assert other.stdout.strip() == revision(str(tiny_model(tmp_path/"a", load("sample-ne-en").texts, kind))), other.stderr
 
 def test_a_revision_follows_the_weights_and_not_the_folder(tiny_encoder, tmp_path):
     import shutil
