@@ -54,8 +54,8 @@ def scores(items: pd.DataFrame, # results.parquet, or somebody's own predictions
     keys = [k for k in KEYS if k in items]
     order = items.sort_values(keys, kind="stable")
     bounds = np.flatnonzero(np.concatenate([[True], (order[keys].ne(order[keys].shift())).any(axis=1).to_numpy()[1:], [True]])) if len(order) else np.array([0])
-    answered = order.status.eq("ok") if "status" in order else True
-    y, p, starts = order.label.to_numpy(), order.probability.where(answered, 1 - order.label).to_numpy(dtype=float), bounds[:-1]
+    y, p, starts = order.label.to_numpy(), order.probability.to_numpy(dtype=float), bounds[:-1]
+    if "status" in order: p = np.where(order.status == "ok", p, 1 - y)
     table = order.iloc[starts][keys].reset_index(drop=True)
     found = pd.DataFrame([metrics(y[a:b], p[a:b]) for a, b in zip(starts, bounds[1:])], columns=list(METRICS))
     out = pd.concat([table, found, pd.Series(np.diff(bounds), name="n_test")], axis=1)

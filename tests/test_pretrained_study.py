@@ -88,7 +88,7 @@ def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatc
     server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        path = written(place, models=["majority", "asked"], variants={"asked": {"model": "prompted", "params": {"model": "clerk", "server": {"base_url": f"http://127.0.0.1:{server.server_port}/v1"}}}})
+        path = written(place, models=["majority", "asked"], variants={"asked": {"model": "prompted", "params": {"model": "clerk", "server": {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "retries": 1, "backoff": 0.01}}}})
         study.run(path, workers=1)
     finally: server.shutdown()
     found = results.load("mine")

@@ -16,18 +16,6 @@ from codemix_nb.results import KEYS, METRICS, from_cells, scores
 from codemix_nb.tables import *
 
 
-# %% ../nbs/25_tables.ipynb #945953b0
-def test_answers_are_counted_by_language():
-    dice = demo(rows=60)
-    dice.study = dice.study | dict(models=[*dice.study["models"], "asked"], variants=dict(asked=dict(model="prompted", title="Asked")))
-    asked = dice.items[(dice.items.model == "lr") & (dice.items.design == "grouped")].assign(model="asked")
-    asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
-    dice.items = pd.concat([dice.items, asked], ignore_index=True)
-    table = answers(dice)
-    assert table.answers.sum() == len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .02
-    assert answers(demo(rows=60)).empty
-
-
 # %% ../nbs/25_tables.ipynb #3cff55be
 def test_only_declared_contrasts_carry_a_star():
     dice = demo()
@@ -244,3 +232,15 @@ def test_tables_of_the_audit_keep_the_order_of_the_study():
     dice.checks = {name: frame.iloc[::-1] for name, frame in dice.checks.items()}
     for table in (certificate, shortcuts, audit_findings, disagreements, words, mixing_measures): assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
     assert list(mixing_measures(dice).measure[:8]) == list(MEASURES.values())
+
+
+# %% ../nbs/25_tables.ipynb #945953b0
+def test_answers_are_counted_by_language():
+    dice = demo(rows=60)
+    dice.study = dice.study | dict(models=[*dice.study["models"], "asked"], variants=dict(asked=dict(model="prompted", title="Asked")))
+    asked = dice.items[(dice.items.model == "lr") & (dice.items.design == "grouped")].assign(model="asked")
+    asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
+    dice.items = pd.concat([dice.items, asked], ignore_index=True)
+    table = answers(dice)
+    assert table.answers.sum() == len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .02
+    assert answers(demo(rows=60)).empty
