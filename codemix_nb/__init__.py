@@ -18,6 +18,11 @@ _HOMES = {
     "lid": ("load_lid",),
     "annotation": ("read_annotations", "agreement"),
     "audit": ("certificate",),
+    "encoders": ("embed",),
+    "finetune": ("FineTuned",),
+    "fewshot": ("FewShot",),
+    "prompting": ("Prompted",),
+    "calibration": ("Calibrated",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-HEAVY = ["torch", "sklearn", "pandas", "numpy", "scipy", "matplotlib", "seaborn", "statsmodels", "papermill", "nbdev", "pydantic", "typer"]
+HEAVY = ["torch", "transformers", "openai", "accelerate", "captum", "mapie", "sklearn", "pandas", "numpy", "scipy", "matplotlib", "seaborn", "statsmodels", "papermill", "nbdev", "pydantic", "typer"]
 
 
 def loaded(statement):
@@ -33,7 +33,7 @@ def test_every_promised_name_exists():
     for name in codemix_nb._HOME_OF: assert getattr(codemix_nb, name) is not None
 
 
-@pytest.mark.parametrize("module", ["corpora", "text", "folds", "sameness", "ngrams", "classical", "results", "significance", "catalogue", "lid", "mixing", "romanise", "annotation", "audit"])
+@pytest.mark.parametrize("module", ["corpora", "text", "folds", "sameness", "ngrams", "classical", "results", "significance", "catalogue", "lid", "mixing", "romanise", "annotation", "audit", "encoders", "prompting", "calibration", "explain", "exchange", "benchmark", "study"])
 def test_a_library_module_loads_no_torch_and_no_plots(module):
     assert not {"torch", "matplotlib", "seaborn", "papermill", "nbdev"} & set(loaded(f"import codemix_nb.{module}"))
 
