@@ -20,11 +20,17 @@ def open_folder(folder: Path) -> results.Results:
     "Somebody's results; raises `CodemixError` naming the file that is missing, damaged or changed."
     for name in NEEDED:
         if not (folder/name).is_file(): raise CodemixError(f"{folder}: {name} is missing; expected the folder reports/STUDY of a finished run")
-    try: found = results.Results(folder, json.loads((folder/"manifest.json").read_text(encoding="utf-8"))["study"])
-    except (ValueError, KeyError): raise CodemixError(f"{folder/'manifest.json'}: not a manifest of a study") from None
-    for name, digest in found.manifest.get("files", {}).items():
+    try:
+        about = json.loads((folder/"manifest.json").read_text(encoding="utf-8"))
+        found, named, _ = results.Results(folder, about["study"]), dict(about["files"]), about["study"]["study"]
+    except (ValueError, KeyError, TypeError): raise CodemixError(f"{folder/'manifest.json'}: not a manifest of a study") from None
+    if unnamed := [n for n in ("results.parquet", "folds.parquet") if n not in named]: raise CodemixError(f"{folder/'manifest.json'}, key 'files': no sha256 of {unnamed[0]}")
+    for name, digest in named.items():
+        if not (folder/name).resolve().is_relative_to(folder.resolve()): raise CodemixError(f"{folder/'manifest.json'}, key 'files': {name!r} is not in this folder")
         if not (folder/name).is_file(): raise CodemixError(f"{folder/name}: named in manifest.json and missing")
         if hashlib.sha256((folder/name).read_bytes()).hexdigest() != digest: raise CodemixError(f"{folder/name}: not the file that manifest.json names (its sha256 differs); it was changed or cut short")
+    try: found.units
+    except (ValueError, OSError): raise CodemixError(f"{folder/'units.parquet'}: not a Parquet file; it was changed or cut short") from None
     return found
 
 # %% ../nbs/28a_exchange.ipynb #8727dbc2
@@ -44,6 +50,7 @@ def wanted(model: str, ours: dict) -> list[Unit]:
 def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict[Unit, pd.Series]:
     "Their facts by unit, each with the key that it has here."
     names, found = [f.name for f in fields(Unit)], {}
+    if missing := [c for c in (*names, "key", "identity") if c not in units]: raise CodemixError(f"{file}: no column {missing[0]!r}")
     for _, row in units[units.model == model].iterrows(): found[Unit(**{n: row[n].item() if hasattr(row[n], "item") else row[n] for n in names})] = row
     expected = wanted(model, ours)
     lost = [u for u in expected if u not in found]
@@ -57,6 +64,7 @@ def _check_rows(rows: pd.DataFrame, unit: Unit, ours: dict, file: Path) -> pd.Da
     "One unit's predictions, in the order of the fold."
     split = benchmark.split_of(unit, ours)
     ids, y, where = split.corpus.frame.id.to_numpy()[split.test].astype(str), split.y[split.test], f"{file}, {benchmark.say(unit)}"
+    if missing := [c for c in ("id", "label", "probability", "decision", "status") if c not in rows]: raise CodemixError(f"{where}: no column {missing[0]!r}")
     rows = rows.set_index("id")
     if twice := rows.index[rows.index.duplicated()].tolist(): raise CodemixError(f"{where}: comment {twice[0]} stands twice")
     if strange := set(rows.index) - set(ids): raise CodemixError(f"{where}: comment {sorted(strange)[0]} is not in this fold")
@@ -66,12 +74,14 @@ def _check_rows(rows: pd.DataFrame, unit: Unit, ours: dict, file: Path) -> pd.Da
     p = rows.probability.to_numpy(dtype=float)
     if (wrong := ~((p >= 0) & (p <= 1))).any(): raise CodemixError(f"{where}: comment {ids[wrong][0]}: probability {p[wrong][0]} is not between 0 and 1")
     if odd := set(rows.status) - {"ok", "refused", "failed"}: raise CodemixError(f"{where}: unknown status {sorted(odd)[0]!r}")
+    if (wrong := (rows.status != "ok").to_numpy() & ((p >= .5) == (y == 1))).any(): raise CodemixError(f"{where}: comment {ids[wrong][0]} has no answer, which counts as an error, and a probability that counts as right")
     return rows.reset_index()[["id", "label", "probability", "decision", "status"]].assign(id=split.corpus.frame.id.to_numpy()[split.test])
 
 # %% ../nbs/28a_exchange.ipynb #a4d7241a
 def _facts(row: pd.Series, theirs: results.Results) -> dict:
     "What a unit's file says about it."
-    made = theirs.manifest["computed_with"][int(row.get("computed_with", 0))]
+    try: made = theirs.manifest["computed_with"][int(row.get("computed_with", 0))]
+    except (KeyError, IndexError, TypeError, ValueError): raise CodemixError(f"{theirs.folder/'manifest.json'}, key 'computed_with': does not say what {row.model!r} was computed with") from None
     left = {*results.KEYS, "main", "key", "identity", "computed_with"}
     plain = {k: v.item() if hasattr(v, "item") else v for k, v in row.items() if k not in left and not (isinstance(v, float) and np.isnan(v))}
     return plain | dict(made_with=json.dumps(made, sort_keys=True))
@@ -93,10 +103,10 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
         for u, row in _check_keys(theirs.units, m, ours, theirs.folder/"units.parquet").items():
             key = tuple(getattr(u, f.name) for f in fields(Unit))
             if key not in items: raise CodemixError(f"{file}, {benchmark.say(u)}: no predictions")
-            kept.append((u, row, _check_rows(items[key], u, ours, file)))
-    for u, row, rows in kept: benchmark.write_unit(benchmark.path_of(row["key"]), rows, _facts(row, theirs))
-    _remember(ours, {u.model: row["identity"] for u, row, _ in kept})
-    said = pd.DataFrame([dict(model=u.model, corpus=u.corpus, units=1, comments=len(rows)) for u, _, rows in kept])
+            kept.append((u, row, _check_rows(items[key], u, ours, file), _facts(row, theirs)))
+    for _, row, rows, facts in kept: benchmark.write_unit(benchmark.path_of(row["key"]), rows, facts)
+    _remember(ours, {u.model: row["identity"] for u, row, *_ in kept})
+    said = pd.DataFrame([dict(model=u.model, corpus=u.corpus, units=1, comments=len(rows)) for u, _, rows, _ in kept])
     return said.groupby(["model", "corpus"], sort=False).sum().reset_index()
 
 def _remember(ours: dict, identities: dict[str, str]) -> None:

@@ -53,6 +53,10 @@ def test_what_is_taken_in_is_what_was_computed(hers, mine):
     assert ours.items.equals(theirs.items) and "not_run" not in ours.manifest and list(ours.manifest["imported"]) == ["lr-shared"]
     assert len(take_in(mine, ["lr-shared"])) == 1, "a second time changes nothing"
 
+def test_a_list_of_units_that_was_cut_short_is_refused(mine):
+    (mine/"units.parquet").write_bytes((mine/"units.parquet").read_bytes()[:-9])
+    with pytest.raises(CodemixError, match="units.parquet: not a Parquet file"): take_in(mine)
+
 def test_a_changed_file_is_refused(mine):
     path = mine/"results.parquet"
     path.write_bytes(path.read_bytes() + b"x")
@@ -64,17 +68,25 @@ def test_a_changed_file_is_refused(mine):
     (lambda f: f.assign(label=1 - f.label), "another label than here"), (lambda f: f[f.id != f.id.iloc[-1]], "comments of the fold are missing"),
     (lambda f: f.assign(probability=f.probability + 1), "is not between 0 and 1"), (lambda f: pd.concat([f, f.tail(1)]), "stands twice"),
     (lambda f: f.assign(id=f.id + "0"), "is not in this fold"), (lambda f: f.assign(status="fine"), "unknown status 'fine'"),
-    (lambda f: f[f.fold == 0], "no predictions")])
+    (lambda f: f[f.fold == 0], "no predictions"), (lambda f: f.assign(status="refused"), "a probability that counts as right"), (lambda f: f.drop(columns="decision"), "no column 'decision'")])
 def test_predictions_that_are_not_those_of_the_fold_are_refused(mine, change, said):
     put(mine, "results.parquet", change)
     with pytest.raises(CodemixError, match=said) as caught: take_in(mine)
     assert "\n" not in str(caught.value) and not benchmark.imported(studies.read("twice"))
 
 @pytest.mark.parametrize("change, said", [
-    (lambda f: f.assign(key="0"*24), "its key is not the one"), (lambda f: f.assign(identity="other"), "its key is not the one"), (lambda f: f[f.fold == 0], "of 2 units are missing")])
+    (lambda f: f.assign(key="0"*24), "its key is not the one"), (lambda f: f.assign(identity="other"), "its key is not the one"), (lambda f: f[f.fold == 0], "of 2 units are missing"), (lambda f: f.drop(columns="identity"), "no column 'identity'")])
 def test_units_of_another_study_are_refused(mine, change, said):
     put(mine, "units.parquet", change)
     with pytest.raises(CodemixError, match=said): take_in(mine)
+
+@pytest.mark.parametrize("change, said", [
+    (lambda a: a | dict(files={}), "no sha256 of results.parquet"), (lambda a: a | dict(files=a["files"] | {"../other": "0"}), "'../other' is not in this folder"),
+    (lambda a: a | dict(computed_with=[]), "does not say what 'lr-shared' was computed with"), (lambda a: [a], "not a manifest of a study"), (lambda a: a | dict(study=[]), "not a manifest of a study")])
+def test_a_manifest_that_does_not_hold_is_refused_and_nothing_is_taken(mine, change, said):
+    results.write_json(change(json.loads((mine/"manifest.json").read_text())), mine/"manifest.json")
+    with pytest.raises(CodemixError, match=said): take_in(mine)
+    assert not benchmark.imported(studies.read("twice")) and benchmark.pending(wanted("lr-shared", studies.read("twice")), studies.read("twice"))
 
 def test_other_settings_are_named(mine):
     about = json.loads((mine/"manifest.json").read_text())
