@@ -520,7 +520,7 @@ def unseen_share(texts, # comments
 MIXING = ("words", "cmi", "switches", "matrix", "english_share", "unseen")
 
 def mixing_columns(corpus: corpora.Corpus, training=None) -> pd.DataFrame: # the columns of `MIXING`, a row a comment
-    "How mixed each comment is (CMI of Das and Gambäck 2014), and how much of it is spelt as nowhere else; missing without word languages."
+    "How mixed each comment is (CMI of Das and Gambäck 2014), missing without word languages; and how much of it is spelt as nowhere else."
     tags, frame = word_languages(corpus), pd.DataFrame(index=corpus.frame.index)
     found = None if tags is None else mixing.per_comment(tags)
     column = lambda name, kind: pd.array([None]*len(corpus) if found is None else found[name].to_list(), dtype=kind)

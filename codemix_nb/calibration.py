@@ -348,7 +348,8 @@ def _sets(y, p, new, level):
     import warnings
     try: from mapie.classification import SplitConformalClassifier
     except ImportError: raise CodemixError("conformal sets need MAPIE: pip install 'codemix_nb[calibration]'") from None
-    two = lambda q: np.column_stack([1 - q, q])
+    two, least = lambda q: np.column_stack([1 - q, q]), max(1/level, 1/(1 - level))
+    if len(y) <= least: raise CodemixError(f"{len(y)} comments to calibrate conformal sets on, of one label or of all; sets of {100*level:g} % need more than {least:.0f}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*less labels")
         return SplitConformalClassifier(Stored(), confidence_level=level).conformalize(two(p), y).predict_set(two(new))[1][:, :, 0]
@@ -360,7 +361,7 @@ def conformal_sets(
     level: float = .9,      # share of sets that must hold the true label
     by_class: bool = False, # promise it for each label apart
 ) -> np.ndarray: # (m, 2) is label 0, is label 1 in the set
-    "Split conformal sets by MAPIE (score 1 − probability of the label); raises `CodemixError` where MAPIE is not installed."
+    "Split conformal sets by MAPIE (score 1 − probability of the label); raises `CodemixError` where MAPIE is not installed or too few rows calibrate."
     (y, p), new = _checked(y, p), np.asarray(new, dtype=float)
     if not by_class: return _sets(y, p, new, level)
     return np.column_stack([_sets(y[y == c], p[y == c], new, level)[:, c] for c in (0, 1)])

@@ -385,10 +385,11 @@ def _agreement(scores: np.ndarray, gold: np.ndarray, share: float, least: float)
 def plausibility(explanations: list[Explanation], gold: list[np.ndarray], # marks, a flag a word
                  least: float = .5, # of two stretches' union
                  seeds: int = 5, seed: int = 0) -> pd.DataFrame: # comment, ranking (own or random), token_f1, our_hits, ours, their_hits, theirs, average_precision
-    "Agreement of attributions with people's marks, comment by comment, beside random attributions; comments without a mark are left out. Raises `CodemixError` when words and marks differ in number."
+    "Agreement of attributions with people's marks, comment by comment, beside random attributions; comments without a mark are left out. Raises `CodemixError` when words and marks differ in number, or nothing is marked."
     for i, (e, g) in enumerate(zip(explanations, gold, strict=True)):
         if len(e.offsets) != len(g): raise CodemixError(f"comment {i}: {len(e.offsets)} words but {len(g)} marks")
     pairs, rng = [(i, e, np.asarray(g, dtype=bool)) for i, (e, g) in enumerate(zip(explanations, gold)) if np.any(g)], np.random.default_rng(seed)
+    if not pairs: raise CodemixError(f"none of {len(gold)} comments has a marked word to compare with")
     share = np.mean([g.mean() for _, _, g in pairs])
     rows = [dict(comment=i, ranking="own") | _agreement(e.attributions, g, share, least) for i, e, g in pairs]
     rows += [dict(comment=i, ranking="random") | _agreement(rng.random(len(g)), g, share, least) for i, _, g in pairs for _ in range(seeds)]

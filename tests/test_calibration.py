@@ -143,6 +143,11 @@ def test_missing_mapie_is_one_clear_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "mapie.classification", None)
     with pytest.raises(CodemixError, match="conformal sets need MAPIE"): conformal_sets([0, 1], [.2, .7], [.5])
 
+@pytest.mark.parametrize("y, by_class", [([0, 1]*4, False), ([1]*40, True), ([1]*40 + [0]*8, True)])
+def test_too_few_rows_to_calibrate_on_are_told(y, by_class):
+    pytest.importorskip("mapie")
+    with pytest.raises(CodemixError, match="comments to calibrate conformal sets on"): conformal_sets(y, np.linspace(.1, .9, len(y)), [.5], by_class=by_class)
+
 
 # %% ../nbs/23_calibration.ipynb #442b8dcd
 def test_thresholds_carry_where_corpora_are_alike_and_not_where_they_differ():

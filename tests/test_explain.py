@@ -142,6 +142,7 @@ def test_what_does_not_fit_is_one_line():
     with pytest.raises(CodemixError, match="LR has no gradients; use coefficients or occlusion"): explain(m, x[:1], "gradients")
     with pytest.raises(CodemixError, match="row 1: expected text"): explain(m, ["ho", None])
     with pytest.raises(CodemixError, match="comment 0: 5 words but 1 marks"): plausibility(explain(m, x[:1]), [np.array([True])])
+    with pytest.raises(CodemixError, match="none of 2 comments has a marked word"): plausibility(explain(m, x[:2]), [np.zeros(5, dtype=bool)]*2)
     assert explain(m, []) == []
 
 
