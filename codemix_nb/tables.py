@@ -267,9 +267,7 @@ def answers(results) -> pd.DataFrame: # corpus, model, matrix, answers, answered
     "What language models answered, by the language that carries the comment: a label, a refusal, or nothing usable. The last two count as errors."
     variants = results.study.get("variants") or {}
     asked = [m for m in results.study["models"] if (variants.get(m) or {}).get("model", m) == "prompted"]
-    facts = results.corpus_items
-    keep = [c for c in ("corpus", "id", "matrix") if c in facts]
-    rows = results.items[results.items.model.isin(asked)].merge(facts[keep], on=["corpus", "id"], how="left")
+    rows = _items(results, columns=("matrix",)).query("model in @asked")
     if rows.empty: return pd.DataFrame()
     rows["matrix"] = rows.matrix.fillna("").replace("", "none") if "matrix" in rows else "not known"
     shares = {name: rows.status.eq(status) for name, status in (("answered", "ok"), ("refused", "refused"), ("failed", "failed"))}
@@ -731,14 +729,18 @@ BLIND = ("majority", "surface")
 
 def _scaled(v): return (v - v.mean()) / v.std() if v.std() > 0 else v * 0.
 
-def _facts(items: pd.DataFrame) -> pd.DataFrame: # a column a factor, without those that hardly vary
+def _facts(items: pd.DataFrame) -> pd.DataFrame: # a column a factor, without those that hardly vary or that the others determine
     "What the comment behind each prediction is like, in standard deviations or as yes and no."
     number_of = dict(cmi=items.cmi, switches=items.switches, unseen=items.unseen, length=np.log(items.words.astype(float)))
     said = dict(english=items.matrix == "en", abusive=items.label == 1, script=items.latin_share < 1)
     if items.has_lexicon.notna().all(): said["listed"] = items.has_lexicon.astype(bool)
     if 1 < items.source.nunique() <= 5: said |= {SOURCES.get(s, s): items.source == s for s in sorted(items.source.unique())[1:]}
     table = pd.DataFrame({k: _scaled(v.astype(float)) for k, v in number_of.items()} | {k: v.astype(float) for k, v in said.items() if .05 <= v.mean() <= .95})
-    return table.loc[:, table.nunique() > 1]
+    return _apart(table.loc[:, table.nunique() > 1])
+
+def _apart(x: pd.DataFrame) -> pd.DataFrame: # without columns that those before them determine
+    rank = lambda n: np.linalg.matrix_rank(x.iloc[:, :n].assign(constant=1.).to_numpy())
+    return x.loc[:, [rank(n + 1) > rank(n) for n in range(x.shape[1])]]
 
 def _readers(results):
     "Models that read words."
@@ -748,29 +750,32 @@ def _readers(results):
 # %% ../nbs/25_tables.ipynb #ee26725b
 GRID = np.linspace(-6, 6, 81) # standard deviations of the random intercept
 
-def _likelihood(theta, y, x, first, size): # minus log-likelihood, and its slope
+def _likelihood(theta, y, x, first, size, grid=GRID): # minus log-likelihood, and its slope
     "Logistic regression with a normal intercept for each group, integrated by the trapezoidal rule; the last of theta is the log of its sd."
-    from scipy.special import expit
-    sign, spread, prior = (2 * y - 1)[:, None], np.exp(theta[-1]), -GRID ** 2 / 2
-    right = expit(sign * ((x @ theta[:-1])[:, None] + spread * GRID))
-    joint = np.add.reduceat(np.log(right), first) + prior
+    from scipy.special import expit, log_expit
+    sign, spread, prior = (2 * y - 1)[:, None], np.exp(theta[-1]), -grid ** 2 / 2
+    odds = sign * ((x @ theta[:-1])[:, None] + spread * grid)
+    joint = np.add.reduceat(log_expit(odds), first) + prior
     top = joint.max(axis=1, keepdims=True)
     share = np.exp(joint - top)
     mass = share.sum(axis=1, keepdims=True)
-    slope = sign * (1 - right) * np.repeat(share / mass, size, axis=0)
-    return len(first) * np.log(np.exp(prior).sum()) - (top + np.log(mass)).sum(), -np.r_[slope.sum(axis=1) @ x, spread * (slope @ GRID).sum()]
+    slope = sign * expit(-odds) * np.repeat(share / mass, size, axis=0)
+    return len(first) * np.log(np.exp(prior).sum()) - (top + np.log(mass)).sum(), -np.r_[slope.sum(axis=1) @ x, spread * (slope @ grid).sum()]
 
 def _mixed(error, x: pd.DataFrame, groups, start) -> tuple[pd.DataFrame, float]: # estimate and sd of each column of x, and the spread of the intercepts
-    "Maximum likelihood of a mixed-effects logistic regression; the standard deviations are those of the curvature."
+    "Maximum likelihood of a mixed-effects logistic regression; the standard deviations are those of the curvature. All are missing where the likelihood has no maximum."
     from scipy.optimize import minimize
     order = np.argsort(groups, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(groups[order]) > 0])
-    given = error[order], x.to_numpy()[order], first, np.diff(np.r_[first, len(order)])
-    best = minimize(_likelihood, np.r_[start, 0.], given, method="BFGS", jac=True, options=dict(gtol=1e-4)).x
-    step = 1e-4 * np.eye(len(best))
-    curve = np.array([_likelihood(best + s, *given)[1] - _likelihood(best - s, *given)[1] for s in step]) / 2e-4
-    sd = np.sqrt(np.diag(np.linalg.inv((curve + curve.T) / 2)))
-    return pd.DataFrame(dict(estimate=best[:-1], sd=sd[:-1]), index=x.columns), float(np.exp(best[-1]))
+    size = np.diff(np.r_[first, len(order)])
+    given = error[order], x.to_numpy()[order], first, size, np.linspace(-6, 6, 80 * max(1, round((size.max() / 25) ** .5)) + 1)
+    found = minimize(_likelihood, np.r_[start, 0.], given, method="BFGS", jac=True, options=dict(gtol=1e-4))
+    step = 1e-4 * np.eye(len(found.x))
+    curve = np.array([_likelihood(found.x + s, *given)[1] - _likelihood(found.x - s, *given)[1] for s in step]) / 2e-4
+    inverse, spread = np.linalg.pinv((curve + curve.T) / 2, hermitian=True), float(np.exp(found.x[-1]))
+    settled = spread < 20 and 0 <= found.jac @ inverse @ found.jac < .01
+    estimate, sd = (v[:-1] if settled else np.full(len(start), np.nan) for v in (found.x, np.sqrt(np.diag(inverse).clip(min=0))))
+    return pd.DataFrame(dict(estimate=estimate, sd=sd), index=x.columns), spread if settled else np.nan
 
 # %% ../nbs/25_tables.ipynb #c3583a4b
 def _averaged(error, x: pd.DataFrame, groups) -> pd.DataFrame: # a row a column of x: estimate, sd
@@ -792,7 +797,7 @@ def _inflation(x):
     return pd.Series(np.diag(np.linalg.inv(np.corrcoef(x.to_numpy().T))), x.columns).round(2)
 
 def _errors_of(results, corpus, made):
-    "Odds ratios of an error on one corpus in every fit; nothing with fewer than ten missed comments a factor."
+    "Odds ratios of an error on one corpus in every fit; nothing with fewer than ten comments a factor that some model got wrong, or right, or where all models err alike."
     items = made[(made.corpus == corpus) & (made.words.fillna(0) > 0) & made.unseen.notna()]
     if items.empty: return pd.DataFrame()
     wrong, x, parts = (items.probability >= .5) != (items.label == 1), _facts(items), []
@@ -804,6 +809,7 @@ def _errors_of(results, corpus, made):
         full = own.join(level)
         averaged = _averaged(error, full, groups)
         mixed, spread = _mixed(error, full, groups, averaged.estimate)
+        if np.isnan(spread): return pd.DataFrame()
         part = pd.concat([_ratios(mixed, "odds_ratio"), _ratios(averaged, "average_ratio")], axis=1).loc[own.columns].assign(vif=_inflation(x)[own.columns], spread=round(spread, 2))
         parts.append(part.rename_axis("factor").reset_index().assign(corpus=corpus, fit=fit, comments=items.id.nunique(), models=items.model.nunique()))
     table = pd.concat(parts, ignore_index=True)
@@ -826,22 +832,22 @@ def _told(row) -> int: # 1 more errors, -1 fewer, 0 cannot be told
     if row.odds_ratio_low > 1 and row.average_ratio_low > 1: return 1
     return -1 if row.odds_ratio_high < 1 and row.average_ratio_high < 1 else 0
 
-_SAID = {(1, 1): "mixing hurts, and unseen spelling does too", (1, 0): "mixing hurts; whether unseen spelling does cannot be told", (0, 1): "only unseen spelling hurts; that mixing does cannot be told",
+_SAID = {(1, 1): "mixing hurts, and unseen spelling does too", (1, 0): "mixing hurts; whether unseen spelling does cannot be told", (0, 1): "unseen spelling hurts; whether mixing does cannot be told",
          (0, 0): "neither mixing nor unseen spelling can be told to hurt", (-1, 1): "unseen spelling hurts; mixed comments are got wrong less often",
          (1, -1): "mixing hurts; comments with unseen spelling are got wrong less often", (-1, 0): "mixed comments are got wrong less often; whether unseen spelling hurts cannot be told",
-         (0, -1): "comments with unseen spelling are got wrong less often; that mixing hurts cannot be told", (-1, -1): "comments with mixing or unseen spelling are got wrong less often"}
+         (0, -1): "comments with unseen spelling are got wrong less often; whether mixing hurts cannot be told", (-1, -1): "comments with mixing or unseen spelling are got wrong less often"}
 
 def _times_odds(row, name): return f"× {number(row[name], 2)} [{number(row[f'{name}_low'], 2)}, {number(row[f'{name}_high'], 2)}]"
 
 def mixing_verdicts(results, model: pd.DataFrame | None = None) -> list[str]: # one or two sentences a corpus; model: `mixing_model`, if it is at hand
-    "Whether mixing hurts, only spelling does, or neither can be told."
+    "Whether mixing and unseen spelling can be told to hurt, each with the other held constant."
     model, out = mixing_model(results) if model is None else model, []
     tagless = results.corpus_items.groupby("corpus").words.apply(lambda w: w.isna().all()) if "words" in results.corpus_items else {}
     for corpus in corpora_of(results):
         part, name = model[(model.corpus == corpus) & (model.fit == next(iter(FITS)))].set_index("factor"), title_of(corpus, results)
         if part.empty:
             why = (results.manifest.get("words") or {}).get(corpus, "nobody").removeprefix("nobody").lstrip(": ")
-            out.append(f"{name}: not asked, " + (f"the words have no language ({why or 'the results do not say why'})." if len(tagless) == 0 or tagless[corpus] else "too few comments were got wrong."))
+            out.append(f"{name}: not asked, " + (f"the words have no language ({why or 'the results do not say why'})." if len(tagless) == 0 or tagless[corpus] else "too few comments were got wrong, or all models get the same ones wrong."))
             continue
         mixing, spelling = part.loc["cmi"], part.loc["unseen"]
         out.append(f"{name}: {_SAID[_told(mixing), _told(spelling)]}. One standard deviation more multiplies the odds of an error, for CMI {_times_odds(mixing, 'odds_ratio')}, "
@@ -858,8 +864,8 @@ def looked_at(results) -> dict[str, list[str]]: # corpus -> models, the best fir
     return {c: list(dict.fromkeys([best[c], *(m for m in LOOKED_AT if m in means[c]), *top_network[c]])) for c in best}
 
 def predictions(results, models: dict[str, list[str]] | None = None) -> pd.DataFrame:
-    "Main predictions, with groups, of the models looked at (or of those given for each corpus)."
-    made, models = _items(results, columns=("group",)), models or looked_at(results)
+    "Main predictions, with groups, of the models looked at (or of those given for each corpus); an answer that is no label has no probability and is left out."
+    made, models = _items(results, columns=("group",)).query("status == 'ok'"), models or looked_at(results)
     return made[[m in models[c] for c, m in zip(made.corpus, made.model)]].astype({"probability": float})
 
 def calibration(results) -> pd.DataFrame: # corpus, model, method, ece with interval and its value if calibrated, brier, log_loss, temperature, moved

@@ -149,7 +149,7 @@ def luck(rng, rows):
 
 # %% ../nbs/25_tables.ipynb #70c081f9
 def test_the_planted_cause_is_the_one_that_is_told():
-    for cause, said in (("unseen", "only unseen spelling hurts"), ("cmi", "mixing hurts; whether unseen spelling does cannot be told"), ("none", "neither mixing nor unseen spelling")):
+    for cause, said in (("unseen", "unseen spelling hurts; whether mixing does cannot be told"), ("cmi", "mixing hurts; whether unseen spelling does cannot be told"), ("none", "neither mixing nor unseen spelling")):
         found = planted(cause)
         model = mixing_model(found)
         assert said in mixing_verdicts(found, model)[0], cause
@@ -193,6 +193,35 @@ def test_the_integral_is_that_of_a_plain_logit_where_groups_do_not_differ():
     mixed, spread = _mixed(y, x, groups, np.zeros(2))
     plain = _averaged(y, x, groups)
     assert spread < .25 and np.allclose(mixed.estimate, plain.estimate, atol=.03) and np.allclose(mixed.sd, plain.sd, rtol=.15)
+
+def test_a_cluster_of_copies_is_integrated_as_exactly_as_a_single_comment():
+    from scipy.special import log_expit
+    from codemix_nb.tables import _mixed
+    rng, deep = np.random.default_rng(0), np.linspace(-6, 6, 20001)
+    groups = np.repeat(np.arange(10), 800)
+    y = (rng.random(8000) < 1 / (1 + np.exp(1 - 2 * rng.normal(size=10)[groups]))).astype(float)
+    found, spread = _mixed(y, pd.DataFrame(dict(constant=np.ones(8000))), groups, np.zeros(1))
+    hits = np.bincount(groups, y)[:, None]
+    def minus(level, sd):
+        joint = hits * log_expit(level + sd * deep) + (800 - hits) * log_expit(-level - sd * deep) - deep ** 2 / 2
+        return -np.logaddexp.reduce(joint, axis=1).sum()
+    best = minus(found.estimate["constant"], spread)
+    assert all(minus(found.estimate["constant"] + a, spread + b) > best for a, b in ((.02, 0), (-.02, 0), (0, .02), (0, -.02)))
+
+def test_errors_shared_by_all_models_and_a_source_that_gives_the_label_away_break_nothing():
+    found = planted("none")
+    same = found.items.groupby("id").probability.transform("first")
+    found.items = found.items.assign(probability=same)
+    assert mixing_model(found).empty and "all models get the same ones wrong" in mixing_verdicts(found)[0]
+    found = planted("cmi")
+    found.corpus_items = found.corpus_items.assign(source=np.where(found.items.label[:len(found.corpus_items)] == 1, "b", "a"))
+    first = mixing_model(found).query("fit == 'mixing and spelling'")
+    assert "abusive" in set(first.factor) and "b" not in set(first.factor) and np.isfinite(first.odds_ratio).all()
+
+def test_an_answer_that_is_no_label_has_no_probability_to_judge():
+    dice = demo(rows=60)
+    dice.items.loc[dice.items.index[dice.items.model == "lr"][:7], "status"] = "refused"
+    assert (predictions(dice).status == "ok").all() and len(predictions(dice)) < len(predictions(demo(rows=60)))
 
 
 # %% ../nbs/25_tables.ipynb #d00fc251
@@ -238,9 +267,9 @@ def test_tables_of_the_audit_keep_the_order_of_the_study():
 def test_answers_are_counted_by_language():
     dice = demo(rows=60)
     dice.study = dice.study | dict(models=[*dice.study["models"], "asked"], variants=dict(asked=dict(model="prompted", title="Asked")))
-    asked = dice.items[(dice.items.model == "lr") & (dice.items.design == "grouped")].assign(model="asked")
+    asked = dice.items[dice.items.model == "lr"].assign(model="asked")
     asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
-    dice.items = pd.concat([dice.items, asked], ignore_index=True)
+    dice.items, dice.units = pd.concat([dice.items, asked], ignore_index=True), pd.concat([dice.units, dice.units[dice.units.model == "lr"].assign(model="asked")], ignore_index=True)
     table = answers(dice)
-    assert table.answers.sum() == len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .02
+    assert table.answers.sum() == 2 * 2 * 60 < len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .05
     assert answers(demo(rows=60)).empty
