@@ -267,7 +267,8 @@ def answers(results) -> pd.DataFrame: # corpus, model, matrix, answers, answered
     "What language models answered, by the language that carries the comment: a label, a refusal, or nothing usable. The last two count as errors."
     variants = results.study.get("variants") or {}
     asked = [m for m in results.study["models"] if (variants.get(m) or {}).get("model", m) == "prompted"]
-    rows = _items(results, columns=("matrix",)).query("model in @asked")
+    rows = _items(results, columns=("matrix",))
+    rows = rows[rows.model.isin(asked)].copy()
     if rows.empty: return pd.DataFrame()
     rows["matrix"] = rows.matrix.fillna("").replace("", "none") if "matrix" in rows else "not known"
     shares = {name: rows.status.eq(status) for name, status in (("answered", "ok"), ("refused", "refused"), ("failed", "failed"))}
@@ -865,7 +866,8 @@ def looked_at(results) -> dict[str, list[str]]: # corpus -> models, the best fir
 
 def predictions(results, models: dict[str, list[str]] | None = None) -> pd.DataFrame:
     "Main predictions, with groups, of the models looked at (or of those given for each corpus); an answer that is no label has no probability and is left out."
-    made, models = _items(results, columns=("group",)).query("status == 'ok'"), models or looked_at(results)
+    made, models = _items(results, columns=("group",)), models or looked_at(results)
+    if "status" in made: made = made[made.status == "ok"]
     return made[[m in models[c] for c, m in zip(made.corpus, made.model)]].astype({"probability": float})
 
 def calibration(results) -> pd.DataFrame: # corpus, model, method, ece with interval and its value if calibrated, brier, log_loss, temperature, moved
