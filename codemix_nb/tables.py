@@ -538,12 +538,12 @@ HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "ro
             "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages", "likeliest": "By likeliest tags", "truth": "Generator's truth",
             "method": "Mended by", "ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below", "log_loss": "Log loss", "moved": "Labels changed",
             "risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %", "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC",
-            "promised_risk": "Error promised", "risk_kept": "Error got", "kept": "Comments kept", "promise": "Promised for", "level": "Promised", "covered": "Truth in the set", "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive",
+            "promised_risk": "Error promised", "risk_kept": "Error got", "kept": "Comments kept", "promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set", "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive",
             "one_label": "Sets of one", "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one", "calibrated_on": "Calibrated on",
             "promised": "False alarms promised", "false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse", "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"}
 SIGNED = {"difference", "gain", "ungrouped_gain", "change"}
 SHARES = {"leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "copied", "worst", "contradicted_share",
-          "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "risk_kept", "kept", "level", "covered", "covered_harmless", "covered_abusive",
+          "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "risk_kept", "kept", "promised_share", "covered", "covered_harmless", "covered_abusive",
           "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5", "precision_24", "precision_published", "answered", "refused", "failed"}
 RATIOS = {"odds_ratio", "average_ratio", "vif", "spread"}
 
@@ -594,7 +594,7 @@ def _cell(column, values, results):
     if column == "seed": return [str(v) for v in values]
     if column == "star": return ["*" if v else "" for v in values]
     if column.startswith("p_") and column not in ("p_worse", "p_rope", "p_better"): return [p_value(v) for v in values]
-    if column in SHARES: return [percent(v) for v in values]
+    if column in SHARES and pd.api.types.is_numeric_dtype(values): return [percent(v) for v in values]
     if pd.api.types.is_bool_dtype(values): return ["yes" if v else "no" for v in values]
     if pd.api.types.is_integer_dtype(values): return ["–" if pd.isna(v) else f"{v:,}".replace("-", "−") for v in values]
     if pd.api.types.is_float_dtype(values): return [_float(column, v) for v in values]
@@ -888,7 +888,7 @@ def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE i
     "Conformal sets of the best models, calibrated on the other folds and, where there are two corpora, on the other corpus."
     if not find_spec("mapie"): return pd.DataFrame()
     made = predictions(results, _same_models(results))
-    table = pd.concat([cal.conformal(made, level).assign(calibrated_on=lambda t: t.corpus), cal.conformal_across(made, level).assign(promise="all comments")], ignore_index=True)
+    table = pd.concat([cal.conformal(made, level).assign(calibrated_on=lambda t: t.corpus), cal.conformal_across(made, level).assign(promise="all comments")], ignore_index=True).rename(columns=dict(level="promised_share"))
     return _ordered(table, results)[["corpus", "model", "calibrated_on", "promise", *(c for c in table if c not in ("corpus", "model", "calibrated_on", "promise"))]]
 
 def operating_points(results) -> pd.DataFrame: # corpus, model, threshold, false_alarms_got, caught and precision at each prevalence, with intervals
