@@ -18,17 +18,10 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from .classical import Model, TextClassifier, export_model
-from .encoders import ENCODERS, load_pretrained, pick_device, revision
+from .encoders import load_pretrained, need, pick_device, revision, title_of
 from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 from .paths import CodemixError, atomic_write, paths
 from .romanise import romanise
-
-# %% ../nbs/15_finetune.ipynb #81c89988
-def _need(package: str):
-    "An optional package; raises `CodemixError` saying how to install it."
-    from importlib import import_module
-    try: return import_module(package)
-    except ImportError: raise CodemixError(f"fine-tuning needs the package {package}, which is not installed: pip install codemix_nb[pretrained]") from None
 
 # %% ../nbs/15_finetune.ipynb #2d60b063
 class Pieces:
@@ -68,7 +61,7 @@ def adapt(net: nn.Module, # of transformers, with a head
           rank: int, # of the two thin matrices beside each frozen one
          ) -> nn.Module:
     "Low-rank adapters on the attention of a frozen network (Hu et al. 2022); the head is trained in full."
-    peft = _need("peft")
+    peft = need("peft")
     known = net.config.model_type in peft.utils.constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -107,7 +100,7 @@ def precision_of(name: str, # auto, fp32, bf16 or fp16
 
 def accelerator_of(device: torch.device, precision: str):
     "accelerate's `Accelerator` for one process, whatever an earlier fit of this process asked for."
-    accelerate = _need("accelerate")
+    accelerate = need("accelerate")
     accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)
     if device.type == "cuda" and device.index is not None: torch.cuda.set_device(device)
     return accelerate.Accelerator(cpu=device.type == "cpu", mixed_precision={"fp32": "no"}.get(precision, precision))
@@ -120,7 +113,7 @@ def optimiser_of(net: nn.Module, lr: float, weight_decay: float) -> torch.optim.
 
 def schedule_of(optimiser, steps: int, warmup: float): # share of the steps
     "A rate that rises in a straight line over the first steps and falls to nothing over the others."
-    return _need("transformers").get_linear_schedule_with_warmup(optimiser, round(warmup*steps), steps)
+    return need("transformers").get_linear_schedule_with_warmup(optimiser, round(warmup*steps), steps)
 
 # %% ../nbs/15_finetune.ipynb #6f009d6b
 @dataclass
@@ -249,7 +242,7 @@ class Pretrained(TextClassifier):
         "Version of the code and revision of the pretrained model."
         return f"{self.version} {revision(self.encoder)}"
     def _build(self) -> None:
-        for package in ("transformers", "accelerate"): _need(package)
+        for package in ("transformers", "accelerate"): need(package)
         tokenizer, net = load_pretrained(self.encoder, "AutoModelForSequenceClassification", num_labels=2, dtype=torch.float32)
         self.pieces_ = Pieces(tokenizer, min(self.limit, tokenizer.model_max_length))
         net.config.pad_token_id = self.pieces_.pad
@@ -325,12 +318,14 @@ def save_model(model: FineTuned, folder: str | Path) -> Path:
     return folder
 
 def load_model(folder: str | Path) -> FineTuned:
-    "A saved model back, to predict with; raises `CodemixError` when a file is missing or the pretrained model is another."
+    "A saved model back, to predict with; raises `CodemixError` when a file is missing or damaged, or the pretrained model is another."
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
     folder = Path(folder)
     for name in ("model.safetensors", "settings.json"):
         if not (folder/name).is_file(): raise CodemixError(f"{folder/name}: no such file; a saved model has model.safetensors and settings.json")
-    return from_state(load_file(folder/"model.safetensors"), json.loads((folder/"settings.json").read_text(encoding="utf-8")))
+    try: return from_state(load_file(folder/"model.safetensors"), json.loads((folder/"settings.json").read_text(encoding="utf-8")))
+    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error: raise CodemixError(f"{folder}: not a saved model ({type(error).__name__}: {str(error).splitlines()[0][:80]})") from None
 
 def from_state(arrays: dict[str, np.ndarray], config: dict) -> FineTuned:
     "A fitted model back from `classical.export_model`."
@@ -345,6 +340,6 @@ def finetuned_model(encoder: str = "minilm", # as for `encoders.find`
                    ) -> Model:
     "A fine-tuned model of a study under the name of its encoder; its version carries the revision of the weights."
     model = lambda **more: FineTuned(**{"encoder": encoder, **params, **more})
-    return Model(f"finetuned-{Path(encoder).name}", "neural", model, FineTuned.search_space, model().identity, title=f"{ENCODERS[encoder].title if encoder in ENCODERS else Path(encoder).name}, fine-tuned")
+    return Model(f"finetuned-{Path(encoder).name}", "neural", model, FineTuned.search_space, model().identity, title=f"{title_of(encoder)}, fine-tuned")
 
 MODELS = {"finetuned": Model("finetuned", "neural", FineTuned, FineTuned.search_space, FineTuned.version, title="MiniLM, fine-tuned")}

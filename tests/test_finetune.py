@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from codemix_nb.classical import Model, TextClassifier, export_model
-from codemix_nb.encoders import ENCODERS, load_pretrained, pick_device, revision
+from codemix_nb.encoders import load_pretrained, need, pick_device, revision, title_of
 from codemix_nb.neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.romanise import romanise
@@ -208,6 +208,13 @@ def test_another_revision_is_refused(tiny, tmp_path):
     tiny_model(own, load("sample-ne-en").texts, seed=1)
     with pytest.raises(CodemixError, match="but this model was fine-tuned from"): load_model(folder)
     with pytest.raises(CodemixError, match="settings.json: no such file"): load_model(save_model(_small(tiny, epochs=1).fit(x, y, g), tmp_path/"n") and (tmp_path/"n"/"settings.json").unlink() or tmp_path/"n")
+
+@pytest.mark.parametrize("name, content", [("settings.json", b"{"), ("settings.json", b'{"params": {"nope": 1}}'), ("settings.json", b"{}"), ("model.safetensors", b"x")])
+def test_a_damaged_model_is_one_line(tiny, tmp_path, name, content):
+    x, y, g = _toy()
+    (save_model(_small(tiny, epochs=1).fit(x, y, g), tmp_path/"m")/name).write_bytes(content)
+    with pytest.raises(CodemixError, match="not a saved model") as caught: load_model(tmp_path/"m")
+    assert "\n" not in str(caught.value)
 
 def test_identity_follows_the_weights(tiny, causal):
     assert finetuned_model(tiny).version == FineTuned(tiny).identity != FineTuned(causal).identity
