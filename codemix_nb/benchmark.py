@@ -405,7 +405,7 @@ def prepare(units: list[Unit], study: dict) -> None:
         else: encoders.token_states(texts, one.encoder, one.limit)
 
 # %% ../nbs/21_benchmark.ipynb #d18931c0
-ROUGH = {"majority": .01, "surface": 1, "lr-word": .4, "lr": 1.5, "rf": 8, "svm": 1.8, "svm-rbf": 2.5, "nbsvm": .6, "mlp": 8, "cnn": 15, "lstm": 10, "bilstm": 14}
+ROUGH = {"majority": .01, "surface": 1, "lr-word": .4, "lr": 1.5, "rf": 8, "svm": 1.8, "svm-rbf": 2.5, "nbsvm": .6, "mlp": 8, "cnn": 15, "lstm": 10, "bilstm": 14, "finetuned": 140, "fewshot": 60, "prompted": 600}
 
 def summary(units: list[Unit], study: dict) -> pd.DataFrame: # a row a corpus, model, design and tuning
     "The plan as a table: units, finished, estimated minutes left on one core."

@@ -512,7 +512,7 @@ def _draw_family(ax, row, y):
     ax.plot(bar, y, ls="", **_mark(0, hollow=True, markersize=4.5), label="majority or blind guesses, the higher")
     ax.plot([bar + .05]*2, [y - .32, y + .32], color=COLOURS[0], lw=1.2, label="and .05 above")
     ax.errorbar(row.macro_f1, y, xerr=row.macro_f1_sd, ls="", elinewidth=1.2, capsize=2, **_mark(2 if row.gain > .05 else 1), label="a shortcut" if row.gain > .05 else "no shortcut")
-    _beside(ax, y, f"{number(row.gain, signed=True)} {row.leans_on}".strip(), fontsize=7)
+    _beside(ax, y, f"{number(row.gain, signed=True)} {row.leans_on}".strip().replace("_", " "), fontsize=7)
 
 def shortcuts(results) -> mpl.figure.Figure | None: # nothing if the study has no audit
     "Macro-F1 of baselines that do not read, against what blind guesses reach."
