@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 from scipy.special import expit
 from .classical import Model, TextClassifier
-from .encoders import load_pretrained, missing, pick_device, revision
+from .encoders import load_pretrained, missing, pick_device, revision, title_of, whole
 from .ngrams import Counted, TfidfSpace
 from .paths import CodemixError, paths
 from .text import TREATMENTS, nfkc, scripts
@@ -44,7 +44,7 @@ class Prompt:
     def labels(self) -> tuple[str, str]: return self.fine, self.abusive
     @property
     def hash(self) -> str: return _digest([getattr(self, k) for k in _SEEN])[:12]
-    def ask(self, comment: str) -> str: return self.user.replace("{comment}", comment)
+    def ask(self, comment: str) -> str: return self.user.replace("{comment}", whole(comment))
 
 def _digest(what) -> str: return hashlib.blake2b(json.dumps(what, sort_keys=True, ensure_ascii=True).encode(), digest_size=16).hexdigest()
 
@@ -253,8 +253,15 @@ class Server:
     budget: float | None = None          # the ledger's calls to servers may come to this in all: money if there is a price, tokens if not
     price: tuple[float, float] | None = None # money for a million tokens in, and out
     def __post_init__(self):
+        number = lambda *of: all(isinstance(n, (int, float)) and n >= 0 for n in of)
+        fits = dict(base_url=isinstance(self.base_url, str), key_variable=isinstance(self.key_variable, str), timeout=number(self.timeout), backoff=number(self.backoff), longest_wait=number(self.longest_wait),
+                    concurrency=isinstance(self.concurrency, int), retries=isinstance(self.retries, int), give_up=isinstance(self.give_up, int), budget=self.budget is None or number(self.budget),
+                    price=not self.price or isinstance(self.price, (tuple, list)) and len(self.price) == 2 and number(*self.price))
+        if wrong := [k for k, fine in fits.items() if not fine]: raise CodemixError(f"{wrong[0]}: not a setting of a server that makes sense; see prompting.Server")
         url = urlsplit(self.base_url)
-        if url.scheme not in ("http", "https") or not url.hostname: raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
+        try: port = url.port != 0
+        except ValueError: port = False
+        if url.scheme not in ("http", "https") or not url.hostname or not port: raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
         if url.username or url.password or url.query: raise CodemixError("base_url: no key or password belongs in an address; put it into an environment variable and name that as key_variable")
         if self.key_variable and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable): raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
         if self.concurrency < 1 or self.retries < 0: raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {self.concurrency} and {self.retries}")
@@ -348,15 +355,19 @@ def _reply(reply, prompt: Prompt) -> dict:
     "Status, class, probability and tokens of a completion."
     choice = (getattr(reply, "choices", None) or [None])[0]
     said = getattr(choice, "message", None)
-    if said is None: return dict(status="failed", note="no completion in the answer", again=True)
-    status, label = read_answer(said.content, prompt, bool(getattr(said, "refusal", None)) or choice.finish_reason == "content_filter")
-    found = label_probability(getattr(choice.logprobs, "content", None), prompt) if status == "ok" and choice.logprobs else None
-    if found is not None and (found >= .5) != (label == 1): found = None
-    usage = reply.usage
-    return dict(status=status, label=label, probability=label if found is None else found, read_from="logprobs" if found is not None else "answer", raw=said.content or getattr(said, "refusal", None) or "", again=status in ("failed", "off-label"),
-                served=" ".join(filter(None, [reply.model, getattr(reply, "system_fingerprint", None)])), used=(usage.prompt_tokens, usage.completion_tokens) if usage else None, note="" if status != "failed" else f"unreadable answer ({choice.finish_reason})")
+    text = getattr(said, "content", None)
+    if said is None or not isinstance(text, (str, type(None))): return dict(status="failed", note="no completion in the answer", again=True)
+    status, label = read_answer(text, prompt, bool(getattr(said, "refusal", None)) or choice.finish_reason == "content_filter")
+    try: found = label_probability(getattr(choice.logprobs, "content", None), prompt) if status == "ok" else None
+    except (AttributeError, TypeError): found = None
+    if found is not None and (not np.isfinite(found) or (found >= .5) != (label == 1)): found = None
+    used = [getattr(reply.usage, k, None) for k in ("prompt_tokens", "completion_tokens")]
+    return dict(status=status, label=label, probability=label if found is None else found, read_from="logprobs" if found is not None else "answer", raw=whole(str(text or getattr(said, "refusal", None) or "")), again=status in ("failed", "off-label"),
+                served=whole(" ".join(str(s) for s in (reply.model, getattr(reply, "system_fingerprint", None)) if s)), used=tuple(used) if all(isinstance(n, int) and n >= 0 for n in used) else None, note="" if status != "failed" else f"unreadable answer ({choice.finish_reason})")
 
 # %% ../nbs/16_prompting.ipynb #70dd7374
+_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding", "user-agent"}
+
 class Caller:
     "Asks one server about many comments."
     def __init__(self, server: Server, model: str, prompt: Prompt, ledger: Ledger, longest: int = 24, logprobs: bool = False):
@@ -365,11 +376,17 @@ class Caller:
         self.server, self.model, self.prompt, self.ledger, self.longest = server, model, prompt, ledger, longest
         self.secret, self.dialect, self.stop, self.turn, self.under_way = server.key(), Dialect(logprobs=logprobs), threading.Event(), threading.Condition(), 0
         self.worked, self.unheard = set(), 0
-        self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0, timeout=server.timeout, http_client=openai.DefaultHttpxClient(follow_redirects=False))
+        self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0, timeout=server.timeout, http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=dict(request=[self._bare])))
+    def _bare(self, request) -> None:
+        "Strike out the headers that the client takes from the environment, for any host but the one they are meant for."
+        if request.url.host == "api.openai.com": return
+        for name in set(request.headers) - _HEADERS: del request.headers[name]
+        request.headers["authorization"] = f"Bearer {self.secret}"
     def _send(self, told: list[dict], dialect: Dialect) -> dict:
         import openai
         try: return _reply(self.client.chat.completions.create(model=self.model, messages=told, **dialect.request(self.prompt, self.longest)), self.prompt)
         except openai.APIError as error: return _after_error(error, self.server, self.model)
+        except (AttributeError, LookupError, TypeError) as error: return dict(status="failed", note=f"no completion in the answer ({type(error).__name__})", again=True)
         except ValueError as error: return dict(status="failed", note=f"half an answer ({type(error).__name__})", again=True)
     def _reserve(self, row: dict) -> int | None:
         "Write a call's row, unless the run was stopped; while others are under way and can turn out cheaper than feared, wait for them rather than give up."
@@ -378,15 +395,16 @@ class Caller:
                 try: number, = self.ledger.add([row], self.server.spend, self.server.budget)
                 except Budget:
                     if not self.under_way: raise
-                    self.turn.wait()
+                    self.turn.wait(1)
                 else:
                     self.under_way += 1
                     return number
     def _settle(self, number: int, **what) -> None:
         with self.turn:
-            self.ledger.settle(number, **what)
-            self.under_way -= 1
-            self.turn.notify_all()
+            try: self.ledger.settle(number, **what)
+            finally:
+                self.under_way -= 1
+                self.turn.notify_all()
     def ask(self, row: dict, told: list[dict]) -> None:
         "One comment, with its retries; every try is a row of the ledger."
         retry, most = 0, sum(len(m["content"].encode()) + 16 for m in told) + 16
@@ -466,7 +484,10 @@ class Prompted(TextClassifier):
     @property
     def _server(self) -> Server | None:
         said = self.server
-        return said if said is None or isinstance(said, Server) else Server(said) if isinstance(said, str) else Server(**said)
+        if said is None or isinstance(said, Server): return said
+        keys = [said] if not isinstance(said, (str, dict)) else sorted(set(said) - set(Server.__dataclass_fields__)) if isinstance(said, dict) else []
+        if keys or isinstance(said, dict) and "base_url" not in said: raise CodemixError(f"server: expected an address, or base_url and other settings ({', '.join(Server.__dataclass_fields__)})")
+        return Server(said) if isinstance(said, str) else Server(**said)
     def _fit(self, texts, y, groups):
         from sklearn.utils import check_random_state
         if not self.model: raise CodemixError("model: name a folder, a model on the hub, or a model of the server")
@@ -482,7 +503,9 @@ class Prompted(TextClassifier):
         self.status_ = np.array([f["status"] if f["status"] in ("ok", "refused") else "failed" for f in found], dtype=object)
         read = lambda answers, what: np.array([a[what] if a["status"] == "ok" else np.nan for a in answers], dtype=float)
         if not self.calibrate: return read(found, "probability")
-        return expit(read(found, "log_odds") - read(_answers(self, ["N/A"]*len(texts), shots, "content-free"), "log_odds"))
+        p = expit(read(found, "log_odds") - read(_answers(self, ["N/A"]*len(texts), shots, "content-free"), "log_odds"))
+        self.status_[np.isnan(p) & (self.status_ == "ok")] = "failed"
+        return p
     def predict(self, X):
         "The label of each comment; raises `CodemixError` when one has no answer."
         p = self.predict_proba(X)[:, 1]
@@ -599,6 +622,6 @@ def prompted_model(name: str, # in the study
                   ) -> Model:
     "A prompted model by name; raises `CodemixError` saying how to get a local model that is not at hand."
     if not options.get("server") and (why := missing(model)): raise CodemixError(why)
-    return Model(name, "prompted", lambda **more: Prompted(model, **{**options, **more}), Prompted.search_space, Prompted(model, **options).version, "raw", title or f"{Path(model).name}, {options.get('shots', 0)} shots")
+    return Model(name, "prompted", lambda **more: Prompted(model, **{**options, **more}), Prompted.search_space, Prompted(model, **options).version, "raw", title or f"{title_of(model)}, {options.get('shots', 0)} shots")
 
 MODELS = {"prompted": Model("prompted", "prompted", Prompted, Prompted.search_space, "1", "raw", "language model")}

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 from scipy.special import expit
 from codemix_nb.classical import Model, TextClassifier
-from codemix_nb.encoders import load_pretrained, missing, pick_device, revision
+from codemix_nb.encoders import load_pretrained, missing, pick_device, revision, title_of, whole
 from codemix_nb.ngrams import Counted, TfidfSpace
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import TREATMENTS, nfkc, scripts
@@ -184,7 +184,7 @@ def scripted(script): # (how many requests came before, request) → status, hea
         def log_message(self, *_): pass
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            with lock: n = len(got); got.append(body | dict(authorization=self.headers.get("authorization")))
+            with lock: n = len(got); got.append(body | dict(authorization=self.headers.get("authorization"), headers={k.lower(): v for k, v in self.headers.items()}))
             status, headers, answer = script(n, body)
             self.send_response(status)
             for k, v in ({"content-type": "application/json", "content-length": str(len(answer.encode()))} | headers).items(): self.send_header(k, v)
@@ -369,6 +369,68 @@ def test_a_server_can_be_said_in_yaml(tmp_path):
         from sklearn.base import clone
         assert clone(Prompted("m", server=Server(url))).server == Server(url)
         for said in (url, dict(base_url=url, retries=0)): assert Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict(["yo"]).tolist() == [1]
+
+
+# %% ../nbs/16_prompting.ipynb #5da542dd
+def test_nothing_meant_for_another_host_is_sent_along(tmp_path, monkeypatch):
+    for name, value in dict(OPENAI_ORG_ID="org-secret", OPENAI_PROJECT_ID="proj-secret", OPENAI_ADMIN_KEY="sk-secret", OPENAI_API_KEY="sk-secret", OPENAI_CUSTOM_HEADERS="Authorization: Bearer sk-secret\nX-Team: secret").items(): monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MY_KEY", "sk-mine")
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, got):
+        assert model_at(url, tmp_path).predict(["yo"]).tolist() == [1]
+        model_at(url, tmp_path, key_variable="MY_KEY").predict(["arko"])
+    assert not [v for g in got for v in g["headers"].values() if "secret" in v] and [g["authorization"] for g in got] == ["Bearer none", "Bearer sk-mine"]
+
+def _with(choice=None, **more): return json.dumps(json.loads(GOOD) | more | (dict(choices=[json.loads(GOOD)["choices"][0] | choice]) if choice else {}))
+
+@pytest.mark.parametrize("body", [_with(choices="abc"), _with(choices=dict(a=1)), _with(choices=[None]), _with(choice=dict(message="abusive")), _with(choice=dict(message=dict(content=5))), _with(choice=dict(message=dict(content=dict(label="abusive")))), _with(choice=dict(message=dict(content="\ud800abusive")))])
+def test_an_answer_of_the_wrong_shape_is_no_label_and_no_crash(tmp_path, body):
+    with scripted(lambda n, b: (200, {}, body)) as (url, _): m = model_at(url, tmp_path, retries=0); p = m.predict_proba(["yo"])
+    assert np.isnan(p).all() and m.status_.tolist() == ["failed"]
+
+@pytest.mark.parametrize("usage", [None, {}, "x", dict(prompt_tokens=None, completion_tokens=None), dict(prompt_tokens=-9000, completion_tokens=1), dict(prompt_tokens="12", completion_tokens=1)])
+def test_what_a_server_does_not_count_stays_at_the_most_it_can_be(tmp_path, usage):
+    with scripted(lambda n, b: (200, {}, _with(usage=usage))) as (url, _): assert model_at(url, tmp_path, price=(1., 1.)).predict(["yo"]).tolist() == [1]
+    row, = Ledger(tmp_path/"l.sqlite").table().itertuples()
+    assert row.estimated == 1 and row.tokens_in > 100 and row.cost > 0
+
+@pytest.mark.parametrize("said", ["x", dict(content="abc"), dict(content=[dict(token=None, top_logprobs=None)]), dict(content=[dict(token="abusive", top_logprobs=[dict(token=None, logprob=None)])]), dict(content=[dict(token="abusive", top_logprobs=[dict(token="abusive", logprob=float("nan"))])])])
+def test_log_probabilities_that_make_no_sense_leave_the_answer(tmp_path, said):
+    with scripted(lambda n, b: (200, {}, _with(choice=dict(logprobs=said), model=5, system_fingerprint=7))) as (url, _): assert model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1] == 1
+    assert Ledger(tmp_path/"l.sqlite").table().served.tolist() == ["5 7"]
+
+@pytest.mark.parametrize("said, words", [(dict(url="x"), "expected an address, or base_url"), (dict(retries=1), "base_url"), (7, "expected an address"), (dict(base_url=5), "base_url"), ("http://h:abc/v1", "base_url"), (dict(base_url="http://h/v1", concurrency="4"), "concurrency"),
+                                         (dict(base_url="http://h/v1", price=.5), "price"), (dict(base_url="http://h/v1", price=[1]), "price"), (dict(base_url="http://h/v1", budget="lots"), "budget"), (dict(base_url="http://h/v1", timeout=-1), "timeout")])
+def test_a_setting_of_a_server_that_makes_no_sense_is_one_line(tmp_path, said, words):
+    with pytest.raises(CodemixError, match=words) as caught: Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
+    assert "\n" not in str(caught.value)
+
+def test_a_ledger_that_breaks_leaves_nobody_waiting(tmp_path, monkeypatch):
+    def broken(self, number, **what): raise CodemixError("the disk is full")
+    with scripted(lambda n, b: (time.sleep(.05), (200, {}, GOOD))[1]) as (url, _):
+        m = model_at(url, tmp_path, budget=900, concurrency=4)
+        monkeypatch.setattr(Ledger, "settle", broken)
+        with pytest.raises(CodemixError, match="disk is full"): m.predict_proba(["ek", "dui", "tin", "char"])
+
+def test_half_a_character_is_asked_about_here_and_there(tiny, tmp_path):
+    assert np.isfinite(Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["\ud800 yo"])).all()
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): assert model_at(url, tmp_path).predict(["\ud800 yo"]).tolist() == [1]
+
+def test_an_encoder_is_not_asked_for_words(tmp_path):
+    from codemix_nb.encoders import tiny_model
+    encoder = str(tiny_model(tmp_path/"e", ["yo ramro chha", "thik chha"]))
+    with pytest.raises(CodemixError, match="would be random"): Prompted(encoder, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["yo"])
+
+def test_no_probability_is_never_ok(tiny, tmp_path, monkeypatch):
+    import sys
+    room = sys.modules[Prompted.__module__]
+    monkeypatch.setattr(room, "_answers", lambda asker, texts, shots, note="": [dict(status="failed") if note else dict(status="ok", probability=.5, log_odds=0.)]*len(texts))
+    m = Prompted(tiny, calibrate=True, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
+    assert np.isnan(m.predict_proba(["yo"])).all() and m.status_.tolist() == ["failed"]
+
+def test_fewer_examples_than_asked_for_are_counted(tmp_path, tiny):
+    from codemix_nb.ngrams import Counted
+    pool = Pool(Counted(["yo ramro chha hai", "timi bekar", "arko kura thik", "dherai mitho khana"]), np.array([1, 1, 0, 0]), np.arange(4), 4, "random", 0)
+    assert [len(shown) for shown in pool.of(["yo ramro chha hai", "arkai prashna ho"])] == [3, 4]
 
 
 # %% ../nbs/16_prompting.ipynb #05671468
