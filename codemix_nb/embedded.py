@@ -228,8 +228,7 @@ def embedded_model(name: str, # lr, svm, rf, mlp, cnn or lstm
     if why := encoders.missing(encoder): raise CodemixError(why)
     fixed = {"encoder": encoder} | ({} if issubclass(cls, _States) else {"pooling": pooling or "mean"})
     one = cls(**fixed)
-    said = encoders.ENCODERS[encoder].title if encoder in encoders.ENCODERS else encoder
     version = f"{cls.version}-{encoders.identity(encoder, getattr(one, 'pooling', 'tokens'), one.limit)}"
-    return Model(name, "neural" if issubclass(cls, _Frozen) else "classical", lambda **more: cls(**{**fixed, **more}), cls.search_space, version, None, f"{title}, {said}")
+    return Model(name, "neural" if issubclass(cls, _Frozen) else "classical", lambda **more: cls(**{**fixed, **more}), cls.search_space, version, None, f"{title}, {encoders.title_of(encoder)}")
 
 MODELS = {name: Model(name, "neural" if issubclass(cls, _Frozen) else "classical", cls, cls.search_space, cls.version, None, title) for name, (title, cls) in _TITLES.items()}

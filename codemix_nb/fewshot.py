@@ -7,7 +7,7 @@ __all__ = ['MODELS', 'embed', 'pair_loss', 'mixed_batches', 'FewShot', 'bend', '
 import numpy as np
 from scipy.special import expit
 from .classical import Model, TextClassifier
-from .encoders import load_pretrained, pick_device, revision
+from .encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
 from .paths import CodemixError
 
 # %% ../nbs/15a_fewshot.ipynb #eafc334c
@@ -16,7 +16,7 @@ def embed(tokenizer, network, texts: list[str], # of one batch
          ): # a torch.Tensor (n, width), rows of length 1
     "Mean of the piece vectors of each comment (Reimers and Gurevych 2019)."
     import torch
-    given = tokenizer(list(texts), padding=True, truncation=True, max_length=limit, return_tensors="pt").to(network.device)
+    given = tokenizer([whole(t) for t in texts], padding=True, truncation=True, max_length=limit, return_tensors="pt").to(network.device)
     seen = given["attention_mask"].unsqueeze(-1)
     mean = (network(**given).last_hidden_state*seen).sum(1)/seen.sum(1)
     return torch.nn.functional.normalize(mean, dim=1)
@@ -59,6 +59,7 @@ class FewShot(TextClassifier):
         from codemix_nb.neural import repeatable
         texts, self.device_ = list(texts), pick_device(self.device)
         if len(texts) > self.most: raise CodemixError(f"FewShot is for few labels: {len(texts):,} comments were given, above most={self.most:,}; take an n-gram model or fine-tuning, or raise `most`")
+        if self.rounds and self.batch_size < 2: raise CodemixError(f"batch_size={self.batch_size}: a pair takes two comments")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with repeatable(seed, self.threads, self.device_):
             self._load()
@@ -82,10 +83,11 @@ class FewShot(TextClassifier):
     def n_parameters_(self) -> int: return sum(p.numel() for p in self.body_.parameters()) + len(self.coef_) + 1
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         "Weights as arrays; the tokenizer comes from the encoder's folder again."
-        return {"coef": self.coef_, **{f"body.{k}": v.cpu().numpy() for k, v in self.body_.state_dict().items()}}, {"intercept": self.intercept_, "losses": self.losses_}
+        return {"coef": self.coef_, **{f"body.{k}": v.cpu().numpy() for k, v in self.body_.state_dict().items()}}, {"intercept": self.intercept_, "losses": self.losses_, "encoder_revision": revision(self.encoder)}
     def load_state(self, arrays, config: dict) -> None:
-        "Take over a state; the encoder must be at hand."
+        "Take over a state; raises `CodemixError` when the encoder here is not the one it was bent from."
         import torch
+        if (here := revision(self.encoder)) != config["encoder_revision"]: raise CodemixError(f"{self.encoder}: revision {here}, but this model was bent from {config['encoder_revision']}")
         self.device_, self.coef_, self.intercept_, self.losses_ = pick_device(self.device), np.array(arrays["coef"]), float(config["intercept"]), config["losses"]
         self._load()
         self.body_.load_state_dict({k[5:]: torch.from_numpy(np.array(v)) for k, v in arrays.items() if k.startswith("body.")})
@@ -93,7 +95,7 @@ class FewShot(TextClassifier):
 # %% ../nbs/15a_fewshot.ipynb #018b07d0
 def bend(tokenizer, network, texts: list[str], y: np.ndarray, # 0 or 1
          rounds: int, lr: float, batch_size: int, limit: int, seed: int = 0) -> list[float]: # mean loss of each round
-    "Train an encoder in place so that comments of one class lie together; word-piece embeddings stay fixed."
+    "Train an encoder in place so that comments of one class lie together; word-piece embeddings stay fixed; raises `CodemixError` when the loss is not a number."
     import torch
     rng, target, losses = np.random.default_rng(seed), torch.as_tensor(y, device=network.device), []
     network.get_input_embeddings().weight.requires_grad_(False)
@@ -111,6 +113,7 @@ def bend(tokenizer, network, texts: list[str], y: np.ndarray, # 0 or 1
             schedule.step()
             seen.append(loss.item())
         losses.append(float(np.mean(seen)))
+        if not np.isfinite(losses[-1]): raise CodemixError(f"round {len(losses)}: the loss is not a number; try a lower rate (lr)")
     network.eval()
     return losses
 
@@ -118,6 +121,6 @@ def bend(tokenizer, network, texts: list[str], y: np.ndarray, # 0 or 1
 def fewshot_model(encoder: str = "minilm", # as for `encoders.find`
                   **params) -> Model: # of `FewShot`
     "The few-shot model on an encoder that is at hand; raises `CodemixError` saying how to get one that is not."
-    return Model(f"fewshot-{encoder}", "neural", lambda **more: FewShot(**{"encoder": encoder, **params, **more}), FewShot.search_space, f"{FewShot.version}-{revision(encoder)}", title=f"Few-shot {encoder}")
+    return Model(f"fewshot-{short_name(encoder)}", "neural", lambda **more: FewShot(**{"encoder": encoder, **params, **more}), FewShot.search_space, f"{FewShot.version}-{revision(encoder)}", title=f"Few-shot {title_of(encoder)}")
 
 MODELS = {"fewshot": Model("fewshot", "neural", FewShot, FewShot.search_space, FewShot.version, title="Few-shot MiniLM")}

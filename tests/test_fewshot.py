@@ -4,7 +4,7 @@
 import numpy as np
 from scipy.special import expit
 from codemix_nb.classical import Model, TextClassifier
-from codemix_nb.encoders import load_pretrained, pick_device, revision
+from codemix_nb.encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
 from codemix_nb.paths import CodemixError
 from codemix_nb.fewshot import *
 
@@ -87,6 +87,27 @@ def test_too_many_labels_are_refused_in_one_line(folder):
 
 
 # %% ../nbs/15a_fewshot.ipynb #71c5b2d8
+def test_a_pair_takes_two_and_a_loss_is_a_number(folder):
+    x, y, g = _toy()
+    for wrong, said in [(dict(batch_size=1), "a pair takes two"), (dict(lr=1e30), "not a number")]:
+        with pytest.raises(CodemixError, match=said) as caught: FewShot(folder, rounds=1, **wrong).fit(x, y, g)
+        assert "\n" not in str(caught.value)
+    assert np.isfinite(FewShot(folder, rounds=0).fit(x, y, g).predict_proba(["\ud800 yo", ""])).all()
+
+def test_another_encoder_under_the_same_name_is_refused(folder, tmp_path):
+    import shutil
+    x, y, g = _toy()
+    own = shutil.copytree(folder, tmp_path/"own")
+    arrays, config = export_model(FewShot(str(own), rounds=0).fit(x, y, g))
+    tiny_model(own, x, seed=1)
+    back = FewShot(str(own), rounds=0)
+    back.classes_ = np.arange(2)
+    with pytest.raises(CodemixError, match="was bent from"): back.load_state(arrays, config)
+
+def test_no_folder_is_part_of_a_name(folder):
+    from pathlib import Path
+    assert fewshot_model(folder).name == f"fewshot-{Path(folder).name}" and fewshot_model(folder).title == f"Few-shot {Path(folder).name}"
+
 def test_version_follows_the_encoder(folder, tmp_path):
     other = str(tiny_model(tmp_path/"other", _toy()[0], seed=1))
     assert fewshot_model(folder).version == fewshot_model(folder).version != fewshot_model(other).version
