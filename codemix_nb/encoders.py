@@ -42,7 +42,7 @@ ENCODERS = {
 }
 
 # %% ../nbs/12_encoders.ipynb #5afceb4a
-_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_FILES = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 
 def short_name(name: str) -> str:
     "How an encoder is called inside the name of a model: the last part of its name on the hub, or of its folder."

@@ -229,6 +229,12 @@ def test_half_a_model_in_the_cache_of_the_hub_is_none(tiny_encoder, tmp_path, mo
     assert "not at hand" in missing("some/model")
     assert find("some/model") == tiny_encoder and asked[-2:] == [True, False]
 
+def test_every_file_of_a_model_is_fetched(tiny_encoder, tiny_causal):
+    from fnmatch import fnmatch
+    from codemix_nb.encoders import _FILES
+    names = {p.name for folder in (tiny_encoder, tiny_causal) for p in folder.iterdir()}
+    assert "chat_template.jinja" in names and not [n for n in names if not any(fnmatch(n, p) for p in _FILES)]
+
 def test_a_missing_package_is_one_line(tiny_encoder, monkeypatch, home):
     import sys
     from codemix_nb import encoders
