@@ -97,9 +97,10 @@ def read_answer(raw: str | None, prompt: Prompt,
     text = re.sub(r"^```\w*\s*|\s*```$", "", text)
     if refused or REFUSAL.match(text): return "refused", None
     if text.startswith("{"):
-        try: said = [v for k, v in json.loads(text, object_pairs_hook=list) if k == "label"]
+        try: pairs, end = json.JSONDecoder(object_pairs_hook=list).raw_decode(text)
         except (ValueError, RecursionError): return "failed", None
-        if len(said) != 1 or not isinstance(said[0], str): return "off-label", None
+        said = [v for k, v in pairs if k == "label"]
+        if text[end:].strip() or len(said) != 1 or not isinstance(said[0], str): return "off-label", None
         text = said[0]
     if not text: return "failed", None
     found = [_plain(label) == _plain(text) for label in prompt.labels]

@@ -29,6 +29,8 @@ import pytest
     ("<think>not abusive? it is rude</think> abusive", "ok", 1), ("<think>it is abusive", "off-label", None), ("I cannot label this comment: abusive", "refused", None), ("Sorry, no.", "refused", None)])
 def test_only_a_whole_label_is_a_label(raw, status, label): assert read_answer(raw, PROMPTS["abuse-en-1"]) == (status, label)
 
+def test_talk_after_the_json_is_off_the_label_and_not_broken_off(): assert read_answer('{"label": "abusive"} I think', PROMPTS["abuse-en-1"]) == ("off-label", None)
+
 def test_a_refusal_beats_a_label(): assert read_answer("abusive", PROMPTS["abuse-en-1"], refused=True) == ("refused", None)
 
 @pytest.mark.parametrize("name", list(PROMPTS))
