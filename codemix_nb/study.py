@@ -165,7 +165,7 @@ def _unfolded(study: dict) -> dict:
         for f in kinds:
             name = m if f == "ngrams" else f"{m}-{short_name(f)}"
             models.append(name)
-            if f != "ngrams": study["variants"].setdefault(name, Variant(model=m, features=f, title=f"{benchmark.model_of(m).title} on {title_of(f)}").model_dump())
+            if f != "ngrams": study["variants"].setdefault(name, Variant(model=m, features=f, title=f"{MODELS[m].title} on {title_of(f)}").model_dump())
     return study | dict(models=list(dict.fromkeys(models)))
 
 # %% ../nbs/28_study.ipynb #a37a2be9

@@ -624,6 +624,9 @@ def shown(
         if column == "low" and ends: text = [t if pd.isna(h) else f"[{t}, {number(h)}]" for t, h in zip(text, ends[1])]
         elif ends: text = [t if pd.isna(l) else f"{t} [{_end(column, l)}, {_end(column, h)}]" for t, l, h in zip(text, *ends)]
         out[HEADINGS.get(column, column.replace("_", " ").capitalize())] = text
+    if "model" in frame and "units" in frame and results is not None and f"{(metric := results.study['metric'])}_sd" in frame:
+        heading = HEADINGS.get(metric, metric.capitalize())
+        out[heading] = ["not run here" if pd.isna(n) else t for t, n in zip(out[heading], frame.units)]
     return pd.DataFrame(out)
 
 # %% ../nbs/25_tables.ipynb #0b928a9b
