@@ -906,7 +906,7 @@ def threshold_transfer(results) -> pd.DataFrame: # empty for one corpus
 # %% ../nbs/25_tables.ipynb #1e183ebe
 def _measured(results):
     "The highest mean of each corpus."
-    table, metric = main(results), results.study["metric"]
+    table, metric = main(results).dropna(subset="units"), results.study["metric"]
     for corpus in corpora_of(results):
         top = table[table.corpus == corpus].sort_values(metric).iloc[-1]
         yield "measured", (f"{title_of(corpus, results)}: of {table.model.nunique()} models {title_of(top.model, results)} has the highest mean {HEADINGS.get(metric, metric)}, {number(top[metric])} ± {number(top[f'{metric}_sd'])} "

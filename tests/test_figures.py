@@ -116,7 +116,7 @@ def test_a_shortcut_is_drawn_as_one_and_its_feature_is_named():
     dice = tables.demo(rows=120)
     ax = shortcuts(dice).axes[0]
     drawn = {line.get_xdata()[0]: line.get_markerfacecolor() for line in ax.lines if line.get_marker() in ("^", "s")}
-    assert drawn[.62] == COLOURS[2] and drawn[.48] == COLOURS[1] and "first_capital" in words_of(shortcuts(dice))
+    assert drawn[.62] == COLOURS[2] and drawn[.48] == COLOURS[1] and "first capital" in words_of(shortcuts(dice))
 
 def test_the_truth_is_drawn_only_where_it_is_known():
     crosses = lambda figure: [line for ax in figure.axes for line in ax.lines if line.get_marker() == "x"]

@@ -273,3 +273,13 @@ def test_answers_are_counted_by_language():
     table = answers(dice)
     assert table.answers.sum() == 2 * 2 * 60 < len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .05
     assert answers(demo(rows=60)).empty
+
+
+# %% ../nbs/25_tables.ipynb #f1f0f9a0
+def test_a_model_that_was_not_run_keeps_its_row_and_claims_nothing():
+    dice = demo(rows=120)
+    dice.study, dice.manifest = dice.study | dict(models=[*dice.study["models"], "far"], variants=dict(far=dict(model="lr", title="Far away"))), dict(not_run=dict(far="no weights"))
+    table = main(dice)
+    printed = shown(table[["corpus", "model", "macro_f1", "macro_f1_sd", "units"]], dice)
+    assert (printed[printed.Model == "Far away"]["Macro-F1"] == "not run here").all() and len(printed) == 2*len(dice.study["models"])
+    assert not any("Far away" in s for s in findings(dice).sentence) and "far" not in set(cost(dice).model)
