@@ -155,9 +155,10 @@ def cost(results) -> mpl.figure.Figure | None: # nothing if no time was measured
             for r, y in zip(part.itertuples(), places):
                 kind = family_of(r.model, results)
                 ax.plot(r.seconds, getattr(r, metric), ls="", **_mark(kind, hollow=kind == 3), label=FAMILIES[kind])
-                ax.annotate(title_of(r.model, results), (r.seconds, getattr(r, metric)), (table.seconds.max()*2.2, y), va="center", fontsize=7, annotation_clip=False, arrowprops=dict(arrowstyle="-", color="#CCCCCC", lw=.5))
+                ax.annotate(title_of(r.model, results), (r.seconds, getattr(r, metric)), (table.seconds.max()*2.2, y), va="center", fontsize=7, annotation_clip=False, arrowprops=dict(arrowstyle="-", color="#CCCCCC", lw=.5, relpos=(0, .5)))
             ax.set(xscale="log", xlabel="seconds to fit and test one fold", ylabel=_metric(metric) if ax is axes[0] else "", ylim=(min(places.min(), part[metric].min()) - .06*span, max(places.max(), part[metric].max()) + .06*span))
             ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda s, _: f"{s:g}"))
+            ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
             ax.grid(True, axis="y")
         _handles(figure, axes)
     return figure

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from .classical import Model, TextClassifier, export_model
-from .encoders import load_pretrained, need, pick_device, revision, title_of
+from .encoders import load_pretrained, need, pick_device, revision, title_of, whole
 from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 from .paths import CodemixError, atomic_write, paths
 from .romanise import romanise
@@ -30,7 +30,7 @@ class Pieces:
         if tokenizer.pad_token is None: tokenizer.pad_token = tokenizer.eos_token
         self.tokenizer, self.limit, self.pad = tokenizer, limit, tokenizer.pad_token_id
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        return [ids or [self.pad] for ids in self.tokenizer(list(texts), truncation=True, max_length=self.limit, verbose=False)["input_ids"]] if len(texts) else []
+        return [ids or [self.pad] for ids in self.tokenizer([whole(t) for t in texts], truncation=True, max_length=self.limit, verbose=False)["input_ids"]] if len(texts) else []
 
 # %% ../nbs/15_finetune.ipynb #233514b6
 class Scorer(nn.Module):
@@ -254,8 +254,9 @@ class Pretrained(TextClassifier):
     @property
     def n_parameters_(self) -> int: return sum(p.numel() for p in trained(self.scorer_.net).values())
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        "What training changed, as arrays, and JSON-able settings that name the pretrained model."
-        return {k: p.detach().cpu().numpy() for k, p in trained(self.scorer_.net).items()}, dict(encoder_revision=revision(self.encoder), history=self.history_)
+        "What training changed and the pooler, which some encoders come without, as arrays; JSON-able settings that name the pretrained model."
+        pooler = {k: p for k, p in self.scorer_.net.named_parameters() if ".pooler." in k}
+        return {k: p.detach().cpu().numpy() for k, p in (trained(self.scorer_.net) | pooler).items()}, dict(encoder_revision=revision(self.encoder), history=self.history_)
     def load_state(self, arrays, config: dict) -> None:
         "Take over a state; raises `CodemixError` when the pretrained model is not the one it was made from."
         if config["encoder_revision"] != revision(self.encoder): raise CodemixError(f"{self.encoder}: revision {revision(self.encoder)}, but this model was fine-tuned from {config['encoder_revision']}")

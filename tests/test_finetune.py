@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from codemix_nb.classical import Model, TextClassifier, export_model
-from codemix_nb.encoders import load_pretrained, need, pick_device, revision, title_of
+from codemix_nb.encoders import load_pretrained, need, pick_device, revision, title_of, whole
 from codemix_nb.neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.romanise import romanise
@@ -183,6 +183,19 @@ def test_a_language_model_is_an_encoder_too(causal):
 def test_nothing_held_out_means_every_round(tiny):
     model = _small(tiny, epochs=3, patience=1).fit(["ramro", "bekar", "mitho", "kharab"], [0, 1, 0, 1], groups=[0, 1, 2, 3])
     assert model.n_epochs_ == 3 and model.history_[-1]["held_out_loss"] is None
+
+
+# %% ../nbs/15_finetune.ipynb #a54441b9
+def test_an_encoder_without_a_pooler_comes_back_whole(tiny, tmp_path):
+    import shutil
+    from safetensors.torch import load_file, save_file
+    shutil.copytree(tiny, tmp_path/"bare")
+    kept = {k: v for k, v in load_file(f"{tiny}/model.safetensors").items() if not k.startswith("pooler.")}
+    save_file(kept, tmp_path/"bare"/"model.safetensors", {"format": "pt"})
+    x, y, g = _toy()
+    model = _small(str(tmp_path/"bare"), lora=2, lr=.02).fit(x, y, groups=g)
+    again = load_model(save_model(model, tmp_path/"kept"))
+    assert np.array_equal(again.predict_proba(x), model.predict_proba(x)) and np.isfinite(model.predict_proba(["half \ud83d of a pair"])).all()
 
 
 # %% ../nbs/15_finetune.ipynb #6f6d61b2
