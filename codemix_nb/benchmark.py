@@ -589,10 +589,10 @@ def gather(study: dict, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]:
     if left: raise CodemixError(f"{len(left)} of {len(units)} units are not finished; first: {say(left[0])}; continue with: codemix run {study['study']}")
     main, items, facts = set(main_units(study)), [], []
     for u in units:
-        frame, about = read_unit(path_of(key_of(u, study)))
+        frame, about = read_unit(path_of(key := key_of(u, study)))
         name = {"study": study["study"], **asdict(u)}
         items.append(frame.assign(**name))
-        facts.append({**name, **about, "main": u in main, "key": key_of(u, study), "identity": identity_of(u.model, study)})
+        facts.append({**name, **about, "main": u in main, "key": key, "identity": identity_of(u.model, study)})
     return pd.concat(items, ignore_index=True)[[*results.KEYS, "id", "label", "probability", "decision", "status"]], pd.DataFrame(facts)
 
 # %% ../nbs/21_benchmark.ipynb #aa636acf
