@@ -89,7 +89,7 @@ class _Helped(TextClassifier):
 # %% ../nbs/17a_auxiliary.ipynb #50f979af
 class Rows(_Helped):
     "A model that also trains on the rows of other corpora, each counting `weight`."
-    version = "1"
+    version, while_tuning = "1", {"calibrate": False}
     def __init__(self, estimator, # LR, LinearMachine or NBMachine: models that can weigh rows
                  others=(), # tuple of Borrowed
                  weight=.1, # of a borrowed row; an own row is 1

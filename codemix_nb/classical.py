@@ -34,7 +34,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     "Base of all models: subclasses give `_fit(texts, y01, groups)` and `_proba1(texts)`, the probability of the second class."
     version = "1"
     search_space: tuple = ({},)
-    weighs = False
+    while_tuning: dict = {}
+    weighs = averages = False
     def fit(self, X, y, groups=None, sample_weight=None):
         "Fit on texts; `groups` keep near-duplicates together in every inner split (clustered on the spot when not given); a model that `weighs` counts each row by its weight."
         texts, y = as_texts(X), np.asarray(y)
@@ -99,7 +100,7 @@ def _pools():
 
 class LR(Linear, NgramModel):
     "Logistic regression, L2, lbfgs, on one thread: its vectors are too short for more."
-    search_space = tuple({"C": c} for c in (.1, .3, 1, 3, 10, 30))
+    search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10, 30, 100, 300))
     def __init__(self, C=1., space="both-folded", min_df=2, max_iter=1000): self.C, self.space, self.min_df, self.max_iter = C, space, min_df, max_iter
     def _learn(self, texts, y, weight=None):
         from sklearn.linear_model import LogisticRegression
@@ -120,12 +121,13 @@ def platt(decisions: np.ndarray, # out-of-fold decisions
     weight = np.ones(len(y)) if weight is None else weight
     yes, no = (weight*y).sum(), (weight*(1 - y)).sum()
     target = np.where(y == 1, (yes + 1)/(yes + 2), 1/(no + 2))
-    m = LogisticRegression(C=1e6).fit(np.tile(decisions, 2)[:, None], np.repeat([1, 0], len(y)), sample_weight=np.concatenate([weight*target, weight*(1 - target)]))
+    m = LogisticRegression(C=1e6, solver="newton-cholesky", tol=1e-10).fit(np.tile(decisions, 2)[:, None], np.repeat([1, 0], len(y)), sample_weight=np.concatenate([weight*target, weight*(1 - target)]))
     return float(m.coef_[0, 0]), float(m.intercept_[0])
 
 # %% ../nbs/13_classical.ipynb #378f1d51
 class Machine(NgramModel):
     "A support vector machine with Platt probabilities; `calibrate=False` leaves the sigmoid of the bare decision (while tuning)."
+    version, while_tuning = "2", {"calibrate": False}
     def _after(self, texts, y, groups, weight=None):
         self.platt_ = (1., 0.)
         if not self.calibrate: return
@@ -141,7 +143,7 @@ class Machine(NgramModel):
 # %% ../nbs/13_classical.ipynb #bc994db6
 class LinearMachine(Linear, Machine):
     "Linear support vector machine, squared hinge, L2 (liblinear)."
-    search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10))
+    search_space = tuple({"C": c} for c in (.003, .01, .03, .1, .3, 1, 3, 10))
     def __init__(self, C=1., space="both-folded", min_df=2, calibrate=True, random_state=0):
         self.C, self.space, self.min_df, self.calibrate, self.random_state = C, space, min_df, calibrate, random_state
     def _learn(self, texts, y, weight=None): self._solve(self._x(texts), y, weight)
@@ -166,7 +168,7 @@ def log_count_ratio(x: sp.csr_matrix, # training rows
 # %% ../nbs/13_classical.ipynb #c2d374b7
 class NBMachine(LinearMachine):
     "NB-SVM: a linear machine on features scaled by their log-count ratio."
-    search_space = tuple({"C": c} for c in (.003, .01, .03, .1, .3, 1))
+    search_space = tuple({"C": c} for c in (.001, .003, .01, .03, .1, .3, 1, 3, 10))
     def __init__(self, C=.1, space="both-folded", min_df=2, calibrate=True, random_state=0): super().__init__(C, space, min_df, calibrate, random_state)
     def _learn(self, texts, y, weight=None):
         x, memory = self._x(texts), self.tfidf_.memory_
@@ -181,7 +183,8 @@ def _scaled(x: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:
 # %% ../nbs/13_classical.ipynb #ede15562
 class RBFMachine(Machine):
     "Support vector machine with an RBF kernel, on precomputed distances."
-    search_space = tuple({"gamma": g, "C": c} for g in (.03, .1) for c in (1., 3., 10.))
+    search_space = tuple({"gamma": g, "C": c} for g, cs in ((.1, (1., 3., 10.)), (.3, (1., 3., 10.)), (1., (1., 3., 10.)), (.03, (3., 10., 30.)),
+                                                            (.01, (10., 30., 100.)), (.003, (30., 100., 300.)), (.001, (100., 300., 1000.))) for c in cs)
     def __init__(self, C=3., gamma=.1, space="both-folded", min_df=2, calibrate=True, random_state=0):
         self.C, self.gamma, self.space, self.min_df, self.calibrate, self.random_state = C, gamma, space, min_df, calibrate, random_state
     def _learn(self, texts, y):
@@ -229,8 +232,9 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
 # %% ../nbs/13_classical.ipynb #8bb91296
 class RF(NgramModel):
     "Random forest on n-grams."
-    search_space = ({"min_samples_leaf": 1}, {"min_samples_leaf": 3})
-    def __init__(self, n_estimators=100, min_samples_leaf=1, max_features="sqrt", space="both", min_df=5, random_state=0):
+    search_space = tuple({"min_samples_leaf": n, "max_features": m} for n, m in ((1, "sqrt"), (2, "sqrt"), (4, "sqrt"), (1, .01)))
+    while_tuning = {"n_estimators": 100}
+    def __init__(self, n_estimators=300, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
         self.n_estimators, self.min_samples_leaf, self.max_features = n_estimators, min_samples_leaf, max_features
         self.space, self.min_df, self.random_state = space, min_df, random_state
     def _learn(self, texts, y):
@@ -246,7 +250,7 @@ class RF(NgramModel):
 # %% ../nbs/13_classical.ipynb #0568e69d
 class Surface(TextClassifier):
     "Random forest on the 14 surface features of `text.surface`."
-    search_space = ({"min_samples_leaf": 5}, {"min_samples_leaf": 20})
+    search_space = tuple({"min_samples_leaf": n} for n in (5, 2, 10, 20, 50, 100))
     def __init__(self, n_estimators=100, min_samples_leaf=5, random_state=0):
         self.n_estimators, self.min_samples_leaf, self.random_state = n_estimators, min_samples_leaf, random_state
     def _fit(self, texts, y, groups):

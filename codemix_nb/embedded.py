@@ -13,7 +13,7 @@ from scipy.special import expit
 from torch import nn
 from . import encoders
 from .classical import Forest, Machine, Model, TextClassifier, as_texts
-from .neural import RecurrentNet, TorchClassifier
+from .neural import Dropout, RecurrentNet, TorchClassifier
 from .ngrams import Counted
 from .paths import CodemixError
 
@@ -44,7 +44,7 @@ class Packed:
 
 class Dense:
     "One vector a comment: `take(rows)` gives (batch, width)."
-    def __init__(self, vectors: np.ndarray): self.vectors, self.lengths = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32)), torch.zeros(len(vectors), dtype=torch.long)
+    def __init__(self, vectors: np.ndarray): self.vectors, self.lengths = torch.as_tensor(np.ascontiguousarray(vectors), dtype=torch.get_default_dtype()), torch.zeros(len(vectors), dtype=torch.long)
     def __len__(self) -> int: return len(self.vectors)
     def take(self, rows: torch.Tensor) -> tuple: return (self.vectors[rows],)
 
@@ -81,7 +81,7 @@ def _same(model, identity: str) -> str:
 # %% ../nbs/14a_embedded.ipynb #e9c20339
 class EmbeddedLR(Embedded):
     "Logistic regression, L2, on standardised embeddings."
-    search_space, _learnt = tuple({"C": c} for c in (.01, .001, .003, .03, .1, 1)), ("coef_", "intercept_")
+    search_space, _learnt = tuple({"C": c} for c in (.01, .0003, .001, .003, .03, .1, .3, 1)), ("coef_", "intercept_")
     def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, C: float = .01, max_iter: int = 1000):
         self.encoder, self.pooling, self.limit, self.C, self.max_iter = encoder, pooling, limit, C, max_iter
     def _learn(self, x, y):
@@ -96,7 +96,7 @@ class EmbeddedLR(Embedded):
 # %% ../nbs/14a_embedded.ipynb #642d29ff
 class EmbeddedSVM(Embedded):
     "Support vector machine, RBF or linear kernel, Platt probabilities, on standardised embeddings."
-    search_space = tuple({"gamma": g, "C": c} for g in (1., .3) for c in (1., .3, 3.))
+    search_space, while_tuning = tuple({"gamma": g, "C": c} for g in (1., .3, .1, 3.) for c in (1., .3, 3., 10., 30.)), Machine.while_tuning
     _learnt, _after, _proba1 = ("support_", "dual_", "intercept_", "platt_"), Machine._after, Machine._proba1
     def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, C: float = 1., kernel: str = "rbf", gamma: float = 1., calibrate: bool = True, random_state: int = 0):
         self.encoder, self.pooling, self.limit, self.C, self.kernel, self.gamma, self.calibrate, self.random_state = encoder, pooling, limit, C, kernel, gamma, calibrate, random_state
@@ -114,7 +114,7 @@ class EmbeddedSVM(Embedded):
 
 class EmbeddedRF(Embedded):
     "Random forest on embeddings."
-    search_space = ({"min_samples_leaf": 1}, {"min_samples_leaf": 3}, {"min_samples_leaf": 10})
+    search_space = tuple({"min_samples_leaf": n} for n in (1, 3, 10, 30))
     def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, n_estimators: int = 200, min_samples_leaf: int = 1, max_features="sqrt", random_state: int = 0):
         self.encoder, self.pooling, self.limit, self.n_estimators, self.min_samples_leaf, self.max_features, self.random_state = encoder, pooling, limit, n_estimators, min_samples_leaf, max_features, random_state
     def _learn(self, x, y):
@@ -136,16 +136,16 @@ class VectorNet(nn.Module):
     "Linear, ReLU, dropout, one logit."
     def __init__(self, width: int, hidden: int = 64, dropout: float = .5):
         super().__init__()
-        self.body = nn.Sequential(nn.Dropout(dropout/2), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1))
+        self.body = nn.Sequential(Dropout(dropout/2), nn.Linear(width, hidden), nn.ReLU(), Dropout(dropout), nn.Linear(hidden, 1))
     def forward(self, vectors): return self.body(vectors).squeeze(1)
 
 class StateConvNet(nn.Module):
     "Linear, filters of several widths over token states, max-pooling, ReLU, dropout, one logit (Kim 2014)."
     def __init__(self, width: int, embedding: int = 64, filters: int = 64, widths: tuple = (2, 3, 4), dropout: float = .5):
         super().__init__()
-        self.embedding, self.soften = nn.Linear(width, embedding), nn.Dropout(dropout/2)
+        self.embedding, self.soften = nn.Linear(width, embedding), Dropout(dropout/2)
         self.filters = nn.ModuleList(nn.Conv1d(embedding, filters, w, padding=w) for w in widths)
-        self.dropout, self.last = nn.Dropout(dropout), nn.Linear(filters*len(widths), 1)
+        self.dropout, self.last = Dropout(dropout), nn.Linear(filters*len(widths), 1)
     def forward(self, states, lengths):
         inside = torch.arange(states.shape[1], device=states.device)[None] < lengths[:, None]
         vectors = (self.soften(self.embedding(states))*inside[..., None]).transpose(1, 2)

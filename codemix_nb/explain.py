@@ -198,7 +198,7 @@ def _bag_gradients(model, text: str, steps: int) -> tuple: # attributions, base,
     "Integrated gradients over the n-gram values of a network on n-grams."
     import torch
     table, net, row = _table(model), model.network_, _table(model).transform([text])
-    columns, values = torch.from_numpy(row.indices.astype(np.int64)).to(model.device_), torch.from_numpy(row.data.astype(np.float32)[None]).to(model.device_)
+    columns, values = torch.from_numpy(row.indices.astype(np.int64)).to(model.device_), torch.from_numpy(row.data[None]).to(net.last.weight.dtype).to(model.device_)
     say = lambda v: net(columns.repeat(len(v)), v.flatten(), torch.arange(len(v), device=v.device)*len(columns))
     with torch.no_grad(): base, decision = say(torch.zeros_like(values)).item(), say(values).item()
     if not len(columns): return np.zeros(len(word_offsets(text))), base, decision
@@ -247,8 +247,8 @@ def gradients(model, texts, steps: int = 64) -> list[Explanation]:
         tokenizer, network, limit = _transformer(model)
         return transformer_gradients(tokenizer, network, texts, steps, limit)
     import torch
-    from codemix_nb.neural import repeatable
-    with repeatable(0, model.threads, model.device_), torch.backends.cudnn.flags(enabled=False):
+    from codemix_nb.neural import portable
+    with portable(0, model.threads, model.device_), torch.backends.cudnn.flags(enabled=False):
         found = [(_sequence_gradients if kind == "sequence" else _bag_gradients)(model, t, steps) for t in texts]
     return _made(texts, *zip(*found), model.predict_proba(texts)[:, 1], "gradients") if found else []
 

@@ -79,6 +79,8 @@ class Results:
     @cached_property
     def items(self) -> pd.DataFrame: return self._read("results.parquet")
     @cached_property
+    def seeds(self) -> pd.DataFrame: return self._read("seeds.parquet")
+    @cached_property
     def units(self) -> pd.DataFrame: return self._read("units.parquet")
     @cached_property
     def corpus_items(self) -> pd.DataFrame: return self._read("items.parquet")

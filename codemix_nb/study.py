@@ -63,6 +63,7 @@ class Star(_Strict):
 class NullPairs(_Strict):
     "Pairs of models without a true difference, to see how often each test finds one."
     pairs: int = Field(500, ge=2)  # a corpus
+    repeats: int = Field(1, ge=1)  # deals of the folds for each pair
     swap: Contrast | None = None   # two models whose answers are exchanged by a coin as well
 
 class Terms(_Strict):
@@ -127,6 +128,7 @@ class Study(_Strict):
     folds: int = Field(10, ge=2)
     repeats: int = Field(1, ge=1)                        # deals of the folds, classical models
     neural_repeats: int = Field(1, ge=1)                 # deals of the folds, neural models
+    neural_seeds: int = Field(5, ge=1)                   # a network is trained under so many seeds in each fold, and averaged
     neural_search: bool = True                           # tune neural models too; their defaults otherwise
     inner_folds: int = Field(3, ge=2)                    # of the training part, to tune classical models
     seed: int = Field(0, ge=0, lt=2**31)
@@ -137,6 +139,7 @@ class Study(_Strict):
     features: str | list[str] = "ngrams"                 # what LR, RF, SVM, MLP, CNN and LSTM read: n-grams, embeddings of an encoder, or a list
     variants: dict[str, Variant] = {}
     contrasts: list[Contrast] = []                       # the only claims that can carry a star
+    known: str = ""                                      # what was known of the results when the contrasts were declared
     damage: list[str] = []                               # further treatments to measure
     meant: list[str] = []                                # treatments that may empty over 5 % of the rows
     published_rule: PublishedRule | None = None
@@ -461,7 +464,7 @@ def manifest(study: dict, folder: Path,
     if given := benchmark.imported(study): more["imported"] = given
     if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
     more["words"] = {n: benchmark.tagged_by(benchmark.corpus_of(n, study)) for n in [*names, *([judge["test"]] if judge and not benchmark.missing(study) else [])]}
-    files = [p for name in ("results.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
+    files = [p for name in ("results.parquet", "seeds.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
                 corpora={n: bytes_of(benchmark.corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
@@ -494,10 +497,11 @@ def run(name: str, # of a study, or the path of its file
     checks = (_checks(study, items, facts, workers or 0) if study["null_pairs"] else {}) | {name: frame for kind in CHECKS if study[kind] for name, frame in _looked(kind, study).items()}
     results.write_frame(items, folder/"results.parquet")
     results.write_frame(about, folder/"units.parquet")
+    if len(seeds := benchmark.gather_seeds(study, units)): results.write_frame(seeds, folder/"seeds.parquet")
     results.write_frame(facts, folder/"items.parquet")
     results.write_frame(benchmark.fold_table(study, units), folder/"folds.parquet")
     for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
-    _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else [])])
+    _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else []), *(["seeds.parquet"] if len(seeds) else [])])
     results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in [*every, *judged]} | lent, folder/"ledger.json")
     _write_csv(damaged.round(4), folder/"damage.csv")
     if study["terms"]: _write_csv(term_table(study), folder/"terms.csv")
@@ -528,7 +532,7 @@ def _check_data(study: dict, every: list) -> None:
 
 def _sweep(folder: Path, keep: list[str]) -> None:
     "Remove what an earlier form of the study left behind."
-    for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv")]:
+    for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv"), *folder.glob("seeds.parquet")]:
         if path.relative_to(folder).as_posix() not in keep: path.unlink()
 
 # %% ../nbs/28_study.ipynb #f1014764

@@ -34,7 +34,7 @@ def test_tuning_never_sees_the_test_part():
 # %% ../nbs/17_tuning.ipynb #509ef882
 def test_holdout_and_one_setting():
     texts, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
-    assert Tuned(LR(space="word", min_df=1), inner="holdout").fit(texts, y, np.arange(60)).scores_.shape == (6,)
+    assert Tuned(LR(space="word", min_df=1), inner="holdout").fit(texts, y, np.arange(60)).scores_.shape == (9,)
     assert Tuned(LR(space="word", min_df=1), space=[{"C": 5}]).fit(texts, y, np.arange(60)).params_ == {"C": 5}
 
 
@@ -44,3 +44,31 @@ def test_calibrated_machines_keep_their_probabilities():
     texts, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
     t = Tuned(LinearMachine(space="word", min_df=1), space=[{"C": .1}, {"C": 1}]).fit(texts, y, np.arange(60))
     assert t.best_.calibrate and t.best_.platt_ != (1., 0.)
+
+
+# %% ../nbs/17_tuning.ipynb #b95153d9
+def test_averaged_seeds_are_the_mean_of_models_of_their_own():
+    from codemix_nb.classical import RF
+    x, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
+    a = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=4).fit(x, y, np.arange(60))
+    again = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=4).fit(x, y, np.arange(60))
+    other = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=5).fit(x, y, np.arange(60))
+    assert np.array_equal(a.each(x), again.each(x)) and not np.allclose(a.each(x), other.each(x))
+    assert np.allclose(a.predict_proba(x)[:, 1], a.each(x).mean(axis=1)) and len({m.random_state for m in a.members_}) == 3
+    assert a.n_parameters_ > 0 and a.search_space[0] == {"estimator__min_samples_leaf": 1, "estimator__max_features": "sqrt"}
+
+def test_tuning_tries_one_seed_and_keeps_all():
+    from codemix_nb.classical import RF
+    fits = []
+    class Spy(RF):
+        def fit(self, X, y, groups=None):
+            fits.append((len(y), self.random_state))
+            return super().fit(X, y, groups)
+    x, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
+    Tuned(Averaged(Spy(n_estimators=2, space="word", min_df=1), seeds=4), inner="holdout").fit(x, y, np.arange(60))
+    assert [n for n, _ in fits[-4:]] == [60]*4 and len(fits) == 4 + len(RF.search_space) and len(set(fits[-4:])) == 4
+
+def test_edges():
+    grid = [{"C": c, "kernel": k} for c in (1, 2, 3) for k in ("a", "b")]
+    assert on_edge({"C": 1, "kernel": "a"}, grid) and not on_edge({"C": 2, "kernel": "b"}, grid) and on_edge({"d": .1}, [{"d": .1}, {"d": .2}]) is None
+    assert on_edge({"estimator__min_samples_leaf": 1}, [{"estimator__min_samples_leaf": n} for n in (1, 2, 4)]) is False
