@@ -232,7 +232,7 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
 # %% ../nbs/13_classical.ipynb #8bb91296
 class RF(NgramModel):
     "Random forest on n-grams."
-    search_space = tuple({"min_samples_leaf": n, "max_features": m} for n, m in ((1, "sqrt"), (2, "sqrt"), (4, "sqrt"), (1, .01)))
+    search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4))
     while_tuning = {"n_estimators": 100}
     def __init__(self, n_estimators=300, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
         self.n_estimators, self.min_samples_leaf, self.max_features = n_estimators, min_samples_leaf, max_features

@@ -34,15 +34,16 @@ def _differences(diffs):
     if not np.isfinite(d).all(): raise CodemixError(f"difference {int(np.argmin(np.isfinite(d)))} of {d.size} is not a finite number")
     return d
 
-def _t_test(d, factor):
+def _t_test(d, factor, df=None):
     mean, n = float(d.mean()), d.size
+    df = n - 1 if df is None else min(df, n - 1)
     if n < 2: return TTest(1., 0., mean, np.inf, 0, n, "one fold has no spread: no test")
     if np.ptp(d) < 1e-12:
-        if abs(mean) < 1e-12: return TTest(1., 0., 0., 0., n - 1, n, "every fold ties")
-        return TTest(0., float(np.copysign(np.inf, mean)), mean, 0., n - 1, n, "every fold differs by the same amount: no spread to test against")
+        if abs(mean) < 1e-12: return TTest(1., 0., 0., 0., df, n, "every fold ties")
+        return TTest(0., float(np.copysign(np.inf, mean)), mean, 0., df, n, "every fold differs by the same amount: no spread to test against")
     error = float(d.std(ddof=1) * np.sqrt(factor))
     t = mean / error
-    return TTest(float(2 * stats.t.sf(abs(t), n - 1)), t, mean, error, n - 1, n)
+    return TTest(float(2 * stats.t.sf(abs(t), df)), t, mean, error, df, n)
 
 # %% ../nbs/22_significance.ipynb #4f6c56c0
 def plain_t(
@@ -56,20 +57,22 @@ def plain_t(
 def corrected_t(
     diffs,        # (n,) score of a minus score of b, one a fold and repeat
     ratio: float, # test rows / training rows: 1/9 for ten folds
+    df: int | None = None, # degrees of freedom; n - 1 if None
 ) -> TTest:
     "Corrected resampled t-test (Nadeau & Bengio 2003; Bouckaert & Frank 2004)."
     d = _differences(diffs)
     if not ratio >= 0: raise CodemixError(f"ratio is test rows / training rows and cannot be {ratio}")
-    return _t_test(d, 1 / d.size + ratio)
+    return _t_test(d, 1 / d.size + ratio, df)
 
 # %% ../nbs/22_significance.ipynb #d53f5d37
 def interval(
     scores,            # (n,) scores of one model, or differences of two
     ratio: float,      # test rows / training rows
     level: float = .95,
+    df: int | None = None, # degrees of freedom; n - 1 if None
 ) -> tuple[float, float]:
     "Confidence interval of the mean with the corrected variance (Nadeau & Bengio 2003)."
-    t = corrected_t(scores, ratio)
+    t = corrected_t(scores, ratio, df)
     if not t.df: return -np.inf, np.inf
     half = stats.t.ppf(.5 + level / 2, t.df) * t.error
     return float(t.mean - half), float(t.mean + half)
@@ -92,7 +95,8 @@ def _null_p(pair):
     first, d = (pair.repeat == pair.repeat.min()).to_numpy(), (pair.score_a - pair.score_b).to_numpy(dtype=float)
     ratio = _ratio(pair)
     p = {"plain, one repeat": plain_t(d[first]).p, "corrected, one repeat": corrected_t(d[first], ratio).p}
-    if not first.all(): p |= {"plain, all repeats": plain_t(d).p, "corrected, all repeats": corrected_t(d, ratio).p}
+    if not first.all(): p |= {"plain, all repeats": plain_t(d).p, "corrected, all repeats": corrected_t(d, ratio).p,
+                              "corrected, all repeats, k − 1": corrected_t(d, ratio, int(first.sum()) - 1).p}
     return p
 
 # %% ../nbs/22_significance.ipynb #ab9b65ee
@@ -201,11 +205,12 @@ def bayes_t(
     diffs,             # (n,) score of a minus score of b
     ratio: float,      # test rows / training rows
     rope: float = .01, # half-width of practical equivalence, in units of the metric
+    df: int | None = None, # degrees of freedom; n - 1 if None
 ) -> Bayes:
     "Bayesian correlated t-test (Corani & Benavoli 2015) through baycomp's posterior."
     from baycomp.single import Posterior
     if not rope >= 0: raise CodemixError(f"rope is a half-width and cannot be {rope}")
-    t = corrected_t(diffs, ratio)
+    t = corrected_t(diffs, ratio, df)
     if not t.df: return Bayes(.5, 0., .5)
     probs = [float(p) for p in Posterior(t.mean, t.error ** 2, t.df, rope).probs()]
     return Bayes(probs[0], probs[1] if rope else 0., probs[-1])
@@ -226,13 +231,15 @@ def detectable(
     ratio: float,       # test rows / training rows
     alpha: float = .05, # level of the two-sided test
     power: float = .8,  # chance to find it
+    df: int | None = None, # degrees of freedom; n - 1 if None
 ) -> float:
     "Smallest true difference that the corrected test finds with the given power (non-central t)."
     from scipy.optimize import brentq
     if n < 2: return float("inf")
     if sd == 0: return 0.
-    critical = stats.t.isf(alpha / 2, n - 1)
-    shift = brentq(lambda z: stats.nct.sf(critical, n - 1, z) - power, 0, 2 * critical + 50)
+    df = n - 1 if df is None else min(df, n - 1)
+    critical = stats.t.isf(alpha / 2, df)
+    shift = brentq(lambda z: stats.nct.sf(critical, df, z) - power, 0, 2 * critical + 50)
     return float(shift * sd * np.sqrt(1 / n + ratio))
 
 # %% ../nbs/22_significance.ipynb #a3284def
@@ -321,7 +328,7 @@ def mcnemar(
 # %% ../nbs/22_significance.ipynb #fecb1443
 def verdict(
     difference: float,   # mean score of a minus mean score of b
-    p_holm: float,       # corrected t-test, adjusted within the family
+    p_holm: float,       # corrected t-test, adjusted over the family
     high: float,         # upper end of the corrected interval
     alpha: float = .05,
     rope: float = .01,   # smallest difference that matters, in units of the metric
@@ -337,11 +344,11 @@ def _main(scores): return scores[scores.main.astype(bool)] if "main" in scores e
 def _compare(pair, rope, alpha, m):
     "Everything about one contrast that needs no family, from its paired scores."
     first = pair[pair.index.get_level_values("repeat") == pair.index.get_level_values("repeat").min()]
-    d, ratio = (pair.a - pair.b).to_numpy(), float(pair.ratio.iloc[0])
-    t, (low, high) = corrected_t(d, ratio), interval(d, ratio, 1 - alpha)
+    d, ratio, df = (pair.a - pair.b).to_numpy(), float(pair.ratio.iloc[0]), max(len(first) - 1, 0)
+    t, (low, high) = corrected_t(d, ratio, df), interval(d, ratio, 1 - alpha, df)
     return dict(repeats=pair.index.get_level_values("repeat").nunique(), n=t.n, mean_a=float(pair.a.mean()), mean_b=float(pair.b.mean()),
-                difference=t.mean, low=low, high=high, p_plain10=plain_t(first.a - first.b).p, p_corrected=t.p,
-                **bayes_t(d, ratio, rope)._asdict(), detectable=detectable(float(d.std(ddof=1)) if t.df else 0., t.n, ratio, alpha / m), note=t.note,
+                difference=t.mean, low=low, high=high, p_plain10=plain_t(first.a - first.b).p, p_corrected=t.p, p_many=corrected_t(d, ratio).p,
+                **bayes_t(d, ratio, rope, df)._asdict(), detectable=detectable(float(d.std(ddof=1)) if t.df else 0., t.n, ratio, alpha / m, df=df), note=t.note,
                 spread=t.error > 0 or t.mean == 0)
 
 # %% ../nbs/22_significance.ipynb #bba1d76a
@@ -386,17 +393,19 @@ def _declared(study, scores):
     return names
 
 # %% ../nbs/22_significance.ipynb #9d9f038d
-def _family(rows, study):
-    "Holm, verdict and star over the contrasts of one corpus."
+def _families(table, study):
+    "Holm within each corpus and over all, the verdict under the stricter, and what it depends on."
     alpha, rope = study.get("alpha", .05), study.get("rope", .01)
-    for row, p in zip(rows, holm([row["p_corrected"] for row in rows])):
-        row["p_holm"] = float(p)
-        row["verdict"] = verdict(row["difference"], row["p_holm"], row["high"], alpha, rope, spread=row.pop("spread"))
-        row["star"] = row["verdict"] == "supported" and not study.get("generated", False)
-    return rows
+    within = lambda p: table[p].groupby(table.corpus, sort=False).transform(holm)
+    table = table.assign(p_holm=within("p_corrected"), p_holm_all=holm(table.p_corrected))
+    judge = lambda p: [verdict(r.difference, q, r.high, alpha, rope, r.spread) == "supported" for r, q in zip(table.itertuples(), p)]
+    taken, fewer, other = judge(table.p_holm_all), judge(table.p_holm), judge(holm(table.p_many))
+    table["verdict"] = [verdict(r.difference, r.p_holm_all, r.high, alpha, rope, r.spread) for r in table.itertuples()]
+    table["depends_on"] = [", ".join(what for what, v in (("family", f), ("degrees of freedom", o)) if v != t) for t, f, o in zip(taken, fewer, other)]
+    return table.assign(star=(table.verdict == "supported") & (not study.get("generated", False)))
 
 # %% ../nbs/22_significance.ipynb #befda01c
-CONTRAST_COLUMNS = ["corpus", "contrast", "a", "b", "repeats", "n", "mean_a", "mean_b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm",
+CONTRAST_COLUMNS = ["corpus", "contrast", "a", "b", "repeats", "n", "mean_a", "mean_b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm", "p_holm_all", "p_many", "depends_on",
                     "p_worse", "p_rope", "p_better", "detectable", "p_randomisation", "p_mcnemar", "verdict", "star", "note"]
 
 # %% ../nbs/22_significance.ipynb #2304b59e
@@ -410,18 +419,17 @@ def contrast_table(
     scores, metric, contrasts = _main(scores), study.get("metric", "macro_f1"), study["contrasts"]
     items = None if items is None else _grouped(items, groups)
     counted = metric if metric in COUNT_METRICS else "macro_f1"
-    rows = []
-    for corpus in _declared(study, scores):
-        part, family = scores[scores.corpus == corpus], []
+    used = [c for c in CONTRAST_COLUMNS if items is not None or c not in ("p_randomisation", "p_mcnemar")]
+    rows, names = [], _declared(study, scores)
+    for corpus in names:
+        part = scores[scores.corpus == corpus]
         for c in contrasts:
             pair = paired(part, c["a"], c["b"], metric)
-            row = dict(corpus=corpus, contrast=c["name"], a=c["a"], b=c["b"]) | _compare(pair, study.get("rope", .01), study.get("alpha", .05), len(contrasts))
+            row = dict(corpus=corpus, contrast=c["name"], a=c["a"], b=c["b"]) | _compare(pair, study.get("rope", .01), study.get("alpha", .05), len(contrasts) * len(names))
             notes = [row["note"], _lone_folds(part, c["a"], c["b"], pair.index)]
             if items is not None:
                 tests, lone = _item_tests(part, items[items.corpus == corpus], c["a"], c["b"], pair.index[0][0], counted, study.get("seed", 0))
                 row |= tests
                 notes += [lone, "randomisation test on macro_f1" if counted != metric else ""]
-            family.append(row | dict(note="; ".join(filter(None, notes))))
-        rows += _family(family, study)
-    used = [c for c in CONTRAST_COLUMNS if items is not None or c not in ("p_randomisation", "p_mcnemar")]
-    return pd.DataFrame(rows, columns=used)
+            rows.append(row | dict(note="; ".join(filter(None, notes))))
+    return _families(pd.DataFrame(rows), study)[used] if rows else pd.DataFrame(columns=used)

@@ -118,7 +118,8 @@ def test_contrast_table_shares_repeats_and_corrects_within_a_corpus():
     study = dict(corpora=["l", "k"], contrasts=[dict(name="1", a="a", b="b"), dict(name="2", a="a", b="c")])
     t = contrast_table(scores, study)
     assert list(t.corpus) == ["l", "l", "k", "k"] and list(t.repeats) == [3, 1, 3, 1] and list(t.n) == [30, 10, 30, 10]
-    assert np.isclose(t.p_plain10[0], stats.ttest_rel(a[:10], b[:10]).pvalue) and np.isclose(t.p_corrected[0], corrected_t(a - b, 1 / 9).p)
+    assert np.isclose(t.p_plain10[0], stats.ttest_rel(a[:10], b[:10]).pvalue) and np.isclose(t.p_corrected[0], corrected_t(a - b, 1 / 9, 9).p)
+    assert np.isclose(t.p_many[0], corrected_t(a - b, 1 / 9).p) and np.allclose(t.p_holm_all, holm(t.p_corrected)) and (t.p_holm_all >= t.p_holm).all()
     for _, family in t.groupby("corpus"): assert np.allclose(family.p_holm, holm(family.p_corrected))
     assert np.isclose(t.difference[0], t.mean_a[0] - t.mean_b[0]) and list(t.star) == [True, False, True, True]
     assert "p_mcnemar" not in t and not t.drop(columns="note").isna().any().any()
@@ -137,6 +138,18 @@ def test_a_difference_without_spread_earns_no_star():
     scores = pd.concat([_units("a", [.8, .7, .9]), _units("b", [.6, .5, .7]), _units("c", [.8, .7, .9])])
     t = contrast_table(scores, dict(contrasts=[dict(name="1", a="a", b="b"), dict(name="2", a="a", b="c")]))
     assert list(t.verdict) == ["underpowered", "not supported"] and not t.star.any() and t.note.str.len().min() > 0 and t.p_corrected[1] == 1
+
+
+# %% ../nbs/22_significance.ipynb #bd8ece84
+def test_a_star_passes_the_stricter_family_and_says_what_it_hangs_on():
+    d = .02 * np.cos(np.arange(100))
+    gap = stats.t.isf(.02, 9) * corrected_t(d, 1 / 9).error - d.mean()
+    unit = lambda m, diffs, corpus: _units(m, .8 + diffs, 10, corpus)
+    scores = pd.concat([unit("a", d + gap, "k"), unit("b", 0 * d, "k"), unit("a", d - d.mean(), "l"), unit("b", 0 * d, "l")])
+    t = contrast_table(scores, dict(contrasts=[dict(name="1", a="a", b="b")]))
+    assert np.isclose(t.p_corrected[0], .04) and t.p_holm[0] < .05 <= t.p_holm_all[0] and t.verdict[0] == "underpowered" and not t.star[0]
+    assert t.depends_on[0] == "family, degrees of freedom" and t.depends_on[1] == ""
+    assert t.p_many[0] < t.p_corrected[0] and corrected_t([1, 2, 4], .5, df=99).df == 2
 
 
 # %% ../nbs/22_significance.ipynb #74a7b274
@@ -201,7 +214,7 @@ def test_null_pairs_and_star_tables():
     truth = sum(stats.ttest_rel(a[:10], b[:10]).pvalue < .5 for a, b in pairs)
     row = t.loc[("plain, one repeat", .5)]
     assert row.false == truth and row.pairs == 40 and np.allclose([row.low, row.high], proportion_confint(truth, 40, method="wilson"))
-    assert len(t) == 8 and len(null_pairs_table(frame[frame.repeat == 0])) == 2
+    assert len(t) == 10 and len(null_pairs_table(frame[frame.repeat == 0])) == 2
     a, b = rng.normal([[.82], [.8]], .02, size=(2, 50))
     stars = star_table(pd.concat([_units("a", a, 5), _units("b", b, 5)]), "a", "b")
     assert np.allclose(stars.p_plain, [stats.ttest_rel(x, y).pvalue for x, y in zip(a.reshape(5, 10), b.reshape(5, 10))])

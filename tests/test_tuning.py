@@ -55,7 +55,7 @@ def test_averaged_seeds_are_the_mean_of_models_of_their_own():
     other = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=5).fit(x, y, np.arange(60))
     assert np.array_equal(a.each(x), again.each(x)) and not np.allclose(a.each(x), other.each(x))
     assert np.allclose(a.predict_proba(x)[:, 1], a.each(x).mean(axis=1)) and len({m.random_state for m in a.members_}) == 3
-    assert a.n_parameters_ > 0 and a.search_space[0] == {"estimator__min_samples_leaf": 1, "estimator__max_features": "sqrt"}
+    assert a.n_parameters_ > 0 and a.search_space[0] == {"estimator__min_samples_leaf": 1}
 
 def test_tuning_tries_one_seed_and_keeps_all():
     from codemix_nb.classical import RF
