@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from . import files, folds as folding, sameness
 from .classical import LR, NBMachine
 from .corpora import Corpus, Ledger, build, holds_term, label_of, lexicon
@@ -31,11 +33,12 @@ NOT_RUN = "not run: needs uroman"
 
 @lru_cache(maxsize=8)
 def _romanised(texts: tuple, romaniser) -> np.ndarray | None:
-    "Groups of the romanised texts; nothing when there is no romaniser."
-    try:
-        if romaniser is None: from codemix_nb.romanise import cross_script_key as romaniser
-        return sameness.groups([romaniser(t) for t in texts])
+    "The project's groups, and across scripts; nothing when there is no romaniser."
+    own, size = sameness.groups(texts), len(texts)
+    try: pairs = sameness.across_scripts(texts, romaniser)
     except (ImportError, CodemixError): return None
+    _, first, code = np.unique(own, return_index=True, return_inverse=True)
+    return connected_components(pairs + csr_matrix((np.ones(size, bool), (np.arange(size), first[code])), shape=(size, size)), directed=False)[1]
 
 # %% ../nbs/18_audit.ipynb #119136bd
 def keys(texts, # as published

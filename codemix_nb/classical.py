@@ -233,8 +233,8 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
 class RF(NgramModel):
     "Random forest on n-grams."
     search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4))
-    while_tuning = {"n_estimators": 100}
-    def __init__(self, n_estimators=300, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
+    while_tuning = {"n_estimators": 50}
+    def __init__(self, n_estimators=200, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
         self.n_estimators, self.min_samples_leaf, self.max_features = n_estimators, min_samples_leaf, max_features
         self.space, self.min_df, self.random_state = space, min_df, random_state
     def _learn(self, texts, y):

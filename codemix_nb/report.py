@@ -24,7 +24,7 @@ from . import figures, tables
 from .paths import CodemixError, atomic_write, paths
 from .sample import ORDINARY
 from .text import STOPWORDS, is_emoji, mask
-from .results import load
+from .results import load, units_digest
 
 # %% ../nbs/27_report.ipynb #370a564a
 PLACEHOLDERS = frozenset("url user emoji".split())
@@ -418,7 +418,7 @@ TREATMENT_WORDS = {"clean": "Unicode made uniform, lower case, addresses and use
                    "clean-latin": "clean, Latin letters only", "readme-devanagari": "the published rule: Devanagari letters only", "readme-telugu": "the published rule: Telugu letters only"}
 WORDS = {"group": "comments that are near-duplicates of each other; a group never spans training and test", "leakage": "share of test comments with a near twin among the training comments",
          "listed insult": "a comment holds a word of a published list of insults; for a language without such a list nothing is said", "contrast": "a claim that one model beats another, declared before the run",
-         "ROPE": "region of practical equivalence: differences too small to matter", "Holm p": "a p-value adjusted for all contrasts of a corpus (Holm 1979)", "corrected": "a t-test whose variance allows for overlapping training sets (Nadeau and Bengio 2003)"}
+         "ROPE": "region of practical equivalence: differences too small to matter", "Holm p": "a p-value adjusted for several contrasts (Holm 1979): those of one corpus, or all of the study", "corrected": "a t-test whose variance allows for overlapping training sets (Nadeau and Bengio 2003), with k − 1 degrees of freedom for k folds, however often they are dealt (after Bouckaert 2003)"}
 
 def _meanings(results):
     "What a study's models, treatments and terms mean, as (word, meaning)."
@@ -440,9 +440,10 @@ def _lead(results, found):
     "The top of the page: what it is, what holds, what does not, and what was only measured."
     study = results.study
     sample = '<p class="sample">Generated sample: every comment was written by a grammar. This page shows that the pipeline works; it is evidence of nothing else and prints no star.</p>' if study.get("generated") else ""
+    said = f"<p>{html.escape(text)}</p>" if (text := tables.declaration(results)) else ""
     lists = [(head, "claims" if kind == "holds" else f"claims {kind}", found[found.kind == kind].sentence) for kind, head in _heads(study).items()]
     claims = "".join(f'<h3>{head}</h3><ul class="{css}">' + "".join(f"<li>{inline(s)}</li>" for s in said) + "</ul>" for head, css, said in lists if len(said))
-    return f'<header><p class="kicker">codemix_nb · study {html.escape(study["study"])}</p><h1>{html.escape(study.get("title") or study["study"])}</h1>{sample}<p>{html.escape(tables.design(results))}</p>{claims}</header>'
+    return f'<header><p class="kicker">codemix_nb · study {html.escape(study["study"])}</p><h1>{html.escape(study.get("title") or study["study"])}</h1>{sample}<p>{html.escape(tables.design(results))}</p>{said}{claims}</header>'
 
 def _provenance(results):
     "The foot of the page: whose data these are, what the labels mean, and what the models are not for."
@@ -511,14 +512,15 @@ PAPER = r"""\documentclass[10pt,a4paper]{article}
 """
 
 # %% ../nbs/27_report.ipynb #6e5b18fd
-WORKS = {"bouckaert": "R. R. Bouckaert and E. Frank. Evaluating the replicability of significance tests for comparing learning algorithms. PAKDD, 2004.",
+WORKS = {"calibrated": "R. R. Bouckaert. Choosing between two learning algorithms based on calibrated tests. ICML, 2003.",
+         "bouckaert": "R. R. Bouckaert and E. Frank. Evaluating the replicability of significance tests for comparing learning algorithms. PAKDD, 2004.",
          "corani": "G. Corani and A. Benavoli. A Bayesian approach for comparing cross-validated algorithms on multiple data sets. Machine Learning 100, 2015.",
          "holm": "S. Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, 1979.",
          "kim": "Y. Kim. Convolutional neural networks for sentence classification. EMNLP, 2014.",
          "nadeau": "C. Nadeau and Y. Bengio. Inference for the generalization error. Machine Learning 52, 2003.",
          "pandey": "Pandey, Yadav, Adduru and Rai. Creating and Evaluating Code-Mixed Nepali-English and Telugu-English Datasets for Abusive Language Detection Using Traditional and Deep Learning Models. arXiv:2504.21026, 2025.",
          "wang": "S. Wang and C. D. Manning. Baselines and bigrams: simple, good sentiment and topic classification. ACL, 2012."}
-METHOD = (r"Differences between models are tested fold by fold with the corrected t-test of Nadeau and Bengio~\cite{nadeau}, over all repeats as Bouckaert and Frank advise~\cite{bouckaert}, with Holm's correction within each corpus~\cite{holm}; "
+METHOD = (r"Differences between models are tested fold by fold with the corrected t-test of Nadeau and Bengio~\cite{nadeau}, over all repeats as Bouckaert and Frank advise~\cite{bouckaert} but with the degrees of freedom of one repeat~\cite{calibrated}, with Holm's correction over all contrasts~\cite{holm}; "
           r"a Bayesian correlated t-test~\cite{corani} adds the probability of practical equivalence, within $\pm$ %s. NB-SVM follows Wang and Manning~\cite{wang}, the convolution Kim~\cite{kim}.")
 LABELS = "A label says what an annotator marked, and criticism of politicians is often marked abusive. The models are instruments for research, not for deployment."
 
@@ -717,7 +719,9 @@ def changed_results(study: str) -> list[str]:
     results = load(study)
     told = results.manifest.get("files", {})
     found = {name: hashlib.sha256(p.read_bytes()).hexdigest() if (p := results.folder/name).exists() else None for name in told}
-    return [f"{study}/{name}: " + ("its hash is not the one in the manifest" if found[name] else "missing") for name in told if found[name] != told[name]]
+    wrong = [f"{study}/{name}: " + ("its hash is not the one in the manifest" if found[name] else "missing") for name in told if found[name] != told[name]]
+    facts = results.manifest.get("units_sha256")
+    return wrong + ([f"{study}/units.parquet: its facts are not those in the manifest"] if facts and facts != units_digest(results.units) else [])
 
 # %% ../nbs/27_report.ipynb #2afa8574
 def published() -> list[str]: # names

@@ -3,8 +3,8 @@
 # %% auto #0
 __all__ = ['LOOKED_FOR', 'WORD_TESTS', 'SMALL', 'CHECKS', 'Contrast', 'Defaults', 'Ungrouped', 'BySource', 'PublishedRule',
            'LearningCurve', 'Star', 'NullPairs', 'Terms', 'Audit', 'Explain', 'Auxiliary', 'Variant', 'Judged',
-           'OwnCorpus', 'Study', 'read', 'term_table', 'audited', 'explained', 'manifest', 'run', 'download',
-           'open_study']
+           'OwnCorpus', 'Study', 'read', 'term_table', 'audited', 'explained', 'declared', 'declaration', 'manifest',
+           'run', 'download', 'open_study']
 
 # %% ../nbs/28_study.ipynb #f65594a7
 import hashlib, json, platform
@@ -451,15 +451,46 @@ def _forget(study: dict, units: list) -> None:
     for chunk in benchmark.null_chunks(study) if study["null_pairs"] else []: benchmark.null_path(study, *chunk).unlink(missing_ok=True)
     atomic_write(mark, lambda p: p.write_text(ours))
 
+# %% ../nbs/28_study.ipynb #9016ff91
+def _git(*words) -> str | None: # nothing where git or the commit is not to be had
+    import subprocess
+    try: return subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError): return None
+
+def _contrasts_at(commit: str, file: str) -> list | None:
+    try: return yaml.safe_load(_git("show", f"{commit}:{file}") or "").get("contrasts")
+    except (AttributeError, yaml.YAMLError): return None
+
+def declared(study: dict) -> str: # a commit; empty without a repository or where the contrasts are in no commit yet
+    "The commit that declared the contrasts of a study as they are."
+    file = paths.studies/f"{study['study']}.yaml"
+    if not study["contrasts"] or not file.exists(): return ""
+    place, found = file.resolve().relative_to(paths.root.resolve()).as_posix(), ""
+    for commit in (_git("log", "--format=%H", "--", place) or "").split():
+        if _contrasts_at(commit, place) != study["contrasts"]: break
+        found = commit
+    return found
+
+def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, before
+    "Which commit declared the contrasts of a study, and whether every fit behind them is younger."
+    compared, commit = {c[k] for c in study["contrasts"] for k in "ab"}, declared(study)
+    if not commit: return {}
+    made = set(about[about.main & about.model.isin(compared)].get("commit", pd.Series([""])).fillna(""))
+    lent = compared & set(benchmark.imported(study))
+    younger = not lent and all(c and _git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
+    return dict(commit=commit, date=(_git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)
+
 # %% ../nbs/28_study.ipynb #53b9886b
 def manifest(study: dict, folder: Path,
              computed_with: list[dict], # packages and device of the units; more than one if they were made in several places
+             declaration: dict | None = None, # what `declaration` says
             ) -> dict:
     "What was run, on which bytes, with which versions; nothing that changes from run to run."
     names, units = benchmark.corpus_names(study), benchmark.plan(study)
     others = sorted({n for u in units if (said := benchmark.help_of(u.model, study)) for n in said["corpora"]})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
     more = dict(auxiliary={n: bytes_of(benchmark.other_of(n)) for n in others}) if others else {}
+    if declaration: more["declared"] = declaration
     if absent := benchmark.not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
     if given := benchmark.imported(study): more["imported"] = given
     if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
@@ -469,6 +500,7 @@ def manifest(study: dict, folder: Path,
                 corpora={n: bytes_of(benchmark.corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
                 models={m: benchmark.model_of(m, study).version for m in sorted({u.model for u in units})},
+                units_sha256=results.units_digest(results.Results(folder).units),
                 files={p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
 
 # %% ../nbs/28_study.ipynb #c782584e
@@ -505,7 +537,7 @@ def run(name: str, # of a study, or the path of its file
     results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in [*every, *judged]} | lent, folder/"ledger.json")
     _write_csv(damaged.round(4), folder/"damage.csv")
     if study["terms"]: _write_csv(term_table(study), folder/"terms.csv")
-    results.write_json(manifest(study, folder, computed_with), folder/"manifest.json")
+    results.write_json(manifest(study, folder, computed_with, declaration(study, about)), folder/"manifest.json")
     results.write_json(dict(seconds=round(time.perf_counter() - started, 1), units=len(units), computed=computed), folder/"run.json")
     (paths.runs/f"{study['study']}.fresh").unlink(missing_ok=True)
     print(f"{study['study']}: {computed} of {len(units)} units computed, {len(items):,} predictions, {time.perf_counter() - started:.0f} s")

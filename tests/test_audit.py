@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 from codemix_nb import files, folds as folding, sameness
 from codemix_nb.classical import LR, NBMachine
 from codemix_nb.corpora import Corpus, Ledger, build, holds_term, label_of, lexicon
@@ -41,6 +43,7 @@ def test_levels_are_nested_and_unknown_ones_are_told():
 def test_a_missing_romaniser_is_said_and_the_rest_runs():
     def missing(text): raise CodemixError("needs uroman")
     corpus = make("ne-en", rows=200)
+    corpus = replace(corpus, frame=corpus.frame.assign(text=["यो राम्रो छ", *corpus.texts[1:]]))
     for table in (copies(corpus, missing), across(corpus, corpus, missing), fold_leakage(corpus, folding.ungrouped(corpus.labels, 5)[0], missing)):
         assert table.set_index("level").status["cross-script"] == NOT_RUN and table.status.eq("run").sum() >= 3
 

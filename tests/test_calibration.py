@@ -15,7 +15,7 @@ from codemix_nb.calibration import *
 
 # %% ../nbs/23_calibration.ipynb #6a398871
 import pytest
-from codemix_nb.calibration import _flagged, _others
+from codemix_nb.calibration import _others
 from hypothesis import given, settings, strategies as st
 
 pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=60).map(lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])))
@@ -102,7 +102,35 @@ def test_the_tested_fold_teaches_nothing():
         a, b = (recalibrate(f, method).probability[tested] for f in (items, turned))
         assert np.array_equal(a, b), method
         assert not np.array_equal(recalibrate(items, method).probability[~tested], recalibrate(turned, method).probability[~tested])
-    assert np.array_equal(_flagged(items, .05)[tested], _flagged(turned, .05)[tested])
+
+
+# %% ../nbs/23_calibration.ipynb #aa759ff6
+def test_operating_points_are_those_of_thresholds_from_other_folds():
+    items = study()
+    y, p, flagged = items.label.to_numpy(), items.probability.to_numpy(), np.zeros(len(items), dtype=bool)
+    for _, _, test, other in _others(items, BY): flagged[test] = p[test] >= threshold_at_fpr(y[other], p[other], .05)
+    table = operating_points(items, (.05,))
+    assert np.isclose(table.false_alarms_got, [np.mean(p[y == 0] >= .5), flagged[y == 0].mean()]).all() and np.isclose(table.caught[1], flagged[y == 1].mean())
+    for column in ("false_alarms_got", "caught", "precision_5"): assert ((table[f"{column}_low"] <= table[column]) & (table[column] <= table[f"{column}_high"])).all()
+
+
+# %% ../nbs/23_calibration.ipynb #f4d08c99
+def test_a_threshold_chosen_anew_in_every_draw_widens_the_interval():
+    table = operating_points(study(2000, repeats=1), (.01,)).set_index("threshold")
+    width, alone = table.caught_high - table.caught_low, 2*1.96*np.sqrt(table.caught*(1 - table.caught)/1000)
+    assert width["1 % false alarms"] > 2*alone["1 % false alarms"] and .7 < width["probability of one half"]/alone["probability of one half"] < 1.6
+
+
+# %% ../nbs/23_calibration.ipynb #209df045
+@settings(deadline=None, max_examples=60)
+@given(two_labels, st.lists(st.floats(0, 1), min_size=1, max_size=3), st.integers(0, 9))
+def test_thresholds_of_many_samples_are_those_of_one_at_a_time(yp, rates, seed):
+    y, p = yp
+    code, weight = samples(np.random.default_rng(seed).integers(0, len(y), len(y)), 4, seed)
+    many = cuts(y, p, code, weight, rates)
+    for s in range(5):
+        times = weight[code, s].astype(int)
+        if len(np.unique(np.repeat(y, times))) == 2: assert np.array_equal(many[:, s], [threshold_at_fpr(np.repeat(y, times), np.repeat(p, times), r) for r in rates])
 
 
 # %% ../nbs/23_calibration.ipynb #776eadde
@@ -114,7 +142,7 @@ def test_a_group_in_the_tested_fold_is_left_out_of_the_others():
 # %% ../nbs/23_calibration.ipynb #bf9e3a48
 def test_overconfident_predictions_are_found_and_mended():
     table = summary(study(1200, stretch=3.), bins=10).set_index("method")
-    assert table.ece_low["none"] > table.perfect_95["none"] and 2 < table.temperature["temperature"] < 4.5
+    assert table.ece_low["none"] > table.perfect["none"] and ((table.ece_low <= table.ece) & (table.ece <= table.ece_high)).all() and 2 < table.temperature["temperature"] < 4.5
     assert table.ece["temperature"] < table.ece["none"]/2 and table.log_loss["temperature"] < table.log_loss["none"] and table.moved["temperature"] == 0
 
 
@@ -127,6 +155,14 @@ def test_copies_widen_intervals_and_repeats_do_not_narrow_them():
     assert .8 < again/once < 1.25 and width(np.tile(y, 4), np.tile(p**2, 4)) < .7*once
     alone, together = (ece_null(np.tile(p, 4), groups=g, parts=np.repeat(range(4), 800)).std() for g in (None, np.tile(np.arange(800), 4)))
     assert together > 1.5*alone
+
+
+# %% ../nbs/23_calibration.ipynb #f6c01b37
+@settings(deadline=None, max_examples=60)
+@given(pairs, st.sampled_from(STRATEGIES), st.integers(1, 20), st.integers(1, 30))
+def test_the_interval_of_a_calibration_error_holds_it(yp, strategy, bins, groups):
+    low, high = ece_interval(*yp, bins, strategy, groups=np.arange(len(yp[0])) % groups, draws=20)
+    assert 0 <= low <= ece(*yp, bins, strategy) <= high <= 1
 
 
 # %% ../nbs/23_calibration.ipynb #a414624a
@@ -154,9 +190,30 @@ def test_thresholds_carry_where_corpora_are_alike_and_not_where_they_differ():
     alike = threshold_transfer(pd.concat([study(2000, 1, corpus="a"), study(2000, 2, corpus="b")]), (.1,))
     assert (abs(alike.false_alarms_got - .1) < .03).all() and len(alike) == 4
     shifted = pd.concat([study(2000, 1, corpus="a"), study(2000, 2, corpus="b", stretch=3.)])
-    got = threshold_transfer(shifted, (.1,)).set_index(["chosen_on", "corpus"]).false_alarms_got
-    assert got["a", "b"] > .13 and abs(got["b", "b"] - .1) < .03
+    got = threshold_transfer(shifted, (.1,)).set_index(["chosen_on", "laid_on"]).false_alarms_got
+    assert got["a", "b"] > .13 and got["b", "a"] < .07 and abs(got["b", "b"] - .1) < .03
     assert threshold_transfer(study(), (.1,)).empty
+
+def test_every_ordered_pair_of_corpora_names_both_models():
+    items = pd.concat([study(300, i, corpus=c).assign(model=m) for i, (c, m) in enumerate((c, m) for c in "ab" for m in ("m", "n"))])
+    table = threshold_transfer(items, (.1,), best=dict(a="m", b="n"))
+    pairs = set(zip(table.chosen_on, table.chosen_with, table.laid_on, table.laid_with))
+    assert pairs == {(a, m, b, m) for a in "ab" for b in "ab" for m in "mn"} | {("a", "m", "b", "n"), ("b", "n", "a", "m")} and len(table) == len(pairs)
+    assert ((table.false_alarms_got_low <= table.false_alarms_got) & (table.false_alarms_got <= table.false_alarms_got_high)).all()
+
+
+# %% ../nbs/23_calibration.ipynb #e50d7b2e
+def test_at_equal_false_alarms_a_raised_model_is_the_same_model():
+    base = study(600).assign(slice=lambda f: np.where(f.index % 3, "a", "b"))
+    raised = base.assign(model="raised", probability=expit(logit(base.probability) + 1))
+    more = base[base["repeat"] == 0].assign(model="one repeat", probability=lambda f: 1 - f.probability)
+    table = equal_alarms(pd.concat([base, raised, more, more.assign(**{"repeat": 7})]), "m").set_index(["slice", "model"])
+    assert np.allclose(table.misses["all", "raised"], table.misses["all", "m"], atol=.005) and table.threshold["all", "raised"] > .6
+    assert (table.more_misses.xs("m", level="model") == 0).all() and table.more_misses_low["all", "one repeat"] > .2
+    assert table.false_alarms["all", "raised"] <= table.false_alarms["all", "m"] + 1e-9
+    assert ((table.misses_low <= table.misses) & (table.misses <= table.misses_high)).all()
+    share, harmless = table.false_alarms, base[base.label == 0].slice.value_counts(normalize=True)
+    assert np.isclose(share["a", "m"]*harmless["a"] + share["b", "m"]*harmless["b"], share["all", "m"])
 
 
 # %% ../nbs/23_calibration.ipynb #5b1b00be

@@ -74,6 +74,78 @@ def test_predictions_need_their_columns(tmp_path):
     assert "'corpus'" in _refused(tmp_path/"x.csv")
 
 
+# %% ../nbs/29_cli.ipynb #bd0a8b73
+def _published(tmp_path, noise=.1, models=("a", "b")):
+    "A study of two repeats with results of some models, made up."
+    import numpy as np
+    import pandas as pd
+    from codemix_nb import results
+    rng, y = np.random.default_rng(0), np.arange(240) % 2
+    facts = pd.DataFrame(dict(corpus="c", id=[f"i{i}" for i in range(240)], label=y, group=np.arange(240)))
+    keys = dict(study="s", treatment="clean", design="grouped", tuning="nested", seed=0, train_fraction=1.)
+    deal = lambda r: facts[["corpus", "id"]].assign(design="grouped", repeat=r, fold=rng.permutation(np.arange(240) % 4))
+    folds = pd.concat([deal(r) for r in range(2)], ignore_index=True)
+    say = lambda f: np.clip(.5 + (f.label - .5)*.1 + rng.normal(0, noise, len(f)), 0, 1)
+    items = pd.concat([folds.merge(facts).assign(model=m, probability=say, status="ok") for m in models], ignore_index=True).assign(**keys)
+    units = items.groupby([k for k in results.KEYS if k in items], as_index=False).label.first().drop(columns="label").assign(main=True, train_rows=180)
+    study = dict(study="s", corpora=["c"], metric="macro_f1", generated=False, alpha=.05, rope=.01)
+    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="group")), ("units", units)): results.write_frame(frame, tmp_path/f"{name}.parquet")
+    results.write_json(dict(study=study), tmp_path/"manifest.json")
+    return results.load("s", tmp_path)
+
+def _handed_in(published, tmp_path, make, against=None):
+    "Scores, contrasts and notes of predictions that `make` makes of folds with labels and a generator of random numbers."
+    import numpy as np
+    folds = published_folds(published).merge(published.corpus_items[["corpus", "id", "label"]])
+    folds.assign(probability=make(folds, np.random.default_rng(1)))[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
+    placed, *_ = placed_on(tmp_path/"mine.csv", published)
+    return compare(placed, published, "mine", against)
+
+def _good(folds, rng): return (.5 + (folds.label - .5)*.3 + rng.normal(0, .1, len(folds))).clip(0, 1)
+
+
+# %% ../nbs/29_cli.ipynb #d725a878
+def test_a_model_from_elsewhere_is_never_supported(tmp_path):
+    scores, contrasts, notes = _handed_in(_published(tmp_path), tmp_path, _good)
+    assert (contrasts.p_holm < .05).all() and set(contrasts.verdict) == {"flagged"} and not contrasts.star.any()
+    assert set(contrasts.note) == {""} and set(scores.note) == {""} and not notes
+
+def test_one_repeat_given_twice_is_refused(tmp_path):
+    import pytest
+    first = lambda folds, rng: folds.merge(folds[folds["repeat"] == 0].assign(p=lambda f: _good(f, rng))[["id", "p"]]).set_index(["id", "repeat"]).p
+    copied = lambda folds, rng: first(folds, rng).loc[list(zip(folds.id, folds["repeat"]))].to_numpy()
+    with pytest.raises(CodemixError, match="mine.csv, column 'repeat': 0 and 1 hold the same predictions") as caught: _handed_in(_published(tmp_path), tmp_path, copied)
+    assert "\n" not in str(caught.value)
+    noisy = lambda folds, rng: (copied(folds, rng) + rng.uniform(-.01, .01, len(folds))).clip(0, 1)
+    scores, contrasts, notes = _handed_in(_published(tmp_path), tmp_path, noisy)
+    assert set(contrasts.note) == {"repeats 0 and 1 hardly differ"} == set(scores.note) and "look twice: c: repeats 0 and 1 hardly differ" in notes
+
+def test_what_makes_one_look_twice_is_told(tmp_path):
+    published = _published(tmp_path)
+    scores, contrasts, notes = _handed_in(published, tmp_path, lambda folds, rng: .3 + folds.label*.2 + rng.uniform(0, .19, len(folds)))
+    assert set(contrasts.note) == {"ROC-AUC of exactly 1 in 8 of 8 folds"} == set(scores.note) and notes == ["look twice: c: ROC-AUC of exactly 1 in 8 of 8 folds"]
+    _, contrasts, notes = _handed_in(published, tmp_path, _good, ["b"])
+    assert contrasts.note.tolist() == ["one contrast alone, which Holm's correction leaves as it is"] and len(notes) == 1
+    part = published_folds(published)
+    part[part["repeat"] == 1].assign(probability=.4)[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
+    _, contrasts, notes = compare(placed_on(tmp_path/"mine.csv", published)[0], published, "mine")
+    assert set(contrasts.note) == {"1 of the study's 2 repeats"}
+
+
+# %% ../nbs/29_cli.ipynb #623e267c
+def test_results_import_hands_its_options_on(tmp_path, monkeypatch, capsys):
+    import pandas as pd
+    from codemix_nb import exchange
+    asked = []
+    monkeypatch.setattr(exchange, "take_in", lambda *given: asked.append(given) or pd.DataFrame(dict(model=["a"])))
+    assert main(["results", "import", str(tmp_path)]) == 0 and main(["results", "import", str(tmp_path), "--model", "a", "--trust-identity", "--spot-check", "3"]) == 0
+    assert asked == [(tmp_path, None, False, 0), (tmp_path, ["a"], True, 3)] and main(["results", "import", str(tmp_path), "--spot-check", "-1"]) == 2
+    capsys.readouterr()
+    assert main(["results", "import", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--spot-check" in said and "--trust-identity" in said
+
+
 # %% ../nbs/29_cli.ipynb #5e9f1892
 def test_an_own_file_is_audited_without_its_text(tmp_path, capsys):
     import numpy as np

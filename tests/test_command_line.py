@@ -17,7 +17,8 @@ from codemix_nb.benchmark import model_of
 from codemix_nb.cli import FACTS, card, load_model, main, save_model
 from codemix_nb.paths import CodemixError
 
-ROWS = [(f"{'k' * (i % 3 + 1)}asto {'bekar' if i % 2 else 'ramro'} {'abcdefgh'[i % 8]}{i}", "rude" if i % 2 else "fine") for i in range(60)]
+word = lambda i: "".join("bcdfgmnprstk"[i*k % 12] + "aeiou"[(i + k) % 5] for k in (1, 5, 7))
+ROWS = [(f"{'k' * (i % 3 + 1)}asto {'bekar' if i % 2 else 'ramro'} {word(i)} {word(7*i + 3)} {i}", "rude" if i % 2 else "fine") for i in range(60)]
 OWN = ["--text-column", "comment", "--label-column", "verdict", "--positive", "rude"]
 
 

@@ -17,7 +17,7 @@ from codemix_nb.figures import *
 
 
 # %% ../nbs/26_figures.ipynb #6e7183d4
-ALL = [main, cost, damage, by_source, contrasts, shortcuts, mixing_measures, null_pairs, coming_star, tuned_default, errors, learning_curve]
+ALL = [main, cost, damage, by_source, contrasts, shortcuts, mixing_measures, null_pairs, coming_star, tuned_default, errors, equal_alarms, learning_curve, transfer]
 
 def words_of(figure):
     return " ".join(t.get_text() for t in figure.findobj(mpl.text.Text))
@@ -109,6 +109,22 @@ def test_calibration_has_three_panels_a_corpus_and_says_when_data_are_generated(
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
     assert len(panels) == 3 * len(tables.corpora_of(dice)) and not plt.get_fignums()
     for column in range(3): assert len({ax.get_xlim() for ax in panels[column::3]}) == 1
+
+
+# %% ../nbs/26_figures.ipynb #7dec5ab6
+def test_a_travelling_threshold_is_drawn_both_ways():
+    dice = tables.demo(rows=120)
+    table, figure = tables.threshold_transfer(dice), transfer(dice)
+    names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert len(names) == len(table)/3 and sum("(itself)" in n for n in names) == len(table[table.chosen_on == table.laid_on])/3
+    assert transfer(dice, table.iloc[:0]) is None and not plt.get_fignums()
+
+def test_equal_alarms_has_a_panel_a_slice_and_none_without_a_list():
+    dice = tables.demo(rows=120)
+    titles = [ax.get_title(loc="left") for ax in equal_alarms(dice).axes]
+    assert len(titles) == 4 and all(any(t.endswith(s) for t in titles) for s in tables.PAIRED["insults"])
+    dice.corpus_items = dice.corpus_items.assign(has_lexicon=None)
+    assert equal_alarms(dice) is None and not plt.get_fignums()
 
 
 # %% ../nbs/26_figures.ipynb #24031424

@@ -14,7 +14,7 @@ from codemix_nb import figures, tables
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.sample import ORDINARY
 from codemix_nb.text import STOPWORDS, is_emoji, mask
-from codemix_nb.results import load
+from codemix_nb.results import load, units_digest
 from codemix_nb.report import *
 
 

@@ -4,6 +4,7 @@
 import hashlib, inspect, json
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -44,3 +45,25 @@ def test_scores_split_units_and_merge_sizes():
 def test_refused_and_failed_rows_count_as_wrong():
     items = pd.DataFrame(dict(corpus="c", model="a", repeat=0, fold=0, label=[1, 0, 1, 0], probability=[.9, .1, np.nan, .1], status=["ok", "ok", "refused", "failed"]))
     assert scores(items).n_test.tolist() == [4] and scores(items).accuracy.tolist() == [.5] and scores(items).recall.tolist() == [.5]
+
+
+# %% ../nbs/20_results.ipynb #6e24b907
+def test_a_digest_of_units_is_stable_and_leaves_out_time_and_memory(tmp_path):
+    units = pd.DataFrame(dict(study="s", model=["a", "b"], repeat=0, fold=[0, 1], train_fraction=1., leakage=[.1, 1/3], on_edge=[True, None], train_rows=70_000, fit_seconds=[.1, .2]))
+    read = lambda frame: pd.read_parquet(write_frame(frame, tmp_path/"u.parquet"))
+    digest = units_digest(back := read(units))
+    assert digest == units_digest(read(back)) == units_digest(back[back.columns[::-1]]) == units_digest(back.astype({"model": str, "train_rows": "int64"}))
+    assert digest == units_digest(read(units.assign(fit_seconds=9., peak_mb=3.)))
+    assert digest != units_digest(read(units.assign(train_rows=10**9))) and digest != units_digest(read(units.assign(leakage=[.1, .3])))
+
+
+# %% ../nbs/20_results.ipynb #8a595d80
+def test_a_repeat_given_twice_is_seen():
+    rng = np.random.default_rng(0)
+    first = pd.DataFrame(dict(id=[str(i) for i in range(500)], repeat=0, probability=rng.random(500)))
+    second = first.assign(repeat=1).sample(frac=1, random_state=0)
+    other = first.assign(repeat=2, probability=(first.probability + rng.normal(0, .08, 500)).clip(0, 1))
+    near = first.assign(repeat=3, probability=first.probability + rng.normal(0, .005, 500))
+    apart = repeats_apart(pd.concat([first, second, other, near])).set_index(["first", "second"])
+    assert len(apart) == 6 and apart.most[0, 1] == 0 and apart.most[0, 3] > SAME and apart.moved[0, 3] < NEAR < apart.moved[0, 2]
+    assert not len(repeats_apart(first))

@@ -211,3 +211,37 @@ def test_fresh_forgets_once(tmp_path, monkeypatch):
     assert len(benchmark.pending(units, study)) == 2
     _forget({**study, "alpha": .01}, units)
     assert len(benchmark.pending(units, study)) == 3
+
+
+# %% ../nbs/28_study.ipynb #e8645f0d
+def _repository(folder, contrasts_of_commits, monkeypatch):
+    import subprocess
+    git = lambda *words: subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True, capture_output=True, text=True).stdout.strip()
+    (folder/"nbs"/"studies").mkdir(parents=True)
+    (folder/"settings.ini").write_text("")
+    monkeypatch.chdir(folder)
+    git("init", "-q")
+    made = []
+    for k, contrasts in enumerate(contrasts_of_commits):
+        (folder/"nbs"/"studies"/"own.yaml").write_text(yaml.safe_dump(dict(study="own", seed=k, contrasts=contrasts)))
+        git("add", "."); git("commit", "-qm", str(k))
+        made.append(git("rev-parse", "HEAD"))
+    return made
+
+def test_the_commit_that_declared_is_the_oldest_with_todays_contrasts(tmp_path, monkeypatch):
+    one, two = dict(name="1", a="lr", b="svm"), dict(name="2", a="nbsvm", b="svm")
+    first, second, third = _repository(tmp_path, [[one], [one, two], [one, two]], monkeypatch)
+    own = dict(study="own", contrasts=[one, two])
+    assert declared(own) == second and declared(own | dict(contrasts=[one])) == "" and declared(own | dict(contrasts=[])) == ""
+    units = lambda *commits: pd.DataFrame(dict(main=True, model=["lr", "svm", "nbsvm"][:len(commits)], commit=commits))
+    assert declaration(own, units(second, third))["before"] and not declaration(own, units(second, first))["before"]
+    assert not declaration(own, units(second, ""))["before"] and not declaration(own, units(second).drop(columns="commit"))["before"]
+    assert declaration(own, units(second))["commit"] == second and declaration(own | dict(contrasts=[one]), units(third)) == {}
+
+def test_without_a_repository_nothing_is_said(tmp_path, monkeypatch):
+    (tmp_path/"nbs"/"studies").mkdir(parents=True)
+    (tmp_path/"settings.ini").write_text("")
+    (tmp_path/"nbs"/"studies"/"own.yaml").write_text("study: own")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert declared(dict(study="own", contrasts=[dict(name="1", a="lr", b="svm")])) == ""

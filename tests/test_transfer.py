@@ -43,3 +43,16 @@ def test_the_table_agrees_with_the_scores_and_keeps_the_published_apart():
     assert np.allclose(told.macro_f1.drop("best"), means[told.index.drop("best")]) and told.published_test_file.notna().sum() == 1
     assert told.own_test_file.to_dict() == dict.fromkeys(told.index, "–") | {"lr": "not run here"}
     assert ((told.low <= told.macro_f1) & (told.macro_f1 <= told.high)).drop("best").all() and told.latin.drop("best").notna().all()
+
+
+# %% ../nbs/25a_transfer.ipynb #372d235b
+def test_weights_give_one_file_the_mix_of_another():
+    from codemix_nb.transfer import _reweighted
+    f = pd.DataFrame(dict(label=[1]*60 + [0]*40, latin=[True]*50 + [False]*50, probability=np.r_[np.full(45, .9), np.full(15, .1), np.full(30, .1), np.full(10, .9)]))
+    test = pd.DataFrame(dict(label=[1]*20 + [0]*80, latin=[True]*10 + [False]*90))
+    assert np.isclose(_reweighted(f, f, ["label"]), counted(f.assign(k=0), ["k"]).macro_f1[0])
+    tp, fp, fn, tn = 20*.75, 80*.25, 20*.25, 80*.75
+    assert np.isclose(_reweighted(f, test, ["label"]), float(from_cells(tp, fp, fn, tn)["macro_f1"]))
+    right = f.assign(probability=f.label.where(~f.latin, 1 - f.label).astype(float))
+    assert _reweighted(right, test, ["label", "latin"]) > _reweighted(right, f, ["label", "latin"])
+    assert gap(tables.demo()).empty
