@@ -34,7 +34,7 @@ NOT_RUN = "not run: needs uroman"
 @lru_cache(maxsize=8)
 def _romanised(texts: tuple, romaniser) -> np.ndarray | None:
     "The project's groups, and across scripts; nothing when there is no romaniser."
-    own, size = sameness.groups(texts), len(texts)
+    own, size = sameness.groups(texts, across=False), len(texts)
     try: pairs = sameness.across_scripts(texts, romaniser)
     except (ImportError, CodemixError): return None
     _, first, code = np.unique(own, return_index=True, return_inverse=True)
@@ -49,7 +49,7 @@ def keys(texts, # as published
     texts = tuple(texts)
     if level not in LEVELS: raise CodemixError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
     if level == "cross-script": return _romanised(texts, romaniser)
-    if level == "near": return sameness.groups(texts)
+    if level == "near": return sameness.groups(texts, across=False)
     return pd.factorize(np.array(texts if level == "exact" else TREATMENTS["clean"](texts), dtype=object))[0]
 
 # %% ../nbs/18_audit.ipynb #a1acb3ae

@@ -110,8 +110,9 @@ def _draw_model(ax, row, y, seen):
     ax.plot([row.low, row.high], [y, y], color=COLOURS[kind] if kind != 3 else "#777777", lw=1.4, solid_capstyle="butt")
     ax.plot(row["mean"], y, ls="", **_mark(kind, hollow=kind == 3, markeredgecolor="#777777" if kind == 3 else COLOURS[kind]), label=None if kind in seen else FAMILIES[kind])
     if np.isfinite(row.gain): ax.plot(row["mean"] + row.gain, y, ls="", marker="x", color=COLOURS[0], ms=4.5, mew=1, label=None if "x" in seen else "with the gain of ungrouped folds")
+    if np.isfinite(row.one_seed): ax.errorbar(row.one_seed, y + .3, xerr=row.seed_sd, fmt="|", color="#777777", ms=4, lw=.9, label=None if "seed" in seen else "one seed, ± sd over the seeds of a fold")
     _beside(ax, y, number(row["mean"]))
-    seen |= {kind} | ({"x"} if np.isfinite(row.gain) else set())
+    seen |= {kind} | ({"x"} if np.isfinite(row.gain) else set()) | ({"seed"} if np.isfinite(row.one_seed) else set())
 
 # %% ../nbs/26_figures.ipynb #f3059cd2
 def main(results) -> mpl.figure.Figure:
@@ -119,7 +120,8 @@ def main(results) -> mpl.figure.Figure:
     metric, units, names, seen = results.study["metric"], tables.main_scores(results), tables.corpora_of(results), set()
     models = [m for m in results.study["models"] if m in set(units.model)]
     table = units.groupby(["corpus", "model"])[[metric, "n_test", "train_rows", "repeat"]].apply(_interval, metric).reset_index()
-    table = table.merge(tables.main(results)[["corpus", "model", "ungrouped_gain"]].rename(columns=dict(ungrouped_gain="gain")), on=["corpus", "model"])
+    more = tables.main(results).reindex(columns=["corpus", "model", "ungrouped_gain", "one_seed", "seed_sd"]).astype({"one_seed": float, "seed_sd": float})
+    table = table.merge(more.rename(columns=dict(ungrouped_gain="gain")), on=["corpus", "model"])
     table["kind"] = [family_of(m, results) for m in table.model]
     with style():
         figure, axes = _panels(results, names, .26 * len(models) + 1.3)

@@ -83,20 +83,23 @@ def across_scripts(texts, romaniser=None, # text → text in Latin letters; `rom
 
 # %% ../nbs/07_sameness.ipynb #f65beea9
 @lru_cache(maxsize=16)
-def _groups(key: str, texts: tuple, threshold: float, large: int) -> np.ndarray:
+def _groups(key: str, texts: tuple, threshold: float, large: int, across: bool) -> np.ndarray:
     "The cached work of `groups`."
     folded = TREATMENTS["folded"](texts)
-    if len(folded) <= large: return connected_components(_linked(folded, threshold) + near_pairs(texts) + across_scripts(texts, threshold=threshold), directed=False)[1]
+    if len(folded) <= large:
+        pairs = _linked(folded, threshold) + near_pairs(texts)
+        return connected_components(pairs + across_scripts(texts, threshold=threshold) if across else pairs, directed=False)[1]
     a, b = _candidate_links(folded, threshold)
     return connected_components(sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(folded),)*2), directed=False)[1]
 
 def groups(texts, # as published; treatments do not change who is a twin of whom
            threshold: float = 90, # edit ratio on folded text, 0 to 100
            large: int = 50_000, # rows above which MinHash proposes the pairs
+           across: bool = True, # look across scripts as well
           ) -> np.ndarray: # cluster number of each text
     "Cluster near-duplicates, by edit ratio or by character 3-grams: equal numbers must share a fold."
     texts = tuple(map(str, texts))
-    return _groups(text_hash(texts), texts, float(threshold), large).copy()
+    return _groups(text_hash(texts), texts, float(threshold), large, across).copy()
 
 # %% ../nbs/07_sameness.ipynb #da7ce53a
 def leakage(pairs: sp.csr_matrix, # from `near_pairs`

@@ -62,12 +62,13 @@ def test_every_comment_of_a_repeat_is_predicted_once_by_a_model_that_did_not_see
     assert not own.duplicated(["corpus", "treatment", "model", "tuning", "repeat", "id"]).any()
 
 
-def test_null_pairs_by_halves_show_the_plain_test_too_generous_and_the_corrected_one_near_its_level(paper):
+def test_the_corrected_test_keeps_its_level_on_halves_that_share_both_labels_and_class_luck_breaks_the_plain_one(paper):
     table = significance.null_pairs_table(paper.checks["null_pairs"], paper.study["alpha"]).set_index(["corpus", "design", "test"])
     assert table.xs("plain, one repeat", level="test").groupby("design").pairs.sum().ge(500).all()
     for corpus in (NE, TE):
-        plain, corrected = (table.loc[(corpus, "halves", f"{test}, one repeat")] for test in ("plain", "corrected"))
-        assert plain.low > .15 and corrected.rate < plain.rate/3 and corrected.low < .07
+        rate = lambda design, test: table.loc[(corpus, design, test)]
+        assert rate("halves", "corrected, all repeats").rate < .05 and rate("halves", "corrected, all repeats, k − 1").rate < .05 and rate("halves", "corrected, one repeat").rate < .05
+        assert rate("coin halves", "plain, one repeat").low > .15 and rate("coin halves", "plain, one repeat").rate > 3*rate("halves", "plain, one repeat").rate
 
 
 def test_stars_stand_on_declared_contrasts_only(paper):
@@ -92,11 +93,11 @@ def test_no_fragment_of_a_word_is_shown(paper):
 def test_what_holds_is_declared_and_what_is_highest_only_measured(paper):
     found = tables.findings(paper)
     held = found[found.kind == "holds"].sentence
-    assert len(held) == 8 and held.iloc[1:].str.contains("Holm p").all() and not held.str.contains("highest|best").any()
-    assert found[found.kind == "measured"].sentence.str.contains("highest mean|the audit of the corpus").all()
+    assert len(held) == 6 and held.iloc[1:].str.contains("Holm p").all() and not held.str.contains("highest|best").any()
+    assert found[found.kind == "measured"].sentence.str.contains("highest mean|the audit of the corpus|Pairs of models that do not differ").all()
+    assert found.sentence.str.contains("Supported only by a laxer choice: NB-SVM over CNN on Nepali-English").sum() == 1
     said = " ".join(found.sentence)
-    for rate in ("22.0", "35.2", "5.6", "10.0", "4.0", "4.8", "0.8", "1.6"): assert f"{rate}\u00a0%" in said, rate
-    assert "2/9" in said
+    for rate in ("6.0", "7.2", "0.8", "22.8", "32.0", "3.6", "10.4", "4.0", "4.8", "1.6"): assert f"{rate}\u00a0%" in said, rate
 
 
 def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
