@@ -81,7 +81,7 @@ def test_occlusion_explains_anything(make):
 
 # %% ../nbs/24_explain.ipynb #738098f3
 @pytest.mark.parametrize("make", [lambda: MLP(min_df=1, hidden=8, epochs=20, lr=.02), lambda: CNN(filters=8, embedding=8, epochs=20, lr=.02), lambda: CNN(unit="subword", filters=8, embedding=8, epochs=20, lr=.02),
-                                  lambda: LSTM(hidden=8, embedding=8, epochs=20, lr=.02), lambda: BiLSTM(hidden=8, embedding=8, epochs=20, lr=.02, unit="char")])
+                                  lambda: LSTM(hidden=16, embedding=8, epochs=40, patience=40, lr=.02), lambda: BiLSTM(hidden=8, embedding=8, epochs=20, lr=.02, unit="char")])
 def test_gradients_of_networks_are_complete_and_repeatable(make):
     x, y, g = _toy()
     m = make().fit(x, y, g)
