@@ -32,7 +32,7 @@ LEVELS = ("exact", "clean", "near", "cross-script")
 NOT_RUN = "not run: needs uroman"
 
 @lru_cache(maxsize=8)
-def _romanised(texts: tuple, romaniser) -> np.ndarray | None:
+def _in_two_scripts(texts: tuple, romaniser) -> np.ndarray | None:
     "The project's groups, and across scripts; nothing when there is no romaniser."
     own, size = sameness.groups(texts, across=False), len(texts)
     try: pairs = sameness.across_scripts(texts, romaniser)
@@ -48,7 +48,7 @@ def keys(texts, # as published
     "Number the comments so that the same comment has the same number."
     texts = tuple(texts)
     if level not in LEVELS: raise CodemixError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
-    if level == "cross-script": return _romanised(texts, romaniser)
+    if level == "cross-script": return _in_two_scripts(texts, romaniser)
     if level == "near": return sameness.groups(texts, across=False)
     return pd.factorize(np.array(texts if level == "exact" else TREATMENTS["clean"](texts), dtype=object))[0]
 

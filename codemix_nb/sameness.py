@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from .corpora import Corpus
-from .text import TREATMENTS, nfkc, scripts, text_hash
+from .text import TREATMENTS, nfkc, scripts, text_hash, treatment
 
 # %% ../nbs/07_sameness.ipynb #72f46906
 VERSION = "2"
@@ -36,6 +36,7 @@ def near_pairs(texts, # as published
     "Pairs of comments that are nearly the same by character 3-grams, a block of rows at a time."
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.preprocessing import normalize
+    if not len(texts): return sp.csr_matrix((0, 0), dtype=bool)
     light = [" " + " ".join(t.lower().split()) + " " for t in texts]
     counts = normalize(CountVectorizer(analyzer="char", ngram_range=(3, 3), lowercase=False).fit_transform([t if len(t) > 2 else t + "\0\0" for t in light]).astype(np.float32))
     block, left, right = max(1, 20_000_000//max(len(light), 1)), [], []
@@ -70,12 +71,12 @@ def _linked(texts: list[str], threshold: float) -> sp.coo_matrix:
     a, b = _links(texts, threshold)
     return sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(texts),)*2)
 
-def across_scripts(texts, romaniser=None, # text → text in Latin letters; `romanise.cross_script_key` when not given
+def across_scripts(texts, romaniser=None, # text → text in Latin letters; the treatment `romanised-folded` when not given
                    threshold: float = 90) -> sp.csr_matrix: # bool; pairs of a comment in Latin letters alone and one with another script
     "Comments that are nearly the same once both are written in Latin letters."
     native = np.array([any(s not in ("latin", "digit", "emoji", "other") for s in scripts(nfkc(t))) for t in texts], dtype=bool)
     if native.all() or not native.any(): return sp.csr_matrix((len(native),)*2, dtype=bool)
-    if romaniser is None: from codemix_nb.romanise import cross_script_key as romaniser
+    romaniser = romaniser or treatment("romanised-folded").one
     latin = [romaniser(t) for t in texts]
     pairs = (_linked(latin, threshold) + near_pairs(latin)).tocoo()
     keep = native[pairs.row] != native[pairs.col]

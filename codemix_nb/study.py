@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from . import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results
 from .ngrams import Counted
-from .paths import CodemixError, atomic_write, paths
+from .paths import CodemixError, atomic_write, git, paths
 from .text import treatment
 
 # %% ../nbs/28_study.ipynb #6486cf12
@@ -452,13 +452,8 @@ def _forget(study: dict, units: list) -> None:
     atomic_write(mark, lambda p: p.write_text(ours))
 
 # %% ../nbs/28_study.ipynb #9016ff91
-def _git(*words) -> str | None: # nothing where git or the commit is not to be had
-    import subprocess
-    try: return subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError): return None
-
 def _contrasts_at(commit: str, file: str) -> list | None:
-    try: return yaml.safe_load(_git("show", f"{commit}:{file}") or "").get("contrasts")
+    try: return yaml.safe_load(git("show", f"{commit}:{file}") or "").get("contrasts")
     except (AttributeError, yaml.YAMLError): return None
 
 def declared(study: dict) -> str: # a commit; empty without a repository or where the contrasts are in no commit yet
@@ -466,7 +461,7 @@ def declared(study: dict) -> str: # a commit; empty without a repository or wher
     file = paths.studies/f"{study['study']}.yaml"
     if not study["contrasts"] or not file.exists(): return ""
     place, found = file.resolve().relative_to(paths.root.resolve()).as_posix(), ""
-    for commit in (_git("log", "--format=%H", "--", place) or "").split():
+    for commit in (git("log", "--format=%H", "--", place) or "").split():
         if _contrasts_at(commit, place) != study["contrasts"]: break
         found = commit
     return found
@@ -477,8 +472,8 @@ def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, befor
     if not commit: return {}
     made = set(about[about.main & about.model.isin(compared)].get("commit", pd.Series([""])).fillna(""))
     lent = compared & set(benchmark.imported(study))
-    younger = not lent and all(c and _git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
-    return dict(commit=commit, date=(_git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)
+    younger = not lent and all(c and git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
+    return dict(commit=commit, date=(git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)
 
 # %% ../nbs/28_study.ipynb #53b9886b
 def manifest(study: dict, folder: Path,

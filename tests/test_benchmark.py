@@ -15,7 +15,7 @@ from scipy.special import logit
 from codemix_nb import auxiliary, classical, corpora, folds, lid, mixing, results, sameness
 from codemix_nb.classical import Model
 from codemix_nb.ngrams import Counted
-from codemix_nb.paths import CodemixError, atomic_write, call_at, here, paths
+from codemix_nb.paths import CodemixError, atomic_write, call_at, git, here, paths
 from codemix_nb.text import check_damage, damage, scripts, treatment
 from codemix_nb.tuning import VERSION, Averaged, Tuned, on_edge
 from codemix_nb.benchmark import *

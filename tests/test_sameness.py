@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from codemix_nb.corpora import Corpus
-from codemix_nb.text import TREATMENTS, nfkc, scripts, text_hash
+from codemix_nb.text import TREATMENTS, nfkc, scripts, text_hash, treatment
 from codemix_nb.sameness import *
 
 

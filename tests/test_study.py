@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from codemix_nb import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results
 from codemix_nb.ngrams import Counted
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.paths import CodemixError, atomic_write, git, paths
 from codemix_nb.text import treatment
 from codemix_nb.study import *
 
