@@ -6,6 +6,7 @@ __all__ = ['paths', 'CodemixError', 'Paths', 'git', 'here', 'call_at', 'atomic_w
 # %% ../nbs/00_paths.ipynb #de8ded3b
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 # %% ../nbs/00_paths.ipynb #ba18931b
@@ -22,7 +23,9 @@ def _project_root(start: Path) -> Path | None:
 class Paths:
     "The one owner of every folder; set `CODEMIX_HOME` to move caches and unit files, `CODEMIX_MIRROR` to read sources from a mirror."
     @property
-    def root(self) -> Path: return _project_root(Path.cwd()) or _project_root(Path(__file__).resolve().parent) or Path.cwd()
+    def library(self) -> Path: return Path(find_spec("codemix_nb").origin).resolve().parent
+    @property
+    def root(self) -> Path: return _project_root(Path.cwd()) or _project_root(self.library) or Path.cwd()
     @property
     def home(self) -> Path:
         if moved := os.environ.get("CODEMIX_HOME"): return Path(moved).expanduser().resolve()

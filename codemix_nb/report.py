@@ -223,8 +223,7 @@ def _put_notebook(nb: dict, path: Path) -> Path:
 # %% ../nbs/27_report.ipynb #b3cca029
 def _environment():
     "What a notebook's process inherits: one thread, and this very library."
-    library = str(Path(__file__).resolve().parents[1]) if "__file__" in globals() else str(paths.root)
-    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")])),
+    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.library.parent), os.environ.get("PYTHONPATH")])),
                          "PYDEVD_DISABLE_FILE_VALIDATION": "1", "CODEMIX_REPORTS": str(paths.reports), "CODEMIX_HOME": str(paths.home)}
 
 def run_notebook(
@@ -254,8 +253,7 @@ def _hash(files) -> str:
 def _inputs(folder: Path) -> list[Path]:
     "The result files of a study, and the sources that read them."
     found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".parquet", ".json", ".csv") and p.name != "run.json" and p.relative_to(folder).parts[0] not in RENDERED]
-    library = Path(tables.__file__).parent
-    return found + [library/f"{m}.py" for m in ("paths", "text", "results", "significance", "tables", "transfer", "figures", "report")]
+    return found + [paths.library/f"{m}.py" for m in ("paths", "text", "results", "significance", "tables", "transfer", "figures", "report")]
 
 def _made(folder: Path, name: str) -> list[Path]:
     "What a notebook of this name left in a report."
@@ -593,8 +591,7 @@ def words_in(text: str) -> set[str]: # lower case
 
 def _sources() -> list[str]:
     "The project's own sources: library, notebooks without their outputs, studies, settings."
-    library = Path(tables.__file__).parent
-    texts = [p.read_text(encoding="utf-8") for p in [*library.rglob("*.py"), *paths.studies.glob("*.y*ml"), *(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")), *paths.root.glob("requirements*")] if p.is_file()]
+    texts = [p.read_text(encoding="utf-8") for p in [*paths.library.rglob("*.py"), *paths.studies.glob("*.y*ml"), *(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")), *paths.root.glob("requirements*")] if p.is_file()]
     notebooks = [json.loads(p.read_text(encoding="utf-8")) for p in paths.nbs.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
     return texts + ["".join(c["source"]) for nb in notebooks for c in nb["cells"]]
 

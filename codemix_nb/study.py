@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from . import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results
+from . import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results, sameness
 from .ngrams import Counted
 from .paths import CodemixError, atomic_write, git, paths
 from .text import treatment
@@ -418,14 +418,20 @@ def explained(study: dict) -> dict[str, pd.DataFrame]: # explain
     here = [m for m in said["models"] if m not in benchmark.not_run(study)]
     return {"explain": pd.concat([faithfulness_table(c, here, study["treatment"], said["comments"], seed=study["seed"], study=study) for c in every], ignore_index=True)}
 
-CHECKS = {"audit": (audited, ("audit", "lid", "mixing", "romanise", "sameness", "folds", "text")), "explain": (explained, ("explain", "ngrams", "classical", "neural", "finetune"))}
+def _audit_versions(study: dict) -> list: return [audit.VERSION, lid.WordLID.version, sameness.VERSION, folds.VERSION]
+
+def _explain_versions(study: dict) -> list:
+    from codemix_nb.explain import VERSION
+    return [VERSION, folds.VERSION, sameness.VERSION, *(benchmark.model_of(m, study).version for m in study["explain"]["models"])]
+
+CHECKS = {"audit": (audited, _audit_versions), "explain": (explained, _explain_versions)}
 
 def _looked(kind: str, study: dict) -> dict[str, pd.DataFrame]:
-    "The frames of a check, computed once for each set of comments, settings and code."
-    make, modules = CHECKS[kind]
-    every, here = [benchmark.corpus_of(n, study) for n in benchmark.corpus_names(study)], Path(results.__file__).parent
-    said = [kind, study[kind], study["folds"], study["seed"], study["treatment"], bool(paths.mirror), [[c.name, c.sha256, c.source_sha256] for c in every], sorted(benchmark.not_run(study))]
-    key = hashlib.sha256(json.dumps(said).encode() + b"".join((here/f"{m}.py").read_bytes() for m in modules)).hexdigest()[:24]
+    "The frames of a check, computed once for each set of comments, settings and versions."
+    make, versions = CHECKS[kind]
+    every = [benchmark.corpus_of(n, study) for n in benchmark.corpus_names(study)]
+    said = [kind, versions(study), study[kind], study["folds"], study["seed"], treatment(study["treatment"]).version, bool(paths.mirror), [[c.name, c.sha256, c.source_sha256] for c in every], sorted(benchmark.not_run(study))]
+    key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
     kept = lambda name: paths.units/"checks"/f"{key}-{name}.parquet"
     if (names := paths.units/"checks"/f"{key}.json").exists(): return {name: pd.read_parquet(kept(name)) for name in json.loads(names.read_text())}
     found = make(study)
@@ -438,7 +444,7 @@ def _relative(why: str) -> str: return why.replace(str(paths.home), ".codemix").
 
 def _fingerprint(study: dict) -> str:
     "Hash of a study and of the library that runs it."
-    library = sorted(Path(results.__file__).parent.rglob("*.py"))
+    library = sorted(paths.library.rglob("*.py"))
     return hashlib.sha256(json.dumps(study, sort_keys=True).encode() + b"".join(p.read_bytes() for p in library)).hexdigest()
 
 def _forget(study: dict, units: list) -> None:

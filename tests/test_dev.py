@@ -84,7 +84,11 @@ def test_a_missing_tag_and_an_upward_import_are_named(tmp_path, monkeypatch):
     _notebook(root/"nbs", ("code", "#| default_exp high"))
     (root/"nbs/07_thing.ipynb").rename(root/"nbs/08_low.ipynb")
     _notebook(root/"nbs", ("code", "#| default_exp thing"), ("code", "#| export\ndef f():\n    from codemix_nb.high import g"))
-    assert upward_imports() == ["nbs/07_thing.ipynb: imports high, which stands below it (08_low)"]
+    assert upward_imports() == ["nbs/07_thing.ipynb: imports high, which comes after it"]
+    _notebook(root/"nbs", ("code", "#| default_exp models.thing"), ("code", "#| export\ndef f():\n    from codemix_nb.evaluation import high"))
+    (root/"nbs/07_thing.ipynb").rename(root/"nbs/09_thing.ipynb")
+    _notebook(root/"nbs", ("code", "#| default_exp evaluation.high"))
+    assert upward_imports() == ["nbs/09_thing.ipynb: imports evaluation.high, which comes after it"]
 
 
 # %% ../nbs/90_dev.ipynb #9142e2e7

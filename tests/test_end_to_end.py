@@ -101,6 +101,13 @@ def test_results_hold_no_text(smoke):
         assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame.select_dtypes(["object", "string", "category"]))
 
 
+def test_what_an_audit_finds_moves_only_with_its_version(smoke):
+    checks = {p.stem: pd.read_parquet(p) for p in (smoke["folder"] / "checks").glob("*.parquet")}
+    sums = {name: round(float(checks[name].select_dtypes("number").sum().sum()), 1) for name in ("certificate", "shortcuts", "disagreements", "words", "mixing")}
+    golden = {"certificate": 354.3, "shortcuts": 112.6, "disagreements": 2691, "words": 12958.9, "mixing": 1831.7}
+    assert sums == pytest.approx(golden, abs=.3), "the audit moved: raise audit.VERSION, then these numbers"
+
+
 def test_the_manifest_names_nothing_that_changes(smoke):
     text = (smoke["folder"] / "manifest.json").read_text()
     assert str(ROOT) not in text and str(smoke["home"]) not in text and "seconds" not in text

@@ -3,6 +3,7 @@
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from codemix_nb.paths import *
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from codemix_nb import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results
+from codemix_nb import __version__, audit, benchmark, catalogue, classical, corpora, files, folds, lid, mixing, results, sameness
 from codemix_nb.ngrams import Counted
 from codemix_nb.paths import CodemixError, atomic_write, git, paths
 from codemix_nb.text import treatment
