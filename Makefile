@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.ready
 STUDY  ?=
 FRESH  ?=
 PYTHON ?=
-CODEMIX := $(PY) -m codemix_nb.cli
+CODEMIX := $(PY) -m codemix_nb.cli.app
 
 export TOKENIZERS_PARALLELISM := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -73,7 +73,7 @@ lab: $(STAMP)  ## open the notebooks
 	@$(PY) -m jupyterlab --notebook-dir nbs
 
 bench: $(STAMP)  ## the compute-once engine against scikit-learn's own path, with the ratio
-	@$(PY) -m codemix_nb.bench $(ARGS)
+	@$(PY) -m codemix_nb.evaluation.bench $(ARGS)
 
 verify: $(STAMP)  ## render the committed studies again, compare every table, scan reports/ for corpus text
 	@$(CODEMIX) verify

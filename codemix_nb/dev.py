@@ -188,7 +188,7 @@ def orphans() -> list[str]:
 # %% ../nbs/90_dev.ipynb #56213b46
 def untagged() -> list[str]:
     "Experiment notebooks that do not have exactly one cell tagged `parameters`."
-    tagged = {p: sum("parameters" in c["metadata"].get("tags", []) for c in cells(p)) for p in notebooks(paths.nbs/"experiments")}
+    tagged = {p: sum("parameters" in c["metadata"].get("tags", []) for c in cells(p)) for p in notebooks(paths.experiments)}
     return [f"{p.relative_to(paths.root)}: {n} cells tagged 'parameters', needs exactly one" for p, n in tagged.items() if n != 1]
 
 # %% ../nbs/90_dev.ipynb #8d313a00

@@ -44,7 +44,7 @@ class Paths:
     @property
     def studies(self) -> Path: return self.nbs/"studies"
     @property
-    def experiments(self) -> Path: return self.nbs/"experiments"
+    def experiments(self) -> Path: return self.nbs/"experiments"/"pages"
     @property
     def reports(self) -> Path: return Path(os.environ.get("CODEMIX_REPORTS") or self.root/"reports").expanduser().resolve()
 

@@ -185,7 +185,7 @@ add_treatment("readme-devanagari", "only-devanagari")
 add_treatment("readme-telugu", "only-telugu");
 
 # %% ../nbs/01_text.ipynb #6cc28238
-ELSEWHERE = {"romanised": "codemix_nb.romanise", "romanised-folded": "codemix_nb.romanise"}
+ELSEWHERE = {"romanised": "codemix_nb.language.romanise", "romanised-folded": "codemix_nb.language.romanise"}
 
 def treatment(name: str | Treatment, # a registered name, or a treatment itself
              ) -> Treatment:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from codemix_nb.annotation import (TOOLS, _answers, add_round, adjudication_queue, argilla, doccano, hatexplain, label_studio, prodigy,
+from codemix_nb.annotation.agreement import (TOOLS, _answers, add_round, adjudication_queue, argilla, doccano, hatexplain, label_studio, prodigy,
                                    read_annotations, simulate, to_corpus)
 from codemix_nb.paths import CodemixError
 

@@ -4,7 +4,7 @@ import json
 import pandas as pd
 import pytest
 
-from codemix_nb.corpora import fetch, load, NE_EN, read_table, Source
+from codemix_nb.data.corpora import fetch, load, NE_EN, read_table, Source
 from codemix_nb.paths import CodemixError
 
 ROWS = [("you are fine", "no"), ("you are an owl", "yes"), ("what a day", "no"), ("go away owl", "yes")]

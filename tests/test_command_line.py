@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from codemix_nb import __version__, load, results
-from codemix_nb.benchmark import model_of
-from codemix_nb.cli import FACTS, card, load_model, main, save_model
+from codemix_nb import __version__, load
+from codemix_nb.evaluation import results
+from codemix_nb.evaluation.benchmark import model_of
+from codemix_nb.cli.app import FACTS, card, load_model, main, save_model
 from codemix_nb.paths import CodemixError
 
 word = lambda i: "".join("bcdfgmnprstk"[i*k % 12] + "aeiou"[(i + k) % 5] for k in (1, 5, 7))
@@ -87,13 +88,13 @@ def test_ours_is_one_line_and_debug_shows_where(capsys):
 
 
 def test_a_surprise_is_one_line_too(capsys, monkeypatch):
-    monkeypatch.setattr("codemix_nb.corpora.list_corpora", lambda: 1 / 0)
+    monkeypatch.setattr("codemix_nb.data.corpora.list_corpora", lambda: 1 / 0)
     status, _, err = run(capsys, "corpora", "list")
     assert status == 1 and err == "codemix: unexpected ZeroDivisionError: division by zero (--debug shows where)\n"
 
 
 def test_from_a_shell():
-    shell = [sys.executable, "-m", "codemix_nb.cli", "corpora", "get", "nowhere"]
+    shell = [sys.executable, "-m", "codemix_nb.cli.app", "corpora", "get", "nowhere"]
     done = subprocess.run(shell, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     shown = subprocess.run([*shell, "--debug"], capture_output=True, text=True, cwd=ROOT)
@@ -254,7 +255,7 @@ def test_every_option_of_an_own_file(capsys, tmp_path):
 
 
 def test_the_list_opens_no_file(capsys, monkeypatch):
-    monkeypatch.setattr("codemix_nb.corpora.fetch", lambda source: 1 / 0)
+    monkeypatch.setattr("codemix_nb.data.corpora.fetch", lambda source: 1 / 0)
     status, out, _ = run(capsys, "corpora", "list")
     assert status == 0 and re.search(r"ne-en-abuse +Nepali-English abuse +5,000 +none stated", out)
 
@@ -268,7 +269,7 @@ def test_the_list_says_what_the_corpora_say(name):
 
 def test_a_file_that_may_not_be_read_is_one_line(capsys, monkeypatch, table):
     def refuse(*_, **__): raise PermissionError(13, "Permission denied", "mine.csv")
-    monkeypatch.setattr("codemix_nb.corpora.read_table", refuse)
+    monkeypatch.setattr("codemix_nb.data.corpora.read_table", refuse)
     assert fails(capsys, "corpora", "describe", table) == "codemix: mine.csv: permission denied\n"
 
 
@@ -282,7 +283,7 @@ def never(*_, **__): raise AssertionError("trained before the place was looked a
 
 
 @pytest.fixture
-def no_training(monkeypatch): monkeypatch.setattr("codemix_nb.cli.trained", never)
+def no_training(monkeypatch): monkeypatch.setattr("codemix_nb.cli.app.trained", never)
 
 
 def test_the_place_is_looked_at_before_the_training(capsys, tmp_path, table, trained, no_training):
@@ -403,7 +404,7 @@ def test_a_failure_leaves_the_earlier_predictions(capsys, trained, tmp_path):
 
 def test_input_without_an_end_is_predicted_as_it_comes():
     from itertools import count, islice
-    from codemix_nb.cli import lines_of, predicted
+    from codemix_nb.cli.app import lines_of, predicted
     from codemix_nb.text import treatment
     class Half:
         def predict_proba(self, texts): return np.full((len(texts), 2), .5)
@@ -421,7 +422,7 @@ def test_half_a_character_does_not_stop_the_others(capsys, trained):
 def test_a_stopped_run_says_how_to_go_on(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path / "home"))
     def stop(*_, **__): raise KeyboardInterrupt
-    monkeypatch.setattr("codemix_nb.study.run", stop)
+    monkeypatch.setattr("codemix_nb.study.run.run", stop)
     status, _, err = run(capsys, "run", "smoke", "--workers", "2")
     assert status == 130 and re.fullmatch(r"codemix: stopped; 0 of \d+ units are finished and kept; go on with: codemix run smoke --workers 2\n", err)
 
@@ -544,7 +545,7 @@ def test_a_label_beside_a_probability_is_checked(hand_in, tiny):
 
 
 def test_a_study_that_judges_by_curves_needs_probabilities(tiny):
-    from codemix_nb.cli import compare, placed_on
+    from codemix_nb.cli.app import compare, placed_on
     tiny.study["metric"] = "roc_auc"
     placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "repeat", "fold"]].assign(probability=1., hard=True)
     with pytest.raises(CodemixError, match="labels only"): compare(placed, tiny, "mine")
@@ -577,5 +578,5 @@ def test_a_study_may_be_given_by_its_file(capsys, tiny, tmp_path, monkeypatch):
     tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "probability"]].to_csv(tmp_path / "mine.csv", index=False)
     assert run(capsys, "evaluate", tmp_path / "mine.csv", "--study", tmp_path / "x.yaml")[0] == 0
     asked = []
-    monkeypatch.setattr("codemix_nb.report.verify", lambda name: asked.append(name) or [])
+    monkeypatch.setattr("codemix_nb.report.page.verify", lambda name: asked.append(name) or [])
     assert run(capsys, "verify", tmp_path / "x.yaml")[0] == 0 and asked == ["tiny"]

@@ -51,7 +51,7 @@ def test_readme_shows_prose_code_and_output(tmp_path):
 def _project(tmp_path, monkeypatch):
     import shutil
     for name in ("settings.ini", "pyproject.toml"): shutil.copy(paths.root/name, tmp_path/name)
-    for name in ("nbs/experiments", "codemix_nb", "tests"): (tmp_path/name).mkdir(parents=True)
+    for name in ("nbs/experiments/pages", "codemix_nb", "tests"): (tmp_path/name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert paths.root == tmp_path
     return tmp_path
@@ -79,7 +79,7 @@ def test_tests_by_hand_are_never_overwritten(tmp_path, monkeypatch):
 # %% ../nbs/90_dev.ipynb #ecf1c0aa
 def test_a_missing_tag_and_an_upward_import_are_named(tmp_path, monkeypatch):
     root = _project(tmp_path, monkeypatch)
-    _notebook(root/"nbs/experiments", ("code", "study = 'smoke'"))
+    _notebook(root/"nbs/experiments/pages", ("code", "study = 'smoke'"))
     assert "0 cells tagged" in untagged()[0]
     _notebook(root/"nbs", ("code", "#| default_exp high"))
     (root/"nbs/07_thing.ipynb").rename(root/"nbs/08_low.ipynb")

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from codemix_nb import benchmark, results
-from codemix_nb import study as studies
-from codemix_nb.cli import main
+from codemix_nb.evaluation import benchmark, results
+from codemix_nb.study import run as studies
+from codemix_nb.cli.app import main
 from codemix_nb.paths import paths
 
 
@@ -28,7 +28,7 @@ def smoke(tmp_path_factory):
     """The smoke study: started, killed with SIGKILL after some units, started again. Tells what happened."""
     home, reports = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("reports")
     environment = {**os.environ, "CODEMIX_HOME": str(home), "CODEMIX_REPORTS": str(reports), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "codemix_nb.cli", "run", "smoke", "--workers", "1"]
+    command = [sys.executable, "-m", "codemix_nb.cli.app", "run", "smoke", "--workers", "1"]
     first = subprocess.Popen(command, env=environment, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(1200):
         if len(unit_files(home)) >= 12 or first.poll() is not None: break
@@ -155,7 +155,7 @@ def test_the_paper_and_the_page_find_all_they_name(rendered):
 
 
 def test_rendering_again_runs_no_notebook_and_leaves_every_byte(rendered):
-    from codemix_nb import report
+    from codemix_nb.report import page as report
     before = {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()}
     assert report.run_notebooks("smoke") == [] and main(["render", "smoke"]) == 0
     assert {p: p.read_bytes() for p in rendered.rglob("*") if p.is_file()} == before

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 NBS = ROOT / "nbs"
 LONG = ("04_lid.ipynb", "14a_embedded.ipynb", "15a_fewshot.ipynb", "18_audit.ipynb", "18a_suggest.ipynb", "24_explain.ipynb")  # minutes with the published files; here they run as on a machine without them
-NOTEBOOKS = sorted(p for p in NBS.rglob("*.ipynb") if not any(part[0] in "_." or part == "experiments" for part in p.relative_to(NBS).parts))
+NOTEBOOKS = sorted(p for p in NBS.rglob("*.ipynb") if not any(part[0] in "_." or part == "pages" for part in p.relative_to(NBS).parts))
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 import pytest
 from conftest import ROOT
 
-from codemix_nb import results, significance, tables
+from codemix_nb.evaluation import results, significance
+from codemix_nb.experiments import tables
 
 pytestmark = pytest.mark.skipif(not (ROOT / "reports/paper/results.parquet").exists(), reason="reports/paper is not committed yet")
 
@@ -85,7 +86,7 @@ def test_the_watched_contrast_is_the_declared_one_and_its_seeds_are_counted(pape
 
 
 def test_no_fragment_of_a_word_is_shown(paper):
-    from codemix_nb.report import is_ordinary
+    from codemix_nb.data.masking import is_ordinary
     fragments = paper.terms[paper.terms.kind == "char"].term.str.strip("‹›")
     assert len(fragments) and all(not set(f) - set("•_") or is_ordinary(f.replace("_", " "), "char") for f in fragments)
 

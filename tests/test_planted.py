@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from codemix_nb import benchmark, folds, sameness, significance
-from codemix_nb.sample import make
+from codemix_nb.evaluation import benchmark, significance
+from codemix_nb.data import folds, sameness
+from codemix_nb.data.sample import make
 from codemix_nb.text import treatment
 
 

@@ -6,8 +6,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from codemix_nb import benchmark, encoders, results, study, tables
-from codemix_nb.corpora import load
+from codemix_nb.evaluation import benchmark, results
+from codemix_nb.models import encoders
+from codemix_nb.study import run as study
+from codemix_nb.experiments import tables
+from codemix_nb.data.corpora import load
 from codemix_nb.paths import CodemixError
 
 

@@ -54,5 +54,5 @@ def test_unknown_names_are_told():
 # %% ../nbs/01_text.ipynb #5c1e77a0
 def test_a_treatment_of_a_later_module_is_found_by_name_in_a_fresh_process():
     import subprocess, sys
-    code = "from codemix_nb.text import treatment; import sys; before = 'codemix_nb.romanise' in sys.modules; print(before, treatment('romanised-folded').name)"
+    code = "from codemix_nb.text import treatment; import sys; before = 'codemix_nb.language.romanise' in sys.modules; print(before, treatment('romanised-folded').name)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False", "romanised-folded"]

@@ -1,0 +1,1 @@
+"""How a corpus is made: readers, agreement, labelling, what to label next, its card."""

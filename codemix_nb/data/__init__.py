@@ -1,0 +1,1 @@
+"""Published files, their ledgers, near-duplicate groups and folds."""

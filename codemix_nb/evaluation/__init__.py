@@ -1,0 +1,1 @@
+"""What is computed once, where it is kept, how it is tested."""

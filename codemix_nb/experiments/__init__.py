@@ -1,0 +1,1 @@
+"""One question each: its units, table, figure and sentence."""

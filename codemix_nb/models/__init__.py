@@ -1,0 +1,1 @@
+"""Estimators over raw strings."""

@@ -1,0 +1,1 @@
+"""The validated study, its run and its manifest, other people's results."""
