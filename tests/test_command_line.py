@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from codemix_nb import __version__, load
 from codemix_nb.evaluation import results
-from codemix_nb.evaluation.benchmark import model_of
+from codemix_nb.models.registry import model_of
 from codemix_nb.cli.app import FACTS, card, load_model, main, save_model
 from codemix_nb.paths import CodemixError
 

@@ -13,10 +13,12 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from codemix_nb.evaluation import benchmark, results
+from codemix_nb.evaluation import units, results
 from codemix_nb.study import run as studies
 from codemix_nb.cli.app import main
 from codemix_nb.paths import paths
+from codemix_nb.evaluation.plan import plan
+from codemix_nb.evaluation.units import key_of, path_of, read_unit, run_unit
 
 
 def unit_files(home):
@@ -51,7 +53,7 @@ def test_a_killed_run_keeps_what_it_finished(smoke):
     assert computed == total - len(smoke["survived"])
     now = unit_files(smoke["home"])
     assert len(now) == total and all(now[p] == when for p, when in smoke["survived"].items())
-    assert all(len(benchmark.read_unit(p)[0]) for p in now)
+    assert all(len(read_unit(p)[0]) for p in now)
 
 
 def test_no_bar_where_nobody_watches(smoke):
@@ -60,8 +62,8 @@ def test_no_bar_where_nobody_watches(smoke):
 
 def test_resumed_results_are_those_of_a_run_that_was_never_stopped(smoke):
     study = studies.read("smoke")
-    for unit in benchmark.plan(study)[::23]:
-        kept, again = benchmark.read_unit(benchmark.path_of(benchmark.key_of(unit, study)))[0], benchmark.run_unit(unit, study)[0]
+    for unit in plan(study)[::23]:
+        kept, again = read_unit(path_of(key_of(unit, study)))[0], run_unit(unit, study)[0]
         np.testing.assert_allclose(kept.probability, again.probability, atol=1e-9)
 
 

@@ -2,19 +2,19 @@
 
 
 import html, importlib, re
-from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from dataclasses import dataclass
 from scipy.special import logit
-from codemix_nb.data import folds, sameness
-from codemix_nb.evaluation.benchmark import model_of
-from codemix_nb.models.classical import Linear, NgramModel, as_texts
-from codemix_nb.data.corpora import Corpus
-from codemix_nb.models.ngrams import TOKEN, Part
 from codemix_nb.paths import CodemixError
-from codemix_nb.data.sample import ORDINARY, Coloured
 from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
+from codemix_nb.data import folds, sameness
+from codemix_nb.data.corpora import Corpus
+from codemix_nb.data.sample import ORDINARY, Coloured
+from codemix_nb.models.classical import Linear, NgramModel, as_texts
+from codemix_nb.models.ngrams import TOKEN, Part
+from codemix_nb.models.registry import model_of
 from codemix_nb.evaluation.explain import *
 
 

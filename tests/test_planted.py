@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from codemix_nb.evaluation import benchmark, significance
+from codemix_nb.evaluation import units, significance
 from codemix_nb.data import folds, sameness
 from codemix_nb.data.sample import make
 from codemix_nb.text import treatment
+from codemix_nb.models.registry import model_of
 
 
 def out_of_fold(corpus, name, k=5, seed=1, raw=False):
@@ -17,7 +18,7 @@ def out_of_fold(corpus, name, k=5, seed=1, raw=False):
     fold, out = folds.assign(y, groups, k, 1, seed)[0], np.zeros(len(y))
     for f in range(k):
         train, test = fold != f, fold == f
-        out[test] = benchmark.model_of(name).make().fit(texts[train], y[train], groups[train]).predict_proba(texts[test])[:, 1]
+        out[test] = model_of(name).make().fit(texts[train], y[train], groups[train]).predict_proba(texts[test])[:, 1]
     return out, fold
 
 
@@ -60,7 +61,7 @@ def test_a_second_source_can_be_told_apart():
     texts = np.array(treatment("clean")(corpus.texts), dtype=object)
     fold = folds.ungrouped(source, 3, 1, 1)[0]
     out = np.zeros(len(source))
-    for f in range(3): out[fold == f] = benchmark.model_of("lr").make().fit(texts[fold != f], source[fold != f], np.flatnonzero(fold != f)).predict_proba(texts[fold == f])[:, 1]
+    for f in range(3): out[fold == f] = model_of("lr").make().fit(texts[fold != f], source[fold != f], np.flatnonzero(fold != f)).predict_proba(texts[fold == f])[:, 1]
     assert roc_auc_score(source, out) > .75
 
 

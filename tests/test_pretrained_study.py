@@ -6,12 +6,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from codemix_nb.evaluation import benchmark, results
+from codemix_nb.evaluation import units, results
 from codemix_nb.models import encoders
 from codemix_nb.study import run as study
 from codemix_nb.experiments import tables
 from codemix_nb.data.corpora import load
 from codemix_nb.paths import CodemixError
+from codemix_nb.evaluation.executor import pending
+from codemix_nb.evaluation.plan import plan
+from codemix_nb.models.registry import not_run
+from codemix_nb.evaluation.units import key_of
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
         "tuned": {"model": "finetuned", "params": {"encoder": "tiny", "epochs": 1, "freeze": None}}, "far": {"model": "finetuned", "params": {"encoder": "muril"}}})
     read = study.read(path)
     assert read["models"] == ["majority", "lr-tiny", "lr-mbert", "cnn-tiny", "cnn-mbert", "tuned", "far"]
-    assert read["variants"]["lr-mbert"]["title"] == "LR on mBERT" and list(benchmark.not_run(read)) == ["lr-mbert", "cnn-mbert", "far"]
+    assert read["variants"]["lr-mbert"]["title"] == "LR on mBERT" and list(not_run(read)) == ["lr-mbert", "cnn-mbert", "far"]
     study.run(path, workers=1)
     said = capsys.readouterr().out
     assert "far is not run here: model 'muril' is not at hand" in said and str(place) in said
@@ -43,15 +47,15 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
     table = tables.main(found).set_index("model")
     assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0 and table.loc["tuned"].parameters > 1000
     assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units) and found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
-    assert not benchmark.pending(benchmark.plan(read), read)
+    assert not pending(plan(read), read)
 
 
 def test_other_weights_are_other_units(place):
     path = written(place, models=["lr"], features="tiny")
     encoders.tiny_model(encoders.local_folder("tiny"), ["a b c"] * 9)
-    before = benchmark.key_of(benchmark.plan(study.read(path))[0], study.read(path))
+    before = key_of(plan(study.read(path))[0], study.read(path))
     encoders.tiny_model(encoders.local_folder("tiny"), ["a b c"] * 9, seed=1)
-    assert benchmark.key_of(benchmark.plan(study.read(path))[0], study.read(path)) != before
+    assert key_of(plan(study.read(path))[0], study.read(path)) != before
 
 
 @pytest.mark.parametrize("said, why", [

@@ -2,17 +2,26 @@
 
 
 import hashlib, json, re, secrets, warnings
+import numpy as np
+import pandas as pd
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
-import numpy as np
-import pandas as pd
-from codemix_nb.evaluation import benchmark, results
-from codemix_nb.models import encoders
-from codemix_nb.study import run as studies
-from codemix_nb.evaluation.benchmark import Unit
 from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.models import encoders
+from codemix_nb.models.registry import imported, model_of, needs_of, not_run
+from codemix_nb.evaluation import results
+from codemix_nb.evaluation.executor import say
+from codemix_nb.evaluation.plan import grid
+from codemix_nb.evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of, run_unit, seeds_of, split_of, write_unit
+from codemix_nb.study import run as studies
 from codemix_nb.study.exchange import *
+
+
+# %% ../nbs/study/28a_exchange.ipynb #63d3d801
+from codemix_nb.models.registry import identity_of
+from codemix_nb.evaluation.executor import pending
+from codemix_nb.evaluation.units import read_unit
 
 
 # %% ../nbs/study/28a_exchange.ipynb #05d5e5e4
@@ -76,7 +85,7 @@ def test_a_changed_file_is_refused(mine):
 def test_predictions_that_are_not_those_of_the_fold_are_refused(mine, change, said):
     put(mine, "results.parquet", change)
     with pytest.raises(CodemixError, match=said) as caught: take_in(mine, trust=True)
-    assert "\n" not in str(caught.value) and not benchmark.imported(studies.read("twice"))
+    assert "\n" not in str(caught.value) and not imported(studies.read("twice"))
 
 @pytest.mark.parametrize("change, said", [
     (lambda f: f.assign(key="0"*24), "its key is not the one"), (lambda f: f.assign(identity="other"), "its key is not the one"), (lambda f: f[f.fold == 0], "of 2 units are missing"), (lambda f: f.drop(columns="identity"), "no column 'identity'"),
@@ -92,7 +101,7 @@ def test_units_of_another_study_are_refused(mine, change, said):
 def test_a_manifest_that_does_not_hold_is_refused_and_nothing_is_taken(mine, change, said):
     results.write_json(change(json.loads((mine/"manifest.json").read_text())), mine/"manifest.json")
     with pytest.raises(CodemixError, match=said): take_in(mine, trust=True)
-    assert not benchmark.imported(studies.read("twice")) and benchmark.pending(wanted("lr-shared", studies.read("twice")), studies.read("twice"))
+    assert not imported(studies.read("twice")) and pending(wanted("lr-shared", studies.read("twice")), studies.read("twice"))
 
 def test_other_settings_are_named(mine):
     about = json.loads((mine/"manifest.json").read_text())
@@ -125,14 +134,14 @@ def test_units_are_hashed_but_for_time_and_memory(mine):
 def test_what_is_said_of_units_is_counted_again_or_at_least_can_be(mine, column, value, said):
     put(mine, "units.parquet", lambda f: f.assign(**{column: value}))
     with pytest.raises(CodemixError, match=f"units.parquet, .*column '{column}'.*{said}" if column not in ("params", "commit") else said) as caught: take_in(mine, trust=True)
-    assert "\n" not in str(caught.value) and not benchmark.imported(studies.read("twice"))
+    assert "\n" not in str(caught.value) and not imported(studies.read("twice"))
 
 def test_what_is_kept_of_a_unit_is_what_was_counted_here_and_nothing_that_nobody_asked_for(mine):
     put(mine, "units.parquet", lambda f: f.assign(borrowed="{}", leakage=f.leakage + 5e-7))
     take_in(mine, trust=True)
     ours = studies.read("twice")
     unit = wanted("lr-shared", ours)[0]
-    kept, split = benchmark.read_unit(benchmark.path_of(benchmark.key_of(unit, ours)))[1], benchmark.split_of(unit, ours)
+    kept, split = read_unit(path_of(key_of(unit, ours)))[1], split_of(unit, ours)
     assert kept["train_rows"] == len(split.train) and kept["leakage"] == split.leakage and "borrowed" not in kept
     assert {"params", "on_edge", "commit", "made_with", "fit_seconds", "parameters"} <= set(kept)
 
@@ -156,7 +165,7 @@ def test_weights_that_nobody_knows_take_a_word(mine):
 def test_an_identity_is_known_or_trusted(model, said, trust, wrong):
     server = dict(model="prompted", params=dict(model="far-model", server="http://127.0.0.1:9/v1"))
     ours = dict(study="s", variants={"lr-minilm": dict(model="lr", features="minilm"), "asked": server, "zero": dict(model="prompted", params=dict(model="someone/far-model"))})
-    if model in ("asked", "zero") and " x " not in said: said = exchange._identities(benchmark.model_of(model, ours).make(), said)[0]
+    if model in ("asked", "zero") and " x " not in said: said = exchange._identities(model_of(model, ours).make(), said)[0]
     check = lambda: exchange._check_identity(said, model, ours, trust, Path("units.parquet"))
     if not wrong: return check()
     with pytest.raises(CodemixError, match=f"units.parquet, model '{model}', column 'identity'.*{wrong}"): check()
@@ -169,7 +178,7 @@ def test_an_identity_is_made_here_as_models_make_it(tmp_path, monkeypatch):
                 | dict(zero=dict(model="prompted", params=dict(model=str(tmp_path/"c")))))
     for name in ours["variants"]:
         revision = encoders.revision(str(tmp_path/("c" if name == "zero" else "e")))
-        assert benchmark.identity_of(name, ours) in exchange._identities(benchmark.model_of(name, ours).make(), revision), name
+        assert identity_of(name, ours) in exchange._identities(model_of(name, ours).make(), revision), name
 
 def test_the_known_revision_is_that_of_the_package():
     if encoders.missing("minilm") or not encoders._packaged("minilm"): pytest.skip("the package with MiniLM is not installed")

@@ -14,8 +14,20 @@ from codemix_nb.data import catalogue, corpora, folds, sameness
 from codemix_nb.language import lid, mixing
 from codemix_nb.models import classical
 from codemix_nb.models.ngrams import Counted
-from codemix_nb.evaluation import audit, benchmark, results
+from codemix_nb.models.registry import imported, model_of, not_run
+from codemix_nb.evaluation import audit, results
+from codemix_nb.evaluation.executor import execute, summary
+from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds, item_table, judge_table, tagged_by
+from codemix_nb.evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
+from codemix_nb.evaluation.plan import missing, plan
+from codemix_nb.evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
 from codemix_nb.study.run import *
+
+
+# %% ../nbs/study/28_study.ipynb #e5b983b9
+from codemix_nb.evaluation.executor import pending
+from codemix_nb.evaluation.plan import _missing
+from codemix_nb.evaluation.units import _corpus
 
 
 # %% ../nbs/study/28_study.ipynb #6702c982
@@ -93,7 +105,7 @@ def test_an_audit_is_kept_without_a_text_and_taken_away(tmp_path, monkeypatch):
     for frame in found.checks.values(): assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame)
     assert found.checks["mixing"].set_index("measure").loc["cmi"].pipe(lambda r: r.low < r.truth < r.high) and found.checks["words"].set_index("tag").f1["languages"] > .9
     (tmp_path/"x.yaml").write_text(base)
-    assert not benchmark.pending(benchmark.plan(read(tmp_path/"x.yaml")), read(tmp_path/"x.yaml")), "an audit must not change what a unit is called"
+    assert not pending(plan(read(tmp_path/"x.yaml")), read(tmp_path/"x.yaml")), "an audit must not change what a unit is called"
     run(tmp_path/"x.yaml", workers=1)
     assert not list((folder/"checks").glob("*"))
 
@@ -126,7 +138,7 @@ def test_the_committed_audits_show_what_is_known(name):
 def _judged_study(tmp_path, monkeypatch):
     "A study of a made-up corpus, helped by another, whose judge is a made-up copy of the published test file in a mirror of its own."
     for name in ("CODEMIX_REPORTS", "CODEMIX_HOME", "CODEMIX_MIRROR"): monkeypatch.setenv(name, str(tmp_path/name))
-    for cache in (benchmark._corpus, benchmark._missing, benchmark.other_of): cache.cache_clear()
+    for cache in (_corpus, _missing, other_of): cache.cache_clear()
     words = [a + b + c for a in ("ka", "pi", "su", "me", "do", "ga") for b in ("n", "r", "t", "l") for c in ("chi", "bu", "va", "yo", "he")]
     says = lambda i: " ".join(["ramro" if i % 2 else "bekar", *np.random.default_rng(i).choice(words, 8)])
     pd.DataFrame(dict(text=[says(i) for i in range(60)], label=["ok" if i % 2 else "bad" for i in range(60)])).to_csv(tmp_path/"mine.csv", index=False)
@@ -164,7 +176,7 @@ def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
     assert {k: {line["step"]: line["rows"] for line in v}["near-copy"] for k, v in r.ledger.items() if k.startswith("lent")} == {
         "lent for mine, folded": -1, "lent for mine, clean": -1, "lent for hold-telugu-test, folded": -2}
     assert r.manifest["auxiliary"]["lent"]["frame_sha256"] and r.manifest["judged"]["hold-telugu-test"]["file_sha256"] == corpora.HOLD_TEST.sha256
-    benchmark._corpus.cache_clear()
+    _corpus.cache_clear()
 
 
 # %% ../nbs/study/28_study.ipynb #dd4c39ba
@@ -176,7 +188,7 @@ def test_an_own_file_stands_beside_its_study(tmp_path):
     (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {i} {chr(97 + i % 26)*4},{'yes' if i % 2 else 'no'}\n" for i in range(30)))
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv, positive: yes}]\nmodels: [majority]\nfolds: 3\n")
     found = read(tmp_path/"x.yaml")
-    assert benchmark.corpus_names(found) == ["mine"] and int(benchmark.corpus_of("mine", found).labels.sum()) == 15
+    assert corpus_names(found) == ["mine"] and int(corpus_of("mine", found).labels.sum()) == 15
 
 def test_more_folds_than_groups_is_told_before_anything_runs(tmp_path):
     (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {chr(97 + i)*6},{i % 2}\n" for i in range(8)))
@@ -205,15 +217,15 @@ def test_fresh_forgets_once(tmp_path, monkeypatch):
     monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n")
     run(tmp_path/"x.yaml", workers=1)
-    units, study = benchmark.plan(read(tmp_path/"x.yaml")), read(tmp_path/"x.yaml")
+    units, study = plan(read(tmp_path/"x.yaml")), read(tmp_path/"x.yaml")
     _forget = __import__("codemix_nb.study.run", fromlist=["_forget"])._forget
     _forget(study, units)
-    assert len(benchmark.pending(units, study)) == 3
-    benchmark.execute(units[:1], study, workers=1)
+    assert len(pending(units, study)) == 3
+    execute(units[:1], study, workers=1)
     _forget(study, units)
-    assert len(benchmark.pending(units, study)) == 2
+    assert len(pending(units, study)) == 2
     _forget({**study, "alpha": .01}, units)
-    assert len(benchmark.pending(units, study)) == 3
+    assert len(pending(units, study)) == 3
 
 
 # %% ../nbs/study/28_study.ipynb #e8645f0d

@@ -14,12 +14,9 @@ __all__ = ['app', 'OWN', 'FACTS', 'corpora_app', 'Study', 'results_app', 'SPOT',
            'shown_contrasts', 'write_evaluation', 'evaluate', 'placed_on']
 
 # %% ../../nbs/cli/29_cli.ipynb #cdfe3b0a
-import csv, functools, inspect, io, itertools, json, os, shlex, sys
+import csv, functools, inspect, io, itertools, json, os, shlex, sys, typer
 from pathlib import Path
 from typing import Annotated
-
-import typer
-
 from .. import __version__
 from ..paths import CodemixError, atomic_write
 
@@ -241,7 +238,6 @@ def audit(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
     else: print(found.title, in_columns(rows), sep="\n\n")
     if out: print(found.title, file=sys.stderr)
 
-
 # %% ../../nbs/cli/29_cli.ipynb #0e8fcf36
 Study = Annotated[str, typer.Argument(help="Name of a study in nbs/studies, or the path of a YAML file.")]
 
@@ -254,11 +250,12 @@ def study_name(given: str) -> str:
 def where_it_stands(name: str, # of a study, or the path of its file
                     workers: int | None = None) -> str:
     "How much of a study is finished, and the command that goes on."
-    from codemix_nb.evaluation import benchmark
+    from codemix_nb.evaluation.executor import pending
+    from codemix_nb.evaluation.plan import plan
     from codemix_nb.study import run as study
     said = study.read(name)
-    units = benchmark.plan(said)
-    left = len(benchmark.pending(units, said))
+    units = plan(said)
+    left = len(pending(units, said))
     again = shlex.join(["codemix", "run", name, *(["--workers", str(workers)] if workers else [])])
     return f"{len(units) - left} of {len(units)} units are finished and kept; go on with: {again}"
 
@@ -436,7 +433,7 @@ def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
           own=None):
     "Train a model on a whole corpus and save it."
     from codemix_nb import text
-    from codemix_nb.evaluation.benchmark import model_of
+    from codemix_nb.models.registry import model_of
     chosen = model_of(model)
     if treatment and chosen.treatment not in (None, "", treatment): raise typer.BadParameter(f"model {model!r} reads texts under {chosen.treatment!r} and no other", param_hint="--treatment")
     treat = text.treatment(chosen.treatment or treatment or "clean")

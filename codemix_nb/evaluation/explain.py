@@ -8,19 +8,19 @@ __all__ = ['VERSION', 'METHODS', 'FRACTIONS', 'MEASURES', 'word_offsets', 'hidde
 
 # %% ../../nbs/evaluation/24_explain.ipynb #5ea87e53
 import html, importlib, re
-from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from dataclasses import dataclass
 from scipy.special import logit
-from ..data import folds, sameness
-from .benchmark import model_of
-from ..models.classical import Linear, NgramModel, as_texts
-from ..data.corpora import Corpus
-from ..models.ngrams import TOKEN, Part
 from ..paths import CodemixError
-from ..data.sample import ORDINARY, Coloured
 from ..text import STEPS, STOPWORDS, mask, treatment
+from ..data import folds, sameness
+from ..data.corpora import Corpus
+from ..data.sample import ORDINARY, Coloured
+from ..models.classical import Linear, NgramModel, as_texts
+from ..models.ngrams import TOKEN, Part
+from ..models.registry import model_of
 
 # %% ../../nbs/evaluation/24_explain.ipynb #9c69c03e
 VERSION = "1"

@@ -5,16 +5,19 @@ __all__ = ['NEEDED', 'SETTINGS', 'NAMES', 'KNOWN', 'COUNTED', 'MEASURED', 'OPTIO
 
 # %% ../../nbs/study/28a_exchange.ipynb #5017d43f
 import hashlib, json, re, secrets, warnings
+import numpy as np
+import pandas as pd
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
-import numpy as np
-import pandas as pd
-from ..evaluation import benchmark, results
-from ..models import encoders
-from . import run as studies
-from ..evaluation.benchmark import Unit
 from ..paths import CodemixError, atomic_write, paths
+from ..models import encoders
+from ..models.registry import imported, model_of, needs_of, not_run
+from ..evaluation import results
+from ..evaluation.executor import say
+from ..evaluation.plan import grid
+from ..evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of, run_unit, seeds_of, split_of, write_unit
+from . import run as studies
 
 # %% ../../nbs/study/28a_exchange.ipynb #e482ba52
 NEEDED = ("manifest.json", "results.parquet", "units.parquet", "folds.parquet")
@@ -56,13 +59,13 @@ NAMES = [f.name for f in fields(Unit)]
 def _check_study(theirs: results.Results, ours: dict) -> None:
     for key in SETTINGS:
         if theirs.study.get(key) != ours.get(key): raise CodemixError(f"{theirs.folder/'manifest.json'}, key {key!r}: {theirs.study.get(key)!r} there, {ours.get(key)!r} here; run {ours['study']} as it stands here")
-    for name in benchmark.corpus_names(ours):
+    for name in corpus_names(ours):
         said = theirs.manifest["corpora"].get(name, {}).get("frame_sha256")
-        if said and said != benchmark.corpus_of(name, ours).sha256: raise CodemixError(f"{theirs.folder/'manifest.json'}, corpus {name!r}: other comments than here (its sha256 differs)")
+        if said and said != corpus_of(name, ours).sha256: raise CodemixError(f"{theirs.folder/'manifest.json'}, corpus {name!r}: other comments than here (its sha256 differs)")
 
 def wanted(model: str, ours: dict) -> list[Unit]:
     "Every unit of a model in a study, whether or not it can run here."
-    return [u for c in benchmark.corpus_names(ours) for u in benchmark.grid(ours, c, model)]
+    return [u for c in corpus_names(ours) for u in grid(ours, c, model)]
 
 
 # %% ../../nbs/study/28a_exchange.ipynb #fd1a93df
@@ -76,13 +79,13 @@ def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict
     found = {}
     for _, row in units[units.model == model].iterrows():
         unit = Unit(**{n: row[n].item() if hasattr(row[n], "item") else row[n] for n in NAMES})
-        if unit in found: raise CodemixError(f"{file}, {benchmark.say(unit)}: stands twice")
+        if unit in found: raise CodemixError(f"{file}, {say(unit)}: stands twice")
         found[unit] = row
     expected = wanted(model, ours)
     lost = [u for u in expected if u not in found]
-    if lost: raise CodemixError(f"{file}, model {model!r}: {len(lost)} of {len(expected)} units are missing; first: {benchmark.say(lost[0])}")
+    if lost: raise CodemixError(f"{file}, model {model!r}: {len(lost)} of {len(expected)} units are missing; first: {say(lost[0])}")
     for u in expected:
-        if found[u].get("key") != benchmark.key_of(u, ours, found[u]["identity"]): raise CodemixError(f"{file}, {benchmark.say(u)}: its key is not the one that these comments, folds and settings have here; another version of the library or of the study made it")
+        if found[u].get("key") != key_of(u, ours, found[u]["identity"]): raise CodemixError(f"{file}, {say(u)}: its key is not the one that these comments, folds and settings have here; another version of the library or of the study made it")
     return {u: found[u] for u in expected}
 
 # %% ../../nbs/study/28a_exchange.ipynb #312a9842
@@ -106,7 +109,7 @@ def _identities(one, # an estimator
 # %% ../../nbs/study/28a_exchange.ipynb #8ab4b9bd
 def _check_identity(said: str, model: str, ours: dict, trust: bool, file: Path) -> None:
     "Raise for weights that are not known here and, without `trust`, for those that nobody can vouch for."
-    one, where = benchmark.model_of(model, ours).make(), f"{file}, model {model!r}, column 'identity': {said!r}"
+    one, where = model_of(model, ours).make(), f"{file}, model {model!r}, column 'identity': {said!r}"
     if not (forms := _identities(one, "REVISION")):
         if said: raise CodemixError(f"{where}, expected none: it learns from the corpus alone")
         return
@@ -121,9 +124,9 @@ def _check_identity(said: str, model: str, ours: dict, trust: bool, file: Path) 
         raise CodemixError(f"{where}: unknown weights of {name!r}, {expected}; --trust-identity takes them on trust")
 
 # %% ../../nbs/study/28a_exchange.ipynb #5a1aa4bc
-def _check_rows(rows: pd.DataFrame, unit: Unit, split: benchmark.Split, file: Path) -> pd.DataFrame: # id, label, probability, decision, status
+def _check_rows(rows: pd.DataFrame, unit: Unit, split: Split, file: Path) -> pd.DataFrame: # id, label, probability, decision, status
     "One unit's predictions, in the order of the fold."
-    ids, y, where = split.corpus.frame.id.to_numpy()[split.test].astype(str), split.y[split.test], f"{file}, {benchmark.say(unit)}"
+    ids, y, where = split.corpus.frame.id.to_numpy()[split.test].astype(str), split.y[split.test], f"{file}, {say(unit)}"
     _column(rows, ("id", "label", "probability", "decision", "status"), where)
     rows = rows.set_index("id")
     if twice := rows.index[rows.index.duplicated()].tolist(): raise CodemixError(f"{where}: comment {twice[0]} stands twice")
@@ -153,13 +156,13 @@ def _number(value) -> float:
     try: return np.nan if value is None or isinstance(value, str) else float(value)
     except (TypeError, ValueError): return np.nan
 
-def _check_counts(row: pd.Series, unit: Unit, split: benchmark.Split, file: Path) -> dict: # of `COUNTED`
+def _check_counts(row: pd.Series, unit: Unit, split: Split, file: Path) -> dict: # of `COUNTED`
     "What follows from the folds, as it is here; raises where something else was said."
     groups = len(np.unique(split.groups[split.train]))
     here = dict(train_rows=len(split.train), test_rows=len(split.test), train_groups=groups, leakage=split.leakage)
     for name, value in here.items():
         if not abs(_number(row[name]) - value) <= (1e-6 if name == "leakage" else 0):
-            raise CodemixError(f"{file}, {benchmark.say(unit)}, column {name!r}: {row[name]!s:.40}, but this fold has {value:.8g} {COUNTED[name]}")
+            raise CodemixError(f"{file}, {say(unit)}, column {name!r}: {row[name]!s:.40}, but this fold has {value:.8g} {COUNTED[name]}")
     return here
 
 def _check_measures(row: pd.Series, unit: Unit, file: Path) -> dict: # of `MEASURED` and `OPTIONAL`
@@ -167,7 +170,7 @@ def _check_measures(row: pd.Series, unit: Unit, file: Path) -> dict: # of `MEASU
     measured = MEASURED | {c: most for c, most in OPTIONAL.items() if not np.isnan(_number(row.get(c)))}
     found = {c: (_number(row[c]), most) for c, most in measured.items()}
     for name, (value, most) in found.items():
-        where = f"{file}, {benchmark.say(unit)}, column {name!r}"
+        where = f"{file}, {say(unit)}, column {name!r}"
         if not 0 <= value <= most: raise CodemixError(f"{where}: {row[name]!s:.40}, expected a number from 0 to {most:.0e}")
     return {c: int(v) if c == "parameters" else v for c, (v, _) in found.items()}
 
@@ -175,7 +178,7 @@ def _check_measures(row: pd.Series, unit: Unit, file: Path) -> dict: # of `MEASU
 def _with_seeds(rows: pd.DataFrame, alone: pd.DataFrame | None, # predictions, those of each seed
                 unit: Unit, seeds: int, file: Path) -> pd.DataFrame: # seed_0, seed_1, ... added
     "One unit's predictions with what each seed alone said; raises unless the probability is the mean."
-    where, p = f"{file}, {benchmark.say(unit)}", rows.probability.to_numpy()
+    where, p = f"{file}, {say(unit)}", rows.probability.to_numpy()
     if alone is None: raise CodemixError(f"{where}: nothing of what its {seeds} seeds said alone")
     _column(alone, ("id", "network", "probability"), where)
     twice = alone.id[alone.duplicated(["id", "network"])].tolist()
@@ -193,7 +196,7 @@ def _check_repeats(given: list, # of one model, each a `Given`
                    ours: dict, file: Path) -> list[str]: # what is strange
     "Raise where a model that learns says the same in two repeats."
     model, said = given[0].unit.model, []
-    fixed = getattr(benchmark.model_of(model, ours).make(), "shots", None) == 0
+    fixed = getattr(model_of(model, ours).make(), "shots", None) == 0
     for corpus in dict.fromkeys(g.unit.corpus for g in given):
         own = [g for g in given if g.unit.corpus == corpus]
         if fixed or all(g.rows.probability.nunique() == 1 for g in own): continue
@@ -246,15 +249,15 @@ def _parts(frame: pd.DataFrame, model: str, file: Path) -> dict[tuple, pd.DataFr
 
 def _checked(model: str, theirs: results.Results, ours: dict, trust: bool) -> list[Given]:
     "Every unit of one model of a folder; raises `CodemixError` at the first thing that does not fit."
-    units, file, seeds = theirs.folder/"units.parquet", theirs.folder/"results.parquet", benchmark.seeds_of(benchmark.model_of(model, ours), ours)
+    units, file, seeds = theirs.folder/"units.parquet", theirs.folder/"results.parquet", seeds_of(model_of(model, ours), ours)
     found, items = _check_keys(theirs.units, model, ours, units), _parts(theirs.items, model, file)
     alone, out = _parts(theirs.seeds, model, theirs.folder/"seeds.parquet") if seeds > 1 else {}, []
     said = list(dict.fromkeys(row["identity"] for row in found.values()))
     if len(said) > 1: raise CodemixError(f"{units}, model {model!r}, column 'identity': {said[0]!r} and {said[1]!r}, expected one")
     _check_identity(said[0], model, ours, trust, units)
     for u, row in found.items():
-        key, split = tuple(getattr(u, n) for n in NAMES), benchmark.split_of(u, ours)
-        if key not in items: raise CodemixError(f"{file}, {benchmark.say(u)}: no predictions")
+        key, split = tuple(getattr(u, n) for n in NAMES), split_of(u, ours)
+        if key not in items: raise CodemixError(f"{file}, {say(u)}: no predictions")
         rows = _check_rows(items[key], u, split, file)
         if seeds > 1: rows = _with_seeds(rows, alone.get(key), u, seeds, theirs.folder/"seeds.parquet")
         facts = _facts(row, theirs) | _check_counts(row, u, split, units) | _check_measures(row, u, units)
@@ -264,8 +267,8 @@ def _checked(model: str, theirs: results.Results, ours: dict, trust: bool) -> li
 # %% ../../nbs/study/28a_exchange.ipynb #af901c2b
 def _why_not(model: str, ours: dict) -> str: # empty when it can
     "Why a model cannot be computed again here."
-    if getattr(benchmark.model_of(model, ours).make(), "server", None): return "its answers come from a server"
-    return benchmark.needs_of(model, ours)
+    if getattr(model_of(model, ours).make(), "server", None): return "its answers come from a server"
+    return needs_of(model, ours)
 
 def _secret() -> str:
     "A few letters that this machine alone knows."
@@ -285,7 +288,7 @@ def _refit(unit: Unit, ours: dict) -> pd.DataFrame:
     from threadpoolctl import threadpool_limits
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return benchmark.run_unit(unit, ours)[0]
+        return run_unit(unit, ours)[0]
 
 # %% ../../nbs/study/28a_exchange.ipynb #f9422324
 def _compare(given: Given, ours: dict, file: Path) -> None:
@@ -293,15 +296,15 @@ def _compare(given: Given, ours: dict, file: Path) -> None:
     here, within = _refit(given.unit, ours).probability.to_numpy(dtype=float), .05 if given.identity else 1e-6
     theirs, worst = given.rows.probability.to_numpy(), int(np.argmax(abs(here - given.rows.probability.to_numpy())))
     if abs(here[worst] - theirs[worst]) <= within: return
-    there, own = json.loads(given.facts["made_with"]), benchmark.made_with(bool(given.identity))
+    there, own = json.loads(given.facts["made_with"]), made_with(bool(given.identity))
     other = ", ".join(f"{k} {there[k]} there, {own[k]} here" for k in sorted(set(there) & set(own)) if there[k] != own[k])
-    raise CodemixError(f"{file}, {benchmark.say(given.unit)}: comment {given.rows.id[worst]}: probability {theirs[worst]:.6f} there, "
+    raise CodemixError(f"{file}, {say(given.unit)}: comment {given.rows.id[worst]}: probability {theirs[worst]:.6f} there, "
                        f"{here[worst]:.6f} when it is computed here, more than {within:g} apart" + (f"; computed with other things: {other}" if other else ""))
 
 # %% ../../nbs/study/28a_exchange.ipynb #4dba8105
 def _stand_ins(kept: dict[str, list[Given]], theirs: results.Results, ours: dict) -> list[Given]:
     "The units of a folder's other models that learn from the corpus alone and can run here."
-    there, alone = set(theirs.units.model), lambda m: not _identities(benchmark.model_of(m, ours).make(), "")
+    there, alone = set(theirs.units.model), lambda m: not _identities(model_of(m, ours).make(), "")
     others = [m for m in ours["models"] if m in there and m not in kept and alone(m) and not _why_not(m, ours)]
     return [g for m in others for g in _checked(m, theirs, ours, False)]
 
@@ -314,13 +317,13 @@ def _spot_check(kept: dict[str, list[Given]], n: int, theirs: results.Results, o
     if not pool: pool, others = _stand_ins(kept, theirs, ours), " of other models, which stand in,"
     chosen = _drawn(pool, n, file)
     for g in chosen: _compare(g, ours, file)
-    units = "; ".join(benchmark.say(g.unit) for g in chosen)
+    units = "; ".join(say(g.unit) for g in chosen)
     if chosen: print(f"spot check: {len(chosen)} of {len(pool)} units{others} come out the same here: {units}")
 
 # %% ../../nbs/study/28a_exchange.ipynb #48d548a4
 def _chosen(theirs: results.Results, ours: dict, models: list[str] | None) -> list[str]:
     "The models to take in, each once."
-    absent = benchmark.not_run(ours) | benchmark.imported(ours)
+    absent = not_run(ours) | imported(ours)
     chosen = models or [m for m in absent if m in set(theirs.units.get("model", ()))]
     if not chosen: raise CodemixError(f"{theirs.folder}: nothing to take in; " + (f"it holds none of {', '.join(absent)}" if absent else f"every model of {ours['study']} can run here"))
     for m in chosen:
@@ -341,12 +344,12 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
     if spot_check: _spot_check(kept, spot_check, theirs, ours)
     print(*strange, sep="\n", end="\n"*bool(strange))
     every = [g for given in kept.values() for g in given]
-    for g in every: benchmark.write_unit(benchmark.path_of(g.key), g.rows, g.facts)
+    for g in every: write_unit(path_of(g.key), g.rows, g.facts)
     _remember(ours, {g.unit.model: g.identity for g in every})
     said = pd.DataFrame([dict(model=g.unit.model, corpus=g.unit.corpus, units=1, comments=len(g.rows)) for g in every])
     return said.groupby(["model", "corpus"], sort=False).sum().reset_index()
 
 def _remember(ours: dict, identities: dict[str, str]) -> None:
     "Note which models of a study were taken in."
-    note = benchmark.imported(ours) | identities
+    note = imported(ours) | identities
     results.write_json(note, paths.home/"imported"/f"{ours['study']}.json")

@@ -20,7 +20,13 @@ from ..data import catalogue, corpora, folds, sameness
 from ..language import lid, mixing
 from ..models import classical
 from ..models.ngrams import Counted
-from ..evaluation import audit, benchmark, results
+from ..models.registry import imported, model_of, not_run
+from ..evaluation import audit, results
+from ..evaluation.executor import execute, summary
+from ..evaluation.items import damage_table, fold_table, gather, gather_seeds, item_table, judge_table, tagged_by
+from ..evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
+from ..evaluation.plan import missing, plan
+from ..evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
 
 # %% ../../nbs/study/28_study.ipynb #6486cf12
 class _Strict(BaseModel):
@@ -223,7 +229,7 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
     named = [("treatment", study["treatment"]), *(("damage", t) for t in study["damage"]), *(("meant", t) for t in study["meant"]), *((f"published_rule.treatments.{c}", t) for c, t in rules.items())]
     named += [(f"variants.{name}.treatment", v["treatment"]) for name, v in study["variants"].items() if v["treatment"]]
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
-    yield from ((key, why) for key, m in _models_of(study) if (why := _complaint(lambda m: benchmark.model_of(m, study).make(), m)))
+    yield from ((key, why) for key, m in _models_of(study) if (why := _complaint(lambda m: model_of(m, study).make(), m)))
     known = corpora.list_corpora()
     lent = [(f"variants.{name}.auxiliary.corpora", c) for name, v in study["variants"].items() for c in (v["auxiliary"] or {}).get("corpora", [])]
     yield from ((key, f"unknown corpus {c!r}; known: {', '.join(known)}") for key, c in [*lent, *([("judged.test", study["judged"]["test"])] if study["judged"] else [])] if c not in known)
@@ -233,15 +239,15 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
 # %% ../../nbs/study/28_study.ipynb #0ddba113
 def _wrong_links(study: dict): # yields (key, what is wrong)
     "What a study says in one place and not in another."
-    names, pairs = benchmark.corpus_names(study), [(f"contrasts.{c['name']}", c) for c in study["contrasts"]]
+    names, pairs = corpus_names(study), [(f"contrasts.{c['name']}", c) for c in study["contrasts"]]
     pairs += [("star", study["star"])] if study["star"] else []
     swap = (study["null_pairs"] or {}).get("swap")
     for key, c in [*pairs, *([("null_pairs.swap", swap)] if swap else [])]:
         yield from ((key, f"{m!r} is not among the study's models") for m in (c["a"], c["b"]) if m not in study["models"])
     for m in (swap["a"], swap["b"]) if swap else ():
-        if (benchmark.model_of(m, study).treatment or study["treatment"]) != study["treatment"]: yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
+        if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]: yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
     for m in (study["terms"] or {}).get("models", []):
-        if not isinstance(benchmark.model_of(m, study).make(), classical.Linear): yield "terms.models", f"{m!r} has no weights to show; only linear models have"
+        if not isinstance(model_of(m, study).make(), classical.Linear): yield "terms.models", f"{m!r} has no weights to show; only linear models have"
     blocks = {"judged.corpus": [study["judged"]["corpus"]] if study["judged"] else [], "by_source.corpora": (study["by_source"] or {}).get("corpora", []), "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
     yield from ((key, f"{c!r} is not among the study's corpora") for key, cs in blocks.items() for c in cs if c not in names)
     yield from (("corpora", f"two corpora are called {n!r}; give one of them another name") for n in names if names.count(n) > 1)
@@ -251,14 +257,14 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
 # %% ../../nbs/study/28_study.ipynb #0ddba1b3
 def _wrong_help(study: dict): # yields (key, what is wrong)
     "Other corpora that cannot help, and a judge that cannot judge."
-    names, judge = benchmark.corpus_names(study), (study["judged"] or {}).get("test")
+    names, judge = corpus_names(study), (study["judged"] or {}).get("test")
     if judge in names: yield "judged.test", f"{judge!r} is trained on in this study; a judge must be another corpus"
     made = lambda c: c.startswith("sample-")
     for name, said in ((n, v["auxiliary"]) for n, v in study["variants"].items() if v["auxiliary"]):
         key, model = f"variants.{name}.auxiliary", study["variants"][name]["model"]
         yield from ((f"{key}.corpora", f"{c!r} is the study's own corpus; only another one can help") for c in said["corpora"] if c in (*names, judge))
         yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not") for c in said["corpora"] if made(c) != made(names[0]))
-        if said["how"] == "rows" and not benchmark.model_of(name, study).make().weighs: yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
+        if said["how"] == "rows" and not model_of(name, study).make().weighs: yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
         if name in (study["terms"] or {}).get("models", []): yield "terms.models", f"{name!r} learns from other corpora and has no terms of its own"
 
 # %% ../../nbs/study/28_study.ipynb #0ddba114
@@ -289,11 +295,11 @@ def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direct
     "Strongest word and character n-grams of the study's linear models, masked."
     from codemix_nb.data.masking import mask_term
     rows = []
-    for name in benchmark.corpus_names(study):
-        corpus = benchmark.corpus_of(name, study)
+    for name in corpus_names(study):
+        corpus = corpus_of(name, study)
         for m in study["terms"]["models"]:
-            texts = Counted(treatment(benchmark.model_of(m, study).treatment or study["treatment"])(corpus.texts))
-            model = benchmark.model_of(m, study).make().fit(texts, corpus.labels, groups=corpus.frame.group.to_numpy())
+            texts = Counted(treatment(model_of(m, study).treatment or study["treatment"])(corpus.texts))
+            model = model_of(m, study).make().fit(texts, corpus.labels, groups=corpus.frame.group.to_numpy())
             x, names = model.tfidf_.transform(texts), model.tfidf_.get_feature_names_out()
             held = np.bincount(x.indices, minlength=x.shape[1])
             for part, kind in (("word", "word"), ("char_wb", "char")):
@@ -406,7 +412,7 @@ def _languages(c, study: dict) -> dict[str, pd.DataFrame]:
 # %% ../../nbs/study/28_study.ipynb #5e0c384d
 def audited(study: dict) -> dict[str, pd.DataFrame]: # certificate, findings, shortcuts, disagreements, words, mixing: a corpus after the other
     "The audit of a study's corpora."
-    every, found = [benchmark.corpus_of(n, study) for n in benchmark.corpus_names(study)], {}
+    every, found = [corpus_of(n, study) for n in corpus_names(study)], {}
     for c in every:
         made = dict(certificate=_leaks(c, study, [b for b in every if b is not c])) | _certified(c, study) | _languages(c, study)
         for name, frame in made.items(): found.setdefault(name, []).append(frame.assign(corpus=c.name)[["corpus", *frame.columns]])
@@ -417,23 +423,23 @@ def audited(study: dict) -> dict[str, pd.DataFrame]: # certificate, findings, sh
 def explained(study: dict) -> dict[str, pd.DataFrame]: # explain
     "How faithful explanations of a study's models are, corpus by corpus; no text is kept."
     from codemix_nb.evaluation.explain import faithfulness_table
-    said, every = study["explain"], [benchmark.corpus_of(n, study) for n in benchmark.corpus_names(study)]
-    here = [m for m in said["models"] if m not in benchmark.not_run(study)]
+    said, every = study["explain"], [corpus_of(n, study) for n in corpus_names(study)]
+    here = [m for m in said["models"] if m not in not_run(study)]
     return {"explain": pd.concat([faithfulness_table(c, here, study["treatment"], said["comments"], seed=study["seed"], study=study) for c in every], ignore_index=True)}
 
 def _audit_versions(study: dict) -> list: return [audit.VERSION, lid.WordLID.version, sameness.VERSION, folds.VERSION]
 
 def _explain_versions(study: dict) -> list:
     from codemix_nb.evaluation.explain import VERSION
-    return [VERSION, folds.VERSION, sameness.VERSION, *(benchmark.model_of(m, study).version for m in study["explain"]["models"])]
+    return [VERSION, folds.VERSION, sameness.VERSION, *(model_of(m, study).version for m in study["explain"]["models"])]
 
 CHECKS = {"audit": (audited, _audit_versions), "explain": (explained, _explain_versions)}
 
 def _looked(kind: str, study: dict) -> dict[str, pd.DataFrame]:
     "The frames of a check, computed once for each set of comments, settings and versions."
     make, versions = CHECKS[kind]
-    every = [benchmark.corpus_of(n, study) for n in benchmark.corpus_names(study)]
-    said = [kind, versions(study), study[kind], study["folds"], study["seed"], treatment(study["treatment"]).version, bool(paths.mirror), [[c.name, c.sha256, c.source_sha256] for c in every], sorted(benchmark.not_run(study))]
+    every = [corpus_of(n, study) for n in corpus_names(study)]
+    said = [kind, versions(study), study[kind], study["folds"], study["seed"], treatment(study["treatment"]).version, bool(paths.mirror), [[c.name, c.sha256, c.source_sha256] for c in every], sorted(not_run(study))]
     key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
     kept = lambda name: paths.units/"checks"/f"{key}-{name}.parquet"
     if (names := paths.units/"checks"/f"{key}.json").exists(): return {name: pd.read_parquet(kept(name)) for name in json.loads(names.read_text())}
@@ -456,8 +462,8 @@ def _forget(study: dict, units: list) -> None:
     if mark.exists() and mark.read_text() == ours:
         print(f"{study['study']}: a fresh run was stopped and goes on; to start over remove {mark}")
         return
-    for u in units: benchmark.path_of(benchmark.key_of(u, study)).unlink(missing_ok=True)
-    for chunk in benchmark.null_chunks(study) if study["null_pairs"] else []: benchmark.null_path(study, *chunk).unlink(missing_ok=True)
+    for u in units: path_of(key_of(u, study)).unlink(missing_ok=True)
+    for chunk in null_chunks(study) if study["null_pairs"] else []: null_path(study, *chunk).unlink(missing_ok=True)
     atomic_write(mark, lambda p: p.write_text(ours))
 
 # %% ../../nbs/study/28_study.ipynb #9016ff91
@@ -480,7 +486,7 @@ def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, befor
     compared, commit = {c[k] for c in study["contrasts"] for k in "ab"}, declared(study)
     if not commit: return {}
     made = set(about[about.main & about.model.isin(compared)].get("commit", pd.Series([""])).fillna(""))
-    lent = compared & set(benchmark.imported(study))
+    lent = compared & set(imported(study))
     younger = not lent and all(c and git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
     return dict(commit=commit, date=(git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)
 
@@ -490,20 +496,20 @@ def manifest(study: dict, folder: Path,
              declaration: dict | None = None, # what `declaration` says
             ) -> dict:
     "What was run, on which bytes, with which versions; nothing that changes from run to run."
-    names, units = benchmark.corpus_names(study), benchmark.plan(study)
-    others = sorted({n for u in units if (said := benchmark.help_of(u.model, study)) for n in said["corpora"]})
+    names, units = corpus_names(study), plan(study)
+    others = sorted({n for u in units if (said := help_of(u.model, study)) for n in said["corpora"]})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
-    more = dict(auxiliary={n: bytes_of(benchmark.other_of(n)) for n in others}) if others else {}
+    more = dict(auxiliary={n: bytes_of(other_of(n)) for n in others}) if others else {}
     if declaration: more["declared"] = declaration
-    if absent := benchmark.not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
-    if given := benchmark.imported(study): more["imported"] = given
-    if judge := benchmark.judge_of(study): more["judged"] = {judge["test"]: "not at hand" if benchmark.missing(study) else bytes_of(benchmark.corpus_of(judge["test"], study))}
-    more["words"] = {n: benchmark.tagged_by(benchmark.corpus_of(n, study)) for n in [*names, *([judge["test"]] if judge and not benchmark.missing(study) else [])]}
+    if absent := not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
+    if given := imported(study): more["imported"] = given
+    if judge := judge_of(study): more["judged"] = {judge["test"]: "not at hand" if missing(study) else bytes_of(corpus_of(judge["test"], study))}
+    more["words"] = {n: tagged_by(corpus_of(n, study)) for n in [*names, *([judge["test"]] if judge and not missing(study) else [])]}
     files = [p for name in ("results.parquet", "seeds.parquet", "items.parquet", "folds.parquet", "ledger.json", "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
-                corpora={n: bytes_of(benchmark.corpus_of(n, study)) for n in names}, **more,
+                corpora={n: bytes_of(corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
-                models={m: benchmark.model_of(m, study).version for m in sorted({u.model for u in units})},
+                models={m: model_of(m, study).version for m in sorted({u.model for u in units})},
                 units_sha256=results.units_digest(results.Results(folder).units),
                 files={p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
 
@@ -518,24 +524,24 @@ def run(name: str, # of a study, or the path of its file
     import time
     study, started = read(name), time.perf_counter()
     if fetch: download(study)
-    units = benchmark.plan(study)
-    names, folder = benchmark.corpus_names(study), paths.reports/study["study"]
-    every = [benchmark.corpus_of(n, study) for n in names]
+    units = plan(study)
+    names, folder = corpus_names(study), paths.reports/study["study"]
+    every = [corpus_of(n, study) for n in names]
     _check_data(study, every)
     if dry_run: return _say_plan(study, units, fresh)
     if fresh: _forget(study, units)
     _say_absent(study)
-    judged = [benchmark.corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
-    damaged, facts = benchmark.damage_table(study), pd.concat([benchmark.item_table(c) for c in every] + [benchmark.judge_table(study) for _ in judged], ignore_index=True)
-    computed = benchmark.execute(units, study, workers or 0)
-    items, about = benchmark.gather(study, units)
+    judged = [corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
+    damaged, facts = damage_table(study), pd.concat([item_table(c) for c in every] + [judge_table(study) for _ in judged], ignore_index=True)
+    computed = execute(units, study, workers or 0)
+    items, about = gather(study, units)
     computed_with, lent = _made(about), _lent(about)
     checks = (_checks(study, items, facts, workers or 0) if study["null_pairs"] else {}) | {name: frame for kind in CHECKS if study[kind] for name, frame in _looked(kind, study).items()}
     results.write_frame(items, folder/"results.parquet")
     results.write_frame(about, folder/"units.parquet")
-    if len(seeds := benchmark.gather_seeds(study, units)): results.write_frame(seeds, folder/"seeds.parquet")
+    if len(seeds := gather_seeds(study, units)): results.write_frame(seeds, folder/"seeds.parquet")
     results.write_frame(facts, folder/"items.parquet")
-    results.write_frame(benchmark.fold_table(study, units), folder/"folds.parquet")
+    results.write_frame(fold_table(study, units), folder/"folds.parquet")
     for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
     _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else []), *(["seeds.parquet"] if len(seeds) else [])])
     results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance)) for c in [*every, *judged]} | lent, folder/"ledger.json")
@@ -575,8 +581,8 @@ def _sweep(folder: Path, keep: list[str]) -> None:
 def download(study: dict) -> None:
     "Fetch the weights that models of a study lack, from the hub; raises `CodemixError` in one line when one cannot be had."
     from codemix_nb.models.encoders import find
-    for m in benchmark.not_run(study):
-        one = benchmark.model_of(m, study).make()
+    for m in not_run(study):
+        one = model_of(m, study).make()
         name = getattr(one, "encoder", None) or getattr(one, "model", None)
         if name and not getattr(one, "server", None): print(f"{study['study']}: {m}: {find(name)}")
 
@@ -585,16 +591,16 @@ def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provena
     "The ledgers of corpora that helped, each down to the comments left beside one main corpus under one treatment; taken out of the facts about units."
     if "borrowed" not in about: return {}
     first = about.assign(said=about.pop("borrowed")).dropna(subset="said").drop_duplicates(["corpus", "treatment", "said"])
-    return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=_plain(benchmark.other_of(name).provenance))
+    return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=_plain(other_of(name).provenance))
             for u in first.itertuples() for name, ledger in json.loads(u.said).items()}
 
 def _say_absent(study: dict) -> None:
     "Tell in one line each which models cannot run here."
-    for m, why in benchmark.not_run(study).items(): print(f"{study['study']}: {m} is not run here: {why}")
+    for m, why in not_run(study).items(): print(f"{study['study']}: {m} is not run here: {why}")
 
 def _say_missing(study: dict) -> str:
     "Tell in one line that a published test set is not at hand."
-    if why := benchmark.missing(study): print(f"{study['study']}: not judged on {study['judged']['test']}, which is not at hand: {why}")
+    if why := missing(study): print(f"{study['study']}: not judged on {study['judged']['test']}, which is not at hand: {why}")
     return why
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path: return atomic_write(path, lambda p: frame.to_csv(p, index=False, lineterminator="\n"))
@@ -602,25 +608,25 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> Path: return atomic_write(pat
 # %% ../../nbs/study/28_study.ipynb #6c81f89b
 def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int) -> dict[str, pd.DataFrame]:
     "Null pairs by halves and, where a study names two models to swap, by exchange."
-    found = [benchmark.null_pairs(study, workers)]
+    found = [null_pairs(study, workers)]
     if swap := study["null_pairs"]["swap"]:
         own = items[(items.design == "grouped") & (items.tuning == "nested") & (items.train_fraction == 1) & (items.treatment == study["treatment"]) & (items.repeat < study["repeats"])]
-        for name in benchmark.corpus_names(study):
+        for name in corpus_names(study):
             groups = facts[facts.corpus == name].set_index("id").group
-            found.append(benchmark.swapped_pairs(own[own.corpus == name], groups, swap["a"], swap["b"], study["null_pairs"]["pairs"], study["seed"]))
+            found.append(swapped_pairs(own[own.corpus == name], groups, swap["a"], swap["b"], study["null_pairs"]["pairs"], study["seed"]))
     return {"null_pairs": pd.concat(found, ignore_index=True)}
 
 def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
     "Print the plan of a study as a table with an estimate."
     import os
-    table = benchmark.summary(units, study)
+    table = summary(units, study)
     print(table.to_string(index=False))
     for m in dict.fromkeys(u.model for u in units):
-        if said := benchmark.help_of(m, study): print(f"{m}: also learns from {', '.join(said['corpora'])} ({said['how']}, weight {said['weight']:g})")
+        if said := help_of(m, study): print(f"{m}: also learns from {', '.join(said['corpora'])} ({said['how']}, weight {said['weight']:g})")
     _say_missing(study)
     _say_absent(study)
     if study["explain"]: print(f"{study['study']}: explanations of {', '.join(study['explain']['models'])} are checked as well, which no estimate counts")
-    if study["audit"]: print(f"{study['study']}: {', '.join(benchmark.corpus_names(study))}: audited as well, which no estimate counts")
+    if study["audit"]: print(f"{study['study']}: {', '.join(corpus_names(study))}: audited as well, which no estimate counts")
     cores = os.cpu_count() or 1
     if fresh: print(f"\n{study['study']}: --fresh computes the {int(table.finished.sum())} finished units again")
     print(f"\n{study['study']}: {len(units)} units, {int(table.finished.sum())} finished; about {table.minutes_left.sum()/cores:.0f} minutes left on {cores} cores")
