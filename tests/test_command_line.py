@@ -578,5 +578,5 @@ def test_a_study_may_be_given_by_its_file(capsys, tiny, tmp_path, monkeypatch):
     tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "probability"]].to_csv(tmp_path / "mine.csv", index=False)
     assert run(capsys, "evaluate", tmp_path / "mine.csv", "--study", tmp_path / "x.yaml")[0] == 0
     asked = []
-    monkeypatch.setattr("codemix_nb.report.page.verify", lambda name: asked.append(name) or [])
+    monkeypatch.setattr("codemix_nb.report.verify.verify", lambda name: asked.append(name) or [])
     assert run(capsys, "verify", tmp_path / "x.yaml")[0] == 0 and asked == ["tiny"]

@@ -277,15 +277,15 @@ def run(name: Study,
 @app.command()
 def render(name: Study):
     "Make a study's tables, figures and page from its results."
-    from codemix_nb.report import page as report
-    print(report.render(study_name(name)))
+    from codemix_nb.report import render as room
+    print(room.render(study_name(name)))
 
 # %% ../../nbs/cli/29_cli.ipynb #5b143714
 @app.command()
 def verify(name: Annotated[str | None, typer.Argument(help="A study with committed results, or the path of its YAML file; all of them when not given.")] = None):
     "Render again, compare every table byte for byte, and scan the reports for corpus text."
-    from codemix_nb.report import page as report
-    problems = report.verify(study_name(name) if name else None)
+    from codemix_nb.report import verify as room
+    problems = room.verify(study_name(name) if name else None)
     print(*problems or ["verified: tables are what the results give, and no text is where it should not be"], sep="\n")
     raise typer.Exit(1 if problems else 0)
 
@@ -812,7 +812,7 @@ def shown_contrasts(contrasts): # from `compare`
 def write_evaluation(out: Path, name: str, study: dict, scores, contrasts, notes: list[str]) -> None:
     "Scores and contrasts to a file, by its ending: .csv, .json or .md."
     from codemix_nb.evaluation import results
-    from codemix_nb.report.page import md_escape, to_markdown
+    from codemix_nb.report.save import md_escape, to_markdown
     kept = contrasts.drop(columns="star")
     records = lambda frame: json.loads(frame.to_json(orient="records", double_precision=10))
     if out.suffix == ".csv": atomic_write(out, lambda p: kept.to_csv(p, index=False, lineterminator="\n"))
