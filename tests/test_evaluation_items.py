@@ -20,7 +20,7 @@ from codemix_nb.evaluation.items import *
 # %% ../nbs/evaluation/21d_items.ipynb #bfb88560
 import pytest
 from dataclasses import replace
-from codemix_nb.cli.app import folds
+from codemix_nb.data import folds
 
 
 # %% ../nbs/evaluation/21d_items.ipynb #89b2bccf

@@ -4,13 +4,19 @@
 import numpy as np
 import pandas as pd
 from codemix_nb.evaluation.results import from_cells
-from codemix_nb.experiments.tables import _items, _mean_sd, corpora_of, counted, number
+from codemix_nb.evaluation.scores import _items, corpora_of, counted
+from codemix_nb.experiments.tables import _mean_sd
+from codemix_nb.experiments.wording import number
 from codemix_nb.experiments.transfer import *
+
+
+# %% ../nbs/experiments/25a_transfer.ipynb #e15cdc48
+from codemix_nb.evaluation.demo import demo
 
 
 # %% ../nbs/experiments/25a_transfer.ipynb #98d13018
 from codemix_nb.experiments import tables
-from codemix_nb.experiments.tables import main_scores
+from codemix_nb.evaluation.scores import main_scores
 
 def test_interval_of_a_mean_holds_it_and_groups_widen_it():
     rng = np.random.default_rng(3)
@@ -32,10 +38,10 @@ def test_interval_against_drawing_rows_by_hand():
 
 # %% ../nbs/experiments/25a_transfer.ipynb #fa0a2d4e
 def test_a_study_without_such_a_corpus_has_no_table():
-    assert ranking(tables.demo()).empty and judged(tables.demo()).empty
+    assert ranking(demo()).empty and judged(demo()).empty
 
 def test_the_table_agrees_with_the_scores_and_keeps_the_published_apart():
-    found = tables.demo()
+    found = demo()
     found.corpus_items.loc[::4, "latin_share"] = 0.
     found.study |= dict(judged=dict(corpus="dice-te-en", test="elsewhere", models=["lr"]))
     told = ranking(found, {"dice-te-en": {"best": .9}}).set_index("model")
@@ -55,4 +61,4 @@ def test_weights_give_one_file_the_mix_of_another():
     assert np.isclose(_reweighted(f, test, ["label"]), float(from_cells(tp, fp, fn, tn)["macro_f1"]))
     right = f.assign(probability=f.label.where(~f.latin, 1 - f.label).astype(float))
     assert _reweighted(right, test, ["label", "latin"]) > _reweighted(right, f, ["label", "latin"])
-    assert gap(tables.demo()).empty
+    assert gap(demo()).empty

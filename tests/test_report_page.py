@@ -7,18 +7,20 @@ from pathlib import Path
 from codemix_nb.paths import paths
 from codemix_nb.evaluation.results import load
 from codemix_nb.experiments import tables
+from codemix_nb.experiments.wording import declaration, design, number, title_of
 from codemix_nb.report.notebooks import _made, experiments
 from codemix_nb.report.save import _put, _title_of_svg
 from codemix_nb.report.page import *
 
 
 # %% ../nbs/report/27b_page.ipynb #b5ea601d
+from codemix_nb.evaluation.demo import demo
 from codemix_nb.report.save import save_table
 
 
 # %% ../nbs/report/27b_page.ipynb #18df20e4
 def _dice(folder, **options):
-    results = tables.demo(rows=100, **options)
+    results = demo(rows=100, **options)
     results.folder = Path(folder)
     return results
 

@@ -6,18 +6,22 @@ import numpy as np
 import pandas as pd
 from pathlib import Path
 from codemix_nb.paths import atomic_write
-from codemix_nb.experiments import figures, tables
+from codemix_nb.experiments import figures
+from codemix_nb.experiments.wording import HEADINGS, shown, best as best_cells
 from codemix_nb.report.save import *
 
 
 # %% ../nbs/report/27_save.ipynb #00e00c13
 from codemix_nb.data.masking import ordinary_words
+from codemix_nb.evaluation.claims import contrasts
+from codemix_nb.evaluation.demo import demo
+from codemix_nb.experiments import tables
 from codemix_nb.report.scan import scan
 
 
 # %% ../nbs/report/27_save.ipynb #5350ce83
 def _dice(folder, **options):
-    results = tables.demo(rows=100, **options)
+    results = demo(rows=100, **options)
     results.folder = Path(folder)
     return results
 
@@ -29,14 +33,14 @@ def test_a_table_has_the_same_bytes_twice(tmp_path):
 # %% ../nbs/report/27_save.ipynb #cba0f15c
 def test_a_figure_with_other_pixels_is_replaced(tmp_path):
     results = _dice(tmp_path)
-    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(figures.main(tables.demo(rows=100, seed=seed)), "x", results, caption)]
+    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(figures.main(demo(rows=100, seed=seed)), "x", results, caption)]
     assert save(0, "One.") != save(5, "One.") and b"Two." in save(5, "Two.")[0]
 
 
 # %% ../nbs/report/27_save.ipynb #5e5219ce
 def test_generated_tables_say_so_and_carry_no_star(tmp_path):
     results = _dice(tmp_path, generated=True)
-    for frame in (tables.main(results), tables.contrasts(results), tables.coming_star(results)):
+    for frame in (tables.main(results), contrasts(results), tables.coming_star(results)):
         csv_file, md, tex = (tmp_path/p for p in save_table(frame, "x", results, "Caption."))
         assert "generated sample" in csv_file.read_text() and GENERATED in md.read_text()
         assert "\\*" not in md.read_text() and "*" not in tex.read_text()

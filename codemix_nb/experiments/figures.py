@@ -9,18 +9,16 @@ __all__ = ['COLOURS', 'MARKERS', 'LINES', 'HATCHES', 'STYLE', 'FAMILY', 'FAMILIE
            'calibration', 'transfer', 'mixing', 'shortcuts', 'mixing_measures', 'write']
 
 # %% ../../nbs/experiments/26_figures.ipynb #4561c638
-from contextlib import contextmanager
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from contextlib import contextmanager
 from matplotlib import pyplot as plt
-
-from ..evaluation import calibration as cal
-from ..evaluation import significance as sig
+from ..evaluation import calibration as cal, significance as sig, claims
+from ..evaluation.scores import corpora_of, main_scores
 from . import tables
-from .tables import number, p_value, title_of
+from .wording import number, p_value, title_of, FACTORS, HEADINGS, SOURCES, percent
 
 # %% ../../nbs/experiments/26_figures.ipynb #21fa6cc2
 COLOURS = ("#111111", "#0072B2", "#E69F00", "#8FCBEE")
@@ -71,7 +69,7 @@ def _rows(ax, labels):
     ax.tick_params(axis="y", length=0)
 
 # %% ../../nbs/experiments/26_figures.ipynb #bde65e64
-def _metric(name): return tables.HEADINGS.get(name, name)
+def _metric(name): return HEADINGS.get(name, name)
 
 def _handles(figure, axes, columns=4):
     "One legend from whatever the panels drew."
@@ -117,7 +115,7 @@ def _draw_model(ax, row, y, seen):
 # %% ../../nbs/experiments/26_figures.ipynb #f3059cd2
 def main(results) -> mpl.figure.Figure:
     "Every model's mean and corrected interval on each corpus."
-    metric, units, names, seen = results.study["metric"], tables.main_scores(results), tables.corpora_of(results), set()
+    metric, units, names, seen = results.study["metric"], main_scores(results), corpora_of(results), set()
     models = [m for m in results.study["models"] if m in set(units.model)]
     table = units.groupby(["corpus", "model"])[[metric, "n_test", "train_rows", "repeat"]].apply(_interval, metric).reset_index()
     more = tables.main(results).reindex(columns=["corpus", "model", "ungrouped_gain", "one_seed", "seed_sd"]).astype({"one_seed": float, "seed_sd": float})
@@ -144,7 +142,7 @@ def _apart(values, least):
 
 def cost(results) -> mpl.figure.Figure | None: # nothing if no time was measured
     "Mean score of each model that reads words against the seconds that one fold takes; the line joins the models that none beats at less cost."
-    table, metric, names = tables.cost(results), results.study["metric"], tables.corpora_of(results)
+    table, metric, names = tables.cost(results), results.study["metric"], corpora_of(results)
     if table.empty: return None
     table = table[[family_of(m, results) != 3 for m in table.model]]
     with style():
@@ -177,7 +175,7 @@ def _bars(ax, part):
 def damage(results) -> mpl.figure.Figure:
     "Share of comments emptied and of characters lost, for each treatment."
     table = tables.damage(results).query("label.astype('str') == 'all'")
-    names, treatments = tables.corpora_of(results), list(dict.fromkeys(table.treatment))
+    names, treatments = corpora_of(results), list(dict.fromkeys(table.treatment))
     with style():
         figure, axes = _panels(results, names, .36 * len(treatments) + 1.3)
         for ax, corpus in zip(axes, names):
@@ -200,7 +198,7 @@ def by_source(results) -> mpl.figure.Figure | None: # nothing if no corpus has t
     "Macro-F1 inside each source and across sources."
     table = tables.by_source(results)
     table = table[table.tested_on != "all"]
-    names = [c for c in tables.corpora_of(results) if c in set(table.corpus)]
+    names = [c for c in corpora_of(results) if c in set(table.corpus)]
     models = [m for m in results.study["models"] if m in set(table.model) and m != "majority"]
     if not names: return None
     with style():
@@ -209,7 +207,7 @@ def by_source(results) -> mpl.figure.Figure | None: # nothing if no corpus has t
             sources = table[table.corpus == corpus].drop_duplicates("tested_on")
             for i, s in enumerate(sources[:2].itertuples()):
                 own = table[(table.corpus == corpus) & (table.tested_on == s.tested_on)]
-                _draw_source(ax, own, models, .36 * i - .18, i, f"{tables.SOURCES.get(s.tested_on, s.tested_on)} ({s.rows:,})")
+                _draw_source(ax, own, models, .36 * i - .18, i, f"{SOURCES.get(s.tested_on, s.tested_on)} ({s.rows:,})")
             _rows(ax, [title_of(m, results) for m in models] if ax is axes[0] else [""] * len(models))
             ax.set_xlabel("Macro-F1 on the rows named")
         _handles(figure, axes, 2)
@@ -220,21 +218,21 @@ VERDICTS = {"supported": dict(marker="o"), "flagged": dict(marker="o"), "not sup
 
 def contrasts(results) -> mpl.figure.Figure | None: # nothing if none was declared
     "Difference and corrected interval of every declared contrast."
-    table, rope, names = tables.contrasts(results), results.study["rope"], tables.corpora_of(results)
+    table, rope, names = claims.contrasts(results), results.study["rope"], corpora_of(results)
     if table.empty: return None
-    claims = list(dict.fromkeys(zip(table.a, table.b)))
+    pairs = list(dict.fromkeys(zip(table.a, table.b)))
     with style():
-        figure, axes = _panels(results, names, .36 * len(claims) + 1.5)
+        figure, axes = _panels(results, names, .36 * len(pairs) + 1.5)
         for ax, corpus in zip(axes, names):
             ax.axvspan(-rope, rope, color="#E4E4E4", lw=0)
             ax.axvline(0, color="#666666", lw=.8)
             for row in table[table.corpus == corpus].itertuples():
-                y = claims.index((row.a, row.b))
+                y = pairs.index((row.a, row.b))
                 ax.plot([row.low, row.high], [y, y], color=COLOURS[1], lw=1.5)
                 ax.plot(row.difference, y, ls="", **_mark(1, **VERDICTS[row.verdict]), label=row.verdict)
                 _beside(ax, y, f"{p_value(row.p_holm_all)}{' *' if row.star else ''}")
             _beside(ax, -.75, "Holm p, all", fontsize=7)
-            _rows(ax, [f"{title_of(a, results)} − {title_of(b, results)}" for a, b in claims] if ax is axes[0] else [""] * len(claims))
+            _rows(ax, [f"{title_of(a, results)} − {title_of(b, results)}" for a, b in pairs] if ax is axes[0] else [""] * len(pairs))
             ax.set_xlabel(f"Difference in {_metric(results.study['metric'])}\n(95 % interval, unadjusted)")
         _handles(figure, axes)
     return figure
@@ -244,7 +242,7 @@ def null_pairs(results) -> mpl.figure.Figure | None: # nothing if the study has 
     "How often each test finds a difference where there is none."
     table = tables.null_pairs(results)
     if table.empty: return None
-    names, designs = [c for c in tables.corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(table.design))
+    names, designs = [c for c in corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(table.design))
     rows = list(dict.fromkeys(zip(table.design, table.test)))
     with style():
         figure, axes = _panels(results, names, .36 * len(rows) + 1.2)
@@ -277,7 +275,7 @@ def coming_star(results) -> mpl.figure.Figure | None: # nothing if the study nam
     "p of one contrast under every seed of the folds, plain and corrected."
     table, alpha = tables.coming_star(results), results.study["alpha"]
     if table.empty: return None
-    names = [c for c in tables.corpora_of(results) if c in set(table.corpus)]
+    names = [c for c in corpora_of(results) if c in set(table.corpus)]
     with style():
         figure, axes = _panels(results, names, 2.9, sharey=True)
         for ax, corpus in zip(axes, names):
@@ -293,7 +291,7 @@ def tuned_default(results) -> mpl.figure.Figure | None: # nothing if the study r
     "What tuning gained each model."
     table, metric = tables.tuned_default(results), results.study["metric"]
     if table.empty: return None
-    names, models = tables.corpora_of(results), [m for m in results.study["models"] if m in set(table.model) and m != "majority"]
+    names, models = corpora_of(results), [m for m in results.study["models"] if m in set(table.model) and m != "majority"]
     with style():
         figure, axes = _panels(results, names, .3 * len(models) + 1.4)
         for ax, corpus in zip(axes, names):
@@ -325,7 +323,7 @@ def _draw_rates(ax, part):
 # %% ../../nbs/experiments/26_figures.ipynb #1db95f38
 def errors(results) -> mpl.figure.Figure:
     "Misses and false alarms of the best model, slice by slice."
-    table, top, names = tables.errors(results), tables.best_models(results), tables.corpora_of(results)
+    table, top, names = tables.errors(results), tables.best_models(results), corpora_of(results)
     places = {kind: i for i, kind in enumerate(tables.KINDS)}
     slices = table.drop_duplicates("slice").sort_values("kind", key=lambda k: k.map(places), kind="stable").slice.tolist()
     slices = sorted(slices, key=lambda s: tables.LENGTHS.index(s) if s in tables.LENGTHS else -1 if s == "all comments" else len(tables.LENGTHS))
@@ -344,7 +342,7 @@ def errors(results) -> mpl.figure.Figure:
 def _draw_level(ax, part, top):
     "Misses and false alarms of every model in one slice, and how much more than the best it misses."
     _draw_misses(ax, part)
-    points = lambda v: tables.percent(v).removesuffix("\u00a0%")
+    points = lambda v: percent(v).removesuffix("\u00a0%")
     for y, row in enumerate(part.itertuples()):
         if row.Index == top: _beside(ax, y, "the best", fontsize=7)
         elif np.isfinite(row.more_misses): _beside(ax, y, f"{'+'*(row.more_misses > 0)}{points(row.more_misses)} [{points(row.more_misses_low)}, {points(row.more_misses_high)}]", fontsize=7)
@@ -355,7 +353,7 @@ def equal_alarms(results, table: pd.DataFrame | None = None, # `tables.equal_ala
                 ) -> mpl.figure.Figure | None: # nothing where no list of insults is registered
     "Misses and false alarms with and without a listed insult, every model at the overall false alarms of the best one."
     table, top, slices = tables.equal_alarms(results) if table is None else table, tables.best_models(results), tables.PAIRED["insults"]
-    names = [c for c in tables.corpora_of(results) if slices[0] in set(table.slice[table.corpus == c])]
+    names = [c for c in corpora_of(results) if slices[0] in set(table.slice[table.corpus == c])]
     if not names: return None
     models = [m for m in results.study["models"] if m in set(table.model[table.corpus.isin(names)])]
     with style():
@@ -376,7 +374,7 @@ def learning_curve(results) -> mpl.figure.Figure | None: # nothing if the study 
     "The metric against the number of training comments, with sd over folds; points of one size are set side by side."
     table, metric = tables.learning_curve(results), results.study["metric"]
     if table.empty: return None
-    names, models = tables.corpora_of(results), [m for m in results.study["models"] if m in set(table.model)][:4]
+    names, models = corpora_of(results), [m for m in results.study["models"] if m in set(table.model)][:4]
     step = .012 * table.train_rows.max()
     with style():
         figure, axes = _panels(results, names, 2.9, sharey=True)
@@ -395,7 +393,7 @@ def faithfulness(results) -> mpl.figure.Figure | None: # nothing if the study di
     "Gain of every method of explanation over words ranked at random, with bootstrap intervals."
     table = tables.faithfulness(results)
     if table.empty: return None
-    names, rows = [c for c in tables.corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(zip(table.model, table.method)))
+    names, rows = [c for c in corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(zip(table.model, table.method)))
     with style():
         figure, axes = _panels(results, names, .34 * len(rows) + 1.4)
         for ax, corpus in zip(axes, names):
@@ -471,7 +469,7 @@ def _draw_alarms(ax, points):
 def calibration(results, points: pd.DataFrame | None = None, # `tables.operating_points`, if it is at hand
                ) -> mpl.figure.Figure:
     "Reliability, abstention and the worth of alarms: three panels for each corpus."
-    names, models, made = tables.corpora_of(results), tables.looked_at(results), tables.predictions(results)
+    names, models, made = corpora_of(results), tables.looked_at(results), tables.predictions(results)
     points = tables.operating_points(results) if points is None else points
     with style():
         figure, grid = plt.subplots(len(names), 3, figsize=(10.4, 2.9 * len(names) + .5), squeeze=False)
@@ -499,7 +497,7 @@ def _draw_promises(ax, row, y, i, label):
     ax.plot([promised, got], [y, y], color="#BBBBBB", lw=.8, zorder=1)
     ax.plot(promised, y, ls="", marker="|", ms=8, mew=2, color=COLOURS[i], label=None if i else "promised")
     ax.errorbar(got, y, xerr=[[max(got - low, 0)], [max(high - got, 0)]], ls="", elinewidth=1.1, **_mark(i, markersize=4.5, markeredgecolor="#333333", markeredgewidth=.6), label=label)
-    _beside(ax, y, tables.percent(row.false_alarms_got), fontsize=7)
+    _beside(ax, y, percent(row.false_alarms_got), fontsize=7)
 
 def transfer(results, table: pd.DataFrame | None = None, # `tables.threshold_transfer`, if it is at hand
             ) -> mpl.figure.Figure | None: # nothing for one corpus
@@ -545,7 +543,7 @@ def _draw_odds(ax, part):
         y, bar = place + .26 * i - .13, np.array([part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]])
         ax.errorbar(part[name], y, xerr=bar, ls="", elinewidth=1.1, ecolor="#555555", capsize=0, **_mark(0, hollow=bool(i), markersize=4.5), label=label)
     for y, row in enumerate(part.itertuples()): _beside(ax, y - .13, number(row.odds_ratio, 2), fontsize=7)
-    _rows(ax, [tables.FACTORS.get(f, f[:1].upper() + f[1:]) + ", per sd" * (f in ("cmi", "unseen", "switches", "length")) for f in order])
+    _rows(ax, [FACTORS.get(f, f[:1].upper() + f[1:]) + ", per sd" * (f in ("cmi", "unseen", "switches", "length")) for f in order])
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(mpl.ticker.LogLocator(2))
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}".replace("0.", ".", 1) if v < 1 else f"{v:g}")
@@ -557,7 +555,7 @@ def mixing(results, table: pd.DataFrame | None = None, # `tables.mixing_table`, 
           ) -> mpl.figure.Figure | None: # nothing for results without word languages
     "Macro-F1 by CMI and by unseen spelling, and the odds ratios of an error, a row a corpus."
     table, model = tables.mixing_table(results) if table is None else table, tables.mixing_model(results) if model is None else model
-    names = [c for c in tables.corpora_of(results) if len(table) and "cmi" in set(table.factor[table.corpus == c])]
+    names = [c for c in corpora_of(results) if len(table) and "cmi" in set(table.factor[table.corpus == c])]
     if not names: return None
     model = model[model.fit == next(iter(tables.FITS))]
     with style():
@@ -590,7 +588,7 @@ def shortcuts(results) -> mpl.figure.Figure | None: # nothing if the study has n
     "Macro-F1 of baselines that do not read, against what blind guesses reach."
     table = tables.shortcuts(results)
     if table.empty: return None
-    names, families = tables.corpora_of(results), list(dict.fromkeys(table.family))
+    names, families = corpora_of(results), list(dict.fromkeys(table.family))
     with style():
         figure, axes = _panels(results, names, .3*len(families) + 1.4)
         for ax, corpus in zip(axes, names):
@@ -610,7 +608,7 @@ def mixing_measures(results) -> mpl.figure.Figure | None: # nothing if the study
     "Each mixing measure with its interval, a row a corpus."
     table = tables.mixing_measures(results)
     if table.empty: return None
-    names, measures = [c for c in tables.corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(table.measure))
+    names, measures = [c for c in corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(table.measure))
     with style():
         figure, axes = plt.subplots(2, 4, figsize=(8.6, .62*len(names) + 2.6), sharey=True)
         for ax, measure in zip(axes.flat, measures):

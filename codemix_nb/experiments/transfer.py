@@ -7,7 +7,9 @@ __all__ = ['PUBLISHED', 'PARTS', 'interval', 'parts_of', 'track_of', 'ranking', 
 import numpy as np
 import pandas as pd
 from ..evaluation.results import from_cells
-from .tables import _items, _mean_sd, corpora_of, counted, number
+from ..evaluation.scores import _items, corpora_of, counted
+from .tables import _mean_sd
+from .wording import number
 
 # %% ../../nbs/experiments/25a_transfer.ipynb #64f1421f
 PUBLISHED = {"hold-telugu": {"best of the ranking": .7711, "TF-IDF and LR": .650, "one team: LR": .63, "one team: SVM": .65, "one team: BiLSTM": .60,

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..paths import paths
 from ..evaluation.results import load
 from ..experiments import tables
+from ..experiments.wording import declaration, design, number, title_of
 from .notebooks import _made, experiments
 from .save import _put, _title_of_svg
 
@@ -141,9 +142,9 @@ WORDS = {"group": "comments that are near-duplicates of each other; a group neve
 def _meanings(results):
     "What a study's models, treatments and terms mean, as (word, meaning)."
     study, used = results.study, set(results.damage.treatment) | {results.study.get("treatment", "")}
-    yield from ((tables.title_of(m, results), MODEL_WORDS[m]) for m in study["models"] if m in MODEL_WORDS)
+    yield from ((title_of(m, results), MODEL_WORDS[m]) for m in study["models"] if m in MODEL_WORDS)
     yield from ((t, meaning) for t, meaning in TREATMENT_WORDS.items() if t in used)
-    yield from (WORDS | {"ROPE": f"{WORDS['ROPE']}, here within ± {tables.number(study['rope'])}"}).items()
+    yield from (WORDS | {"ROPE": f"{WORDS['ROPE']}, here within ± {number(study['rope'])}"}).items()
 
 def _glossary(results):
     words = "".join(f"<dt>{html.escape(word)}</dt><dd>{html.escape(meaning)}</dd>" for word, meaning in _meanings(results))
@@ -158,14 +159,14 @@ def _lead(results, found):
     "The top of the page: what it is, what holds, what does not, and what was only measured."
     study = results.study
     sample = '<p class="sample">Generated sample: every comment was written by a grammar. This page shows that the pipeline works; it is evidence of nothing else and prints no star.</p>' if study.get("generated") else ""
-    said = f"<p>{html.escape(text)}</p>" if (text := tables.declaration(results)) else ""
+    said = f"<p>{html.escape(text)}</p>" if (text := declaration(results)) else ""
     lists = [(head, "claims" if kind == "holds" else f"claims {kind}", found[found.kind == kind].sentence) for kind, head in _heads(study).items()]
     claims = "".join(f'<h3>{head}</h3><ul class="{css}">' + "".join(f"<li>{inline(s)}</li>" for s in said) + "</ul>" for head, css, said in lists if len(said))
-    return f'<header><p class="kicker">codemix_nb · study {html.escape(study["study"])}</p><h1>{html.escape(study.get("title") or study["study"])}</h1>{sample}<p>{html.escape(tables.design(results))}</p>{said}{claims}</header>'
+    return f'<header><p class="kicker">codemix_nb · study {html.escape(study["study"])}</p><h1>{html.escape(study.get("title") or study["study"])}</h1>{sample}<p>{html.escape(design(results))}</p>{said}{claims}</header>'
 
 def _provenance(results):
     "The foot of the page: whose data these are, what the labels mean, and what the models are not for."
-    rows = [f"<li><strong>{html.escape(tables.title_of(c, results))}</strong>: {html.escape('; '.join(str(f[k]) for k in ('label_meaning', 'citation', 'licence') if f.get(k)))}</li>" for c, f in results.provenance.items()]
+    rows = [f"<li><strong>{html.escape(title_of(c, results))}</strong>: {html.escape('; '.join(str(f[k]) for k in ('label_meaning', 'citation', 'licence') if f.get(k)))}</li>" for c, f in results.provenance.items()]
     return (f'<footer class="text"><h3>Data</h3><ul>{"".join(rows)}</ul><p>The models here are instruments for research, not for deployment: a label says what an annotator marked, and criticism of politicians is often marked abusive. '
             f'No comment is shown; words are masked unless they stand on a list of ordinary words.</p><p><a href="paper.tex">paper.tex</a> · <a href="manifest.json">manifest</a> · <a href="../index.html">all studies</a></p></footer>')
 

@@ -11,6 +11,7 @@ import pandas as pd
 from pathlib import Path
 from ..evaluation.results import load
 from ..experiments import tables
+from ..experiments.wording import design, number, title_of
 from .notebooks import _made, experiments
 from .page import _heads, intro, read_markdown
 from .save import GENERATED, _put, _title_of_svg, tex_escape
@@ -56,9 +57,9 @@ LABELS = "A label says what an annotator marked, and criticism of politicians is
 # %% ../../nbs/report/27c_paper.ipynb #f3a86b12
 def _method(results):
     "How the scores were made, and what the labels mean, as LaTeX."
-    said = [f"{tables.title_of(c, results)}: {f['label_meaning']}." for c, f in results.provenance.items() if f.get("label_meaning")]
+    said = [f"{title_of(c, results)}: {f['label_meaning']}." for c, f in results.provenance.items() if f.get("label_meaning")]
     data = "" if results.study.get("generated") else r" The corpora are those of Pandey et al.~\cite{pandey}." if any("2504.21026" in f.get("citation", "") for f in results.provenance.values()) else ""
-    return "\n\n".join([r"\section{Method}", f"{tex_escape(tables.design(results))} {METHOD % tex_escape(tables.number(results.study['rope']))}{data}", r"\section{What the labels mean}", f"{tex_escape(' '.join(said))} {LABELS}"])
+    return "\n\n".join([r"\section{Method}", f"{tex_escape(design(results))} {METHOD % tex_escape(number(results.study['rope']))}{data}", r"\section{What the labels mean}", f"{tex_escape(' '.join(said))} {LABELS}"])
 
 def _lists(found, study):
     "What holds, what does not and what was measured, as LaTeX lists."

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from pathlib import Path
 from ..paths import atomic_write
-from ..experiments import figures, tables
+from ..experiments import figures
+from ..experiments.wording import HEADINGS, shown, best as best_cells
 
 # %% ../../nbs/report/27_save.ipynb #fd7901f4
 _MD = {"\\": "\\\\", "|": "\\|", "*": "\\*", "_": "\\_", "`": "\\`", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -29,7 +30,7 @@ def tex_escape(text: str) -> str:
 # %% ../../nbs/report/27_save.ipynb #e3776c0b
 def _rights(frame, printed):
     "Columns of numbers, by printed heading: they are set to the right."
-    return {tables.HEADINGS.get(c, c.replace("_", " ").capitalize()) for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])} & set(printed)
+    return {HEADINGS.get(c, c.replace("_", " ").capitalize()) for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])} & set(printed)
 
 def to_markdown(printed, caption, rights=(), bold=None) -> str:
     "A printed table as Markdown: the caption in bold, then the table."
@@ -81,8 +82,8 @@ def save_table(
     "Save a table in three formats; an empty one is not saved, and says so."
     folder = results.folder/"tables"
     if not len(frame): return _nothing(folder, name, ("csv", "md", "tex"), "table") or []
-    printed, generated = tables.shown(frame, results), results.study.get("generated")
-    rights, bold = _rights(frame, printed), tables.best(frame, best) if best else {}
+    printed, generated = shown(frame, results), results.study.get("generated")
+    rights, bold = _rights(frame, printed), best_cells(frame, best) if best else {}
     numbers = frame.assign(data="generated sample") if generated else frame
     narrow = printed.drop(columns=[c for c in printed if c == "Licence"])
     texts = {"csv": numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n"), "md": to_markdown(printed, _caption(results, caption), rights, bold), "tex": to_latex(narrow, rights, bold)}
