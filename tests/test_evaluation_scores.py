@@ -23,5 +23,5 @@ def test_counted_agrees_with_the_store():
 
 # %% ../nbs/evaluation/20b_scores.ipynb #fae6f88d
 def _main_items(results):
-    from codemix_nb.experiments.tables import _items
+    from codemix_nb.evaluation.scores import _items
     return _items(results)

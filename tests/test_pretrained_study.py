@@ -9,13 +9,14 @@ import yaml
 from codemix_nb.evaluation import units, results
 from codemix_nb.models import encoders
 from codemix_nb.study import run as study
-from codemix_nb.experiments import tables
 from codemix_nb.data.corpora import load
 from codemix_nb.paths import CodemixError
 from codemix_nb.evaluation.executor import pending
 from codemix_nb.evaluation.plan import plan
 from codemix_nb.models.registry import not_run
 from codemix_nb.evaluation.units import key_of
+from codemix_nb.experiments import benchmark
+from codemix_nb.experiments import prompting
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
     assert "far is not run here: model 'muril' is not at hand" in said and str(place) in said
     found = results.load("mine")
     assert set(found.items.model) == {"majority", "lr-tiny", "cnn-tiny", "tuned"} and str(place) not in json.dumps(found.manifest["not_run"])
-    table = tables.main(found).set_index("model")
+    table = benchmark.main(found).set_index("model")
     assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0 and table.loc["tuned"].parameters > 1000
     assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units) and found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
     assert not pending(plan(read), read)
@@ -71,7 +72,7 @@ def test_a_local_language_model_runs_in_a_study(place):
     study.run(path, workers=1)
     found = results.load("mine")
     assert set(found.items[found.items.model == "asked"].status) == {"ok"} and found.items[found.items.model == "asked"].treatment.eq("raw").all()
-    assert tables.answers(found).answered.eq(1).all()
+    assert prompting.answers(found).answered.eq(1).all()
 
 
 class Clerk(BaseHTTPRequestHandler):
@@ -103,6 +104,6 @@ def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatc
     assert {"ok", "refused", "failed"} == set(rows.status)
     silent = rows[rows.status != "ok"]
     assert ((silent.probability >= .5).astype(int) != silent.label).all() and rows.probability.notna().all()
-    assert abs(1 - tables.answers(found).pipe(lambda t: (t.answered + t.refused + t.failed)).mean()) < 1e-9
+    assert abs(1 - prompting.answers(found).pipe(lambda t: (t.answered + t.refused + t.failed)).mean()) < 1e-9
     study.run(path, workers=1)
     assert not [p for p in place.rglob("*") if p.is_file() and b"sk-not-to-be-seen" in p.read_bytes()]

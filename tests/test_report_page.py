@@ -6,7 +6,7 @@ import pandas as pd
 from pathlib import Path
 from codemix_nb.paths import paths
 from codemix_nb.evaluation.results import load
-from codemix_nb.experiments import tables
+from codemix_nb.experiments.findings import findings
 from codemix_nb.experiments.wording import declaration, design, number, title_of
 from codemix_nb.report.notebooks import _made, experiments
 from codemix_nb.report.save import _put, _title_of_svg
@@ -15,6 +15,8 @@ from codemix_nb.report.page import *
 
 # %% ../nbs/report/27b_page.ipynb #b5ea601d
 from codemix_nb.evaluation.demo import demo
+from codemix_nb.experiments import benchmark
+from codemix_nb.experiments.findings import findings
 from codemix_nb.report.save import save_table
 
 
@@ -25,7 +27,7 @@ def _dice(folder, **options):
     return results
 
 def test_a_table_has_the_same_bytes_twice(tmp_path):
-    one, two = ([(r.folder/p).read_bytes() for p in save_table(tables.main(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
+    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.main(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
     assert one == two
 
 
@@ -33,20 +35,20 @@ def test_a_table_has_the_same_bytes_twice(tmp_path):
 def test_the_page_keeps_claims_and_measurements_apart(tmp_path):
     from codemix_nb.report.page import _lead
     from codemix_nb.report.paper import _lists
-    found = tables.findings(results := _dice(tmp_path))
+    found = findings(results := _dice(tmp_path))
     said = _lead(results, found)
     order = [said.index(f"<h3>{head}") for head in HEADS.values()]
     assert order == sorted(order) and "best of" not in said and "highest mean" in said[order[2]:] and "highest mean" not in said[:order[2]]
     assert "published corpora" not in said and "2 repeats" in said
     fake = _dice(tmp_path, generated=True)
-    assert "What holds" not in (said := _lead(fake, tables.findings(fake))) and "flags" in said
+    assert "What holds" not in (said := _lead(fake, findings(fake))) and "flags" in said
     assert _lists(found, results.study).count(r"\begin{itemize}") == 3
 
 
 # %% ../nbs/report/27b_page.ipynb #de51b8a7
 def test_a_corpus_has_a_row_of_its_own_and_links_lead_to_committed_notebooks(tmp_path):
     results = _dice(tmp_path)
-    save_table(tables.main(results), "52_main", results, "Caption.")
+    save_table(benchmark.main(results), "52_main", results, "Caption.")
     table, rows = html_table((tmp_path/"tables"/"52_main.md").read_text())[1:]
     assert table.count('class="corpus"') == 2 and table.count("<tr>") == rows + 1 and ">Corpus<" not in table
     notebook = next(p for p in experiments() if p.stem == "52_main")

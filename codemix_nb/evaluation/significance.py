@@ -6,13 +6,11 @@ __all__ = ['COUNT_METRICS', 'CONTRAST_COLUMNS', 'TTest', 'plain_t', 'corrected_t
            'detectable', 'Randomised', 'randomisation', 'McNemar', 'mcnemar', 'verdict', 'contrast_table']
 
 # %% ../../nbs/evaluation/22_significance.ipynb #e6a94e85
-from pathlib import Path
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
+from pathlib import Path
+from typing import NamedTuple
 from scipy import stats
-
 from ..paths import CodemixError
 from .results import from_cells
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pathlib import Path
 from ..paths import paths
 from ..evaluation.results import load
-from ..experiments import tables
+from ..experiments.findings import findings
 from ..experiments.wording import declaration, design, number, title_of
 from .notebooks import _made, experiments
 from .save import _put, _title_of_svg
@@ -173,11 +173,11 @@ def _provenance(results):
 # %% ../../nbs/report/27b_page.ipynb #614fad71
 def page(
     study: str,
-    found: pd.DataFrame | None = None, # `tables.findings`, if it is at hand
+    found: pd.DataFrame | None = None, # `findings.findings`, if it is at hand
 ) -> Path:
     "Write a study's one page from what is on disk."
     results = load(study)
-    found = tables.findings(results) if found is None else found
+    found = findings(results) if found is None else found
     sections = {nb: text for nb in experiments() if (text := section(results.folder, nb))}
     contents = "".join(f'<li><a href="#{nb.stem}">{inline(intro(nb)[0])}</a></li>' for nb in sections)
     contents += '<li><a href="#words">Words used here</a></li>'

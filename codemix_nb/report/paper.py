@@ -10,7 +10,7 @@ import html, re
 import pandas as pd
 from pathlib import Path
 from ..evaluation.results import load
-from ..experiments import tables
+from ..experiments.findings import findings
 from ..experiments.wording import design, number, title_of
 from .notebooks import _made, experiments
 from .page import _heads, intro, read_markdown
@@ -84,11 +84,11 @@ def _floats(folder, notebook):
 # %% ../../nbs/report/27c_paper.ipynb #e52820d6
 def paper(
     study: str,
-    found: pd.DataFrame | None = None, # `tables.findings`, if it is at hand
+    found: pd.DataFrame | None = None, # `findings.findings`, if it is at hand
 ) -> Path:
     "Write a study's `paper.tex`."
     results, parts = load(study), []
-    found = tables.findings(results) if found is None else found
+    found = findings(results) if found is None else found
     for notebook in experiments():
         if floats := _floats(results.folder, notebook):
             title, why = intro(notebook)

@@ -8,7 +8,7 @@ __all__ = ['render']
 # %% ../../nbs/report/27d_render.ipynb #29d47a7a
 from pathlib import Path
 from ..evaluation.results import load
-from ..experiments import tables
+from ..experiments.findings import findings
 from .notebooks import run_notebooks
 from .page import front, page
 from .paper import paper
@@ -21,7 +21,7 @@ def render(
 ) -> Path: # the page
     "Tables, figures, executed notebooks, paper and page of a study, and the front page."
     run_notebooks(study, workers, force)
-    found = tables.findings(load(study))
+    found = findings(load(study))
     paper(study, found)
     out = page(study, found)
     front()

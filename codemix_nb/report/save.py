@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pathlib import Path
 from ..paths import atomic_write
-from ..experiments import figures
+from ..experiments.drawing import write
 from ..experiments.wording import HEADINGS, shown, best as best_cells
 
 # %% ../../nbs/report/27_save.ipynb #fd7901f4
@@ -115,7 +115,7 @@ def save_figure(
     if figure is None: return _nothing(folder, name, ("svg", "pdf", "png"), "figure") or []
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
-        new = figures.write(figure, Path(scratch)/name, _caption(results, caption))
+        new = write(figure, Path(scratch)/name, _caption(results, caption))
         if not _same_picture(Path(scratch)/name, folder/name):
             for path in new: atomic_write(folder/path.name, lambda p, path=path: shutil.copyfile(path, p))
     return [f"figures/{path.name}" for path in new]
