@@ -10,9 +10,8 @@ from codemix_nb.evaluation.claims import *
 
 
 # %% ../nbs/evaluation/22b_claims.ipynb #2dd07543
-from types import SimpleNamespace
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
+from codemix_nb.evaluation.demo import demo
+from codemix_nb.evaluation.results import scores
 
 
 # %% ../nbs/evaluation/22b_claims.ipynb #aa146ec1

@@ -9,8 +9,7 @@ from codemix_nb.evaluation.scores import *
 
 # %% ../nbs/evaluation/20b_scores.ipynb #359df416
 import numpy as np
-from types import SimpleNamespace
-from codemix_nb.evaluation.demo import demo, demo_explain
+from codemix_nb.evaluation.demo import demo
 
 
 # %% ../nbs/evaluation/20b_scores.ipynb #9ae78f67

@@ -22,8 +22,7 @@ from codemix_nb.evaluation.units import *
 
 
 # %% ../nbs/evaluation/21_units.ipynb #dfaab2ab
-from codemix_nb.evaluation.executor import execute, pending
-from codemix_nb.evaluation.items import gather, item_table, judge_table, mixing_columns, tagged_by, unseen_share
+from codemix_nb.evaluation.items import judge_table
 from codemix_nb.evaluation.plan import judged_units, main_units, plan
 
 

@@ -14,37 +14,27 @@ from codemix_nb.experiments.benchmark import *
 
 
 # %% ../nbs/experiments/52_benchmark.ipynb #ce94c3ff
-from types import SimpleNamespace
 from matplotlib import pyplot as plt
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS
-from codemix_nb.evaluation.scores import BLIND
+from codemix_nb.evaluation.demo import demo
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.wording import design, shown
 
 
 # %% ../nbs/experiments/52_benchmark.ipynb #2c8f65d1
 def test_the_ungrouped_gain_is_taken_on_shared_repeats():
     dice = demo()
     a, b = (s.query("corpus == 'dice-ne-en' and model == 'nbsvm' and repeat == 0").macro_f1.mean() for s in (side_scores(dice, design="ungrouped", tuning="nested"), main_scores(dice)))
-    row = main(dice).query("corpus == 'dice-ne-en' and model == 'nbsvm'").iloc[0]
+    row = tabulate(dice).query("corpus == 'dice-ne-en' and model == 'nbsvm'").iloc[0]
     assert row.repeats == 2 and row.ungrouped_repeats == 1 and np.isclose(row.ungrouped, a) and np.isclose(row.ungrouped_gain, a - b)
     assert row.ungrouped_leakage > row.leakage
 
 
-# %% ../nbs/experiments/52_benchmark.ipynb #69420cc6
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-
-
 # %% ../nbs/experiments/52_benchmark.ipynb #8d6e5fc3
 def test_published_figures_do_not_claim_to_be_generated():
-    assert "GENERATED" not in words_of(draw_main(demo(rows=120)))
+    assert "GENERATED" not in words_of(draw(demo(rows=120)))
 
 
 # %% ../nbs/experiments/52_benchmark.ipynb #f8d55a63
 def test_drawing_leaves_no_open_figure_and_no_changed_setting():
     before = dict(mpl.rcParams)
-    draw_main(demo(rows=120))
+    draw(demo(rows=120))
     assert not plt.get_fignums() and dict(mpl.rcParams) == before

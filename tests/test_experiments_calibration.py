@@ -15,26 +15,14 @@ from codemix_nb.experiments.calibration import *
 
 
 # %% ../nbs/experiments/66_calibration.ipynb #50c27ae6
-import numpy as np
 from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
+from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT, counted
-from codemix_nb.experiments import errors
-from codemix_nb.experiments.audit import audit_findings, certificate, disagreements, shortcuts
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
+from codemix_nb.evaluation.scores import BLIND, counted
+from codemix_nb.experiments import errors, mixing
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.errors import equal_alarms, errors, LEAST, PAIRED
-from codemix_nb.experiments.learning_curve import learning_curve
-from codemix_nb.experiments.mixing import mixing_model, mixing_table, mixing_verdicts
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.tuned_default import tuned_default
-from codemix_nb.experiments.wording import design, shown
-from codemix_nb.experiments.words import MEASURES, mixing_measures, words
+from codemix_nb.experiments.errors import equal_alarms, LEAST, PAIRED, draw_equal_alarms
+from codemix_nb.experiments.mixing import mixing_model, mixing_verdicts
 
 
 # %% ../nbs/experiments/66_calibration.ipynb #ffaff63b
@@ -72,14 +60,14 @@ def luck(rng, rows):
 
 # %% ../nbs/experiments/66_calibration.ipynb #54892b91
 def test_slices_of_mixing_add_up_and_older_results_have_none():
-    table, dice = mixing_table(demo()), demo()
+    table, dice = mixing.tabulate(demo()), demo()
     assert (table[table.factor.isin(["cmi", "switches", "tokens", "unseen", "matrix"])].groupby(["corpus", "factor"]).comments.sum() == 300).all()
     inside = table.dropna(subset="best")
     assert ((inside.best_low <= inside.best) & (inside.best <= inside.best_high)).all()
     whole = counted(_main_items(dice), ["corpus", "model", "repeat"]).groupby(["corpus", "model"]).macro_f1.mean()
     assert np.isclose(table.best[0], whole[table.corpus[0], table.best_model[0]])
     dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "switches", "matrix", "english_share", "unseen"])
-    assert mixing_table(dice).empty and mixing_model(dice).empty and all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
+    assert mixing.tabulate(dice).empty and mixing_model(dice).empty and all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
 
 def test_a_corpus_without_word_languages_keeps_its_other_slices():
     dice = demo()
@@ -87,7 +75,7 @@ def test_a_corpus_without_word_languages_keeps_its_other_slices():
     blank = dict(words=pd.array([pd.NA] * len(mine), "Int64"), switches=pd.array([pd.NA] * len(mine), "Int64"), cmi=np.nan, english_share=np.nan, matrix=None)
     dice.corpus_items = dice.corpus_items.assign(**{c: dice.corpus_items[c].astype(object).mask(mine, pd.NA if c in ("words", "switches") else np.nan) for c in blank})
     dice.manifest = dict(words={"dice-te-en": "nobody: no identifier for te-xx"})
-    table = mixing_table(dice)
+    table = mixing.tabulate(dice)
     assert set(table[table.corpus == "dice-te-en"].factor) == {"all", "tokens", "unseen", "has_lexicon"} and "cmi" in set(table.factor)
     said = mixing_verdicts(dice)
     assert "not asked, the words have no language (no identifier for te-xx)" in said[1] and "CMI" in said[0]
@@ -135,7 +123,7 @@ def test_an_answer_that_is_no_label_has_no_probability_to_judge():
 # %% ../nbs/experiments/66_calibration.ipynb #d00fc251
 def test_the_tables_on_calibration_cover_the_models_looked_at():
     dice = demo(rows=150)
-    models, table = looked_at(dice), calibration(dice)
+    models, table = looked_at(dice), tabulate(dice)
     assert all(m[0] == best_models(dice)[c] and "lr" in m for c, m in models.items())
     assert len(table) == sum(map(len, models.values())) * 4 and (table.groupby("method").moved.max()["temperature"] == 0)
     assert (abstention(dice).risk_100 > abstention(dice).risk_50).all()
@@ -145,7 +133,7 @@ def test_the_tables_on_calibration_cover_the_models_looked_at():
     assert set(zip(moved.chosen_on, moved.laid_on)) == {(a, b) for a in corpora for b in corpora}
     pairs = set(zip(moved.chosen_on, moved.chosen_with, moved.laid_on, moved.laid_with))
     assert {(a, best[a], b, best[b]) for a in corpora for b in corpora} <= pairs and {(b, n, a, m) for a, m, b, n in pairs} == pairs
-    table = calibration(dice)
+    table = tabulate(dice)
     assert ((table.ece_low <= table.ece) & (table.ece <= table.ece_high)).all()
 
 
@@ -168,7 +156,7 @@ def test_at_equal_false_alarms_the_best_keeps_one_half_and_a_corpus_without_a_li
     assert table.groupby("corpus").slice.unique().map(list).to_dict() == {"dice-ne-en": ["all comments", *PAIRED["insults"]], "dice-te-en": ["all comments"]}
     first = table[table.model == table.corpus.map(top)]
     assert (first.threshold == .5).all() and first.more_misses.isna().all() and not set(table.model) & set(BLIND)
-    whole, errs = table[table.slice == "all comments"].set_index(["corpus", "model"]), errors(dice).query("kind == 'all'").set_index(["corpus", "model"])
+    whole, errs = table[table.slice == "all comments"].set_index(["corpus", "model"]), errors.tabulate(dice).query("kind == 'all'").set_index(["corpus", "model"])
     for c in corpora_of(dice):
         assert np.isclose(whole.misses[c, top[c]], errs.misses[c, top[c]]) and (whole.false_alarms[c] <= whole.false_alarms[c, top[c]] + 1e-9).all()
         assert (whole.abusive[c] == errs.abusive[c, top[c]]).all() and (whole.harmless[c] == errs.harmless[c, top[c]]).all()
@@ -177,26 +165,10 @@ def test_at_equal_false_alarms_the_best_keeps_one_half_and_a_corpus_without_a_li
     assert table[table.harmless < LEAST].false_alarms.isna().all()
 
 
-# %% ../nbs/experiments/66_calibration.ipynb #454ab426
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import errors
-from codemix_nb.experiments.benchmark import draw_main
-from codemix_nb.experiments.by_source import draw_by_source
-from codemix_nb.experiments.coming_star import draw_coming_star
-from codemix_nb.experiments.contrasts import draw_contrasts
-from codemix_nb.experiments.cost import draw_cost
-from codemix_nb.experiments.damage import draw_damage
-from codemix_nb.experiments.errors import draw_equal_alarms, draw_errors
-from codemix_nb.experiments.learning_curve import draw_learning_curve
-from codemix_nb.experiments.null_pairs import draw_null_pairs
-from codemix_nb.experiments.tuned_default import draw_tuned_default
-
-
 # %% ../nbs/experiments/66_calibration.ipynb #4c5f8b50
 def test_calibration_has_three_panels_a_corpus_and_says_when_data_are_generated():
     dice = demo(generated=True, rows=120)
-    figure = draw_calibration(dice)
+    figure = draw(dice)
     words = words_of(figure)
     assert "GENERATED SAMPLE" in words and "*" not in words and all(label in words for label in ALARMS.values())
     panels = [ax for ax in figure.axes if ax.get_title(loc="left")]

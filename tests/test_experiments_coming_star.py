@@ -11,45 +11,25 @@ from codemix_nb.experiments.coming_star import *
 
 
 # %% ../nbs/experiments/56_coming_star.ipynb #c9ae31df
-from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.cost import cost
+from codemix_nb.evaluation.demo import demo
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.wording import design, shown
 
 
 # %% ../nbs/experiments/56_coming_star.ipynb #d94b7e06
 def test_the_watched_contrast_keeps_its_declared_direction_and_both_sides_count():
     dice, turned = demo(), demo()
     turned.study = turned.study | dict(star=dict(a="lr-word", b="lr", seeds=4))
-    assert coming_star(dice).equals(coming_star(turned)) and set(coming_star(turned).a) == {"lr"}
+    assert tabulate(dice).equals(tabulate(turned)) and set(tabulate(turned).a) == {"lr"}
     free = demo()
     free.study = free.study | dict(star=dict(a="lr-word", b="lr", seeds=4), contrasts=[])
-    mirrored = coming_star(free)
-    assert set(mirrored.a) == {"lr-word"} and (mirrored.significant_plain == coming_star(dice).significant_plain).all() and mirrored.significant_plain.any()
-
-
-# %% ../nbs/experiments/56_coming_star.ipynb #75a598a5
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments.benchmark import draw_main
-from codemix_nb.experiments.by_source import draw_by_source
-from codemix_nb.experiments.contrasts import draw_contrasts
-from codemix_nb.experiments.cost import draw_cost
-from codemix_nb.experiments.damage import draw_damage
-from codemix_nb.experiments.null_pairs import draw_null_pairs
+    mirrored = tabulate(free)
+    assert set(mirrored.a) == {"lr-word"} and (mirrored.significant_plain == tabulate(dice).significant_plain).all() and mirrored.significant_plain.any()
 
 
 # %% ../nbs/experiments/56_coming_star.ipynb #b7e1504c
 def test_seeds_are_not_joined_and_counted():
     dice = demo(rows=120)
-    figure, table = draw_coming_star(dice), coming_star(dice)
+    figure, table = draw(dice), tabulate(dice)
     drawn = [line for ax in figure.axes for line in ax.lines if len(line.get_xdata()) > 2]
     assert drawn and all(line.get_linestyle() == "None" for line in drawn)
     for corpus, part in table.groupby("corpus"): assert f"plain {part.significant_plain.sum()}, corrected {part.significant_corrected.sum()} of {len(part)}" in words_of(figure)

@@ -8,12 +8,7 @@ from codemix_nb.experiments.corpora import *
 
 
 # %% ../nbs/experiments/50_corpora.ipynb #5c5fe75d
-from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS
-from codemix_nb.evaluation.scores import BLIND
-from codemix_nb.experiments.wording import design, shown
+from codemix_nb.evaluation.demo import demo
 
 
 # %% ../nbs/experiments/50_corpora.ipynb #05d7ca4f

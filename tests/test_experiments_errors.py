@@ -13,25 +13,15 @@ from codemix_nb.experiments.errors import *
 
 
 # %% ../nbs/experiments/59_errors.ipynb #41987db3
-from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.tuned_default import tuned_default
-from codemix_nb.experiments.wording import design, shown
+from codemix_nb.evaluation.demo import demo
+from codemix_nb.experiments.wording import shown
 
 
 # %% ../nbs/experiments/59_errors.ipynb #71ce30b8
 def test_small_slices_have_no_rate_and_both_denominators_add_up():
     dice = demo()
     dice.corpus_items = dice.corpus_items.assign(latin_share=np.where(np.arange(len(dice.corpus_items)) % 60, 1., .5))
-    table = errors(dice)
+    table = tabulate(dice)
     tiny = table[table.slice == "some other script"]
     assert len(tiny) and tiny.misses.isna().all() and tiny.misses_low.isna().all() and set(shown(tiny, dice)["Of them missed"]) == {"–"}
     assert (table[table.kind == "length"].groupby(["corpus", "model"])[["abusive", "harmless"]].sum().sum(axis=1) == 300).all()

@@ -12,59 +12,27 @@ from codemix_nb.experiments.explain import *
 
 
 # %% ../nbs/experiments/67_explain.ipynb #c8225275
-import numpy as np
-from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
 from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT, counted
-from codemix_nb.experiments.audit import audit_findings, certificate, disagreements, shortcuts
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.errors import equal_alarms, errors, LEAST, PAIRED
-from codemix_nb.experiments.learning_curve import learning_curve
-from codemix_nb.experiments.mixing import mixing_model, mixing_table, mixing_verdicts
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.tuned_default import tuned_default
-from codemix_nb.experiments.wording import design, shown
-from codemix_nb.experiments.words import MEASURES, mixing_measures, words
+from codemix_nb.experiments.wording import shown
 
 
 # %% ../nbs/experiments/67_explain.ipynb #fe84a6f6
 def test_faithfulness_keeps_the_means_and_is_empty_without_a_block():
     dice = demo()
-    assert faithfulness(dice).empty
+    assert tabulate(dice).empty
     dice.checks["explain"] = demo_explain(dice.study["corpora"])
-    table = faithfulness(dice)
+    table = tabulate(dice)
     assert len(table) == 2*2*2*2 and not table.duplicated(["corpus", "model", "method", "measure"]).any() and ((table.low < table.gain) & (table.gain < table.high)).all()
     assert "[.1" in " ".join(shown(table, dice)["95 % interval"]) and shown(table, dice).Gain.str.startswith("+").all()
-
-
-# %% ../nbs/experiments/67_explain.ipynb #d756507f
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import errors
-from codemix_nb.experiments.benchmark import draw_main
-from codemix_nb.experiments.by_source import draw_by_source
-from codemix_nb.experiments.coming_star import draw_coming_star
-from codemix_nb.experiments.contrasts import draw_contrasts
-from codemix_nb.experiments.cost import draw_cost
-from codemix_nb.experiments.damage import draw_damage
-from codemix_nb.experiments.errors import draw_equal_alarms, draw_errors
-from codemix_nb.experiments.learning_curve import draw_learning_curve
-from codemix_nb.experiments.null_pairs import draw_null_pairs
-from codemix_nb.experiments.tuned_default import draw_tuned_default
 
 
 # %% ../nbs/experiments/67_explain.ipynb #e4127351
 def test_explanations_are_drawn_where_there_are_any():
     dice = demo(generated=True, rows=120)
-    assert draw_faithfulness(dice) is None
+    assert draw(dice) is None
     dice.checks["explain"] = demo_explain(dice.study["corpora"])
-    words = words_of(draw_faithfulness(dice))
+    words = words_of(draw(dice))
     assert "GENERATED SAMPLE" in words and "*" not in words and "comprehensiveness" in words and "NB-SVM, occlusion" in words
 
 

@@ -15,35 +15,27 @@ from codemix_nb.experiments.findings import *
 
 # %% ../nbs/experiments/79_findings.ipynb #93615cb1
 import numpy as np
-from types import SimpleNamespace
 from codemix_nb.evaluation import results
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT, counted
-from codemix_nb.experiments.audit import audit_findings, certificate, disagreements, shortcuts
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
+from codemix_nb.evaluation.demo import demo
+from codemix_nb.evaluation.results import scores
+from codemix_nb.evaluation.scores import UNIT
+from codemix_nb.experiments import audit, benchmark, by_source, coming_star, cost, errors, learning_curve, null_pairs, tuned_default, words, damage
+from codemix_nb.experiments.audit import audit_findings, disagreements, shortcuts
+from codemix_nb.experiments.calibration import draw_transfer
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.errors import equal_alarms, errors, LEAST, PAIRED
-from codemix_nb.experiments.learning_curve import learning_curve
-from codemix_nb.experiments.mixing import mixing_model, mixing_table, mixing_verdicts
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.tuned_default import tuned_default
-from codemix_nb.experiments.wording import design, shown
-from codemix_nb.experiments.words import MEASURES, mixing_measures, words, draw_mixing_measures
+from codemix_nb.experiments.errors import draw_equal_alarms
+from codemix_nb.experiments.wording import shown
+from codemix_nb.experiments.words import MEASURES, mixing_measures
 
 
 # %% ../nbs/experiments/79_findings.ipynb #3cff55be
 def test_only_declared_contrasts_carry_a_star():
     dice = demo()
-    table, declared = main(dice), {(c["a"], c["b"]) for c in dice.study["contrasts"]}
+    table, declared = benchmark.tabulate(dice), {(c["a"], c["b"]) for c in dice.study["contrasts"]}
     for row in table.itertuples():
         for name in filter(None, row.beats.split(", ")): assert (row.model, name.rstrip("*")) in declared
     fake = demo(generated=True)
-    assert "*" not in "".join(shown(main(fake), fake).to_numpy().ravel()) and "beats" not in main(fake)
+    assert "*" not in "".join(shown(benchmark.tabulate(fake), fake).to_numpy().ravel()) and "beats" not in benchmark.tabulate(fake)
     assert not contrasts(fake).star.any() and set(contrasts(fake).verdict) <= {"flagged", "not supported", "underpowered"}
     said = findings(fake)
     assert "holds" not in set(said.kind) and said.sentence.str.contains("flags 1 of 4").sum() == 1 and not said.sentence.str.contains(" supported").any()
@@ -57,9 +49,9 @@ def test_absent_blocks_give_empty_tables():
     keys = [k for k in UNIT if k in dice.items]
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = scores(dice.items, dice.units)
-    assert null_pairs(dice).empty and coming_star(dice).empty and tuned_default(dice).empty and learning_curve(dice).empty
-    assert all(table(dice).empty for table in (certificate, shortcuts, audit_findings, disagreements, words, mixing_measures)) and not list(findings(dice).sentence[findings(dice).sentence.str.contains("audit")])
-    assert main(dice).ungrouped.isna().all() and by_source(dice).across.isna().all() and len(by_source(dice))
+    assert null_pairs.tabulate(dice).empty and coming_star.tabulate(dice).empty and tuned_default.tabulate(dice).empty and learning_curve.tabulate(dice).empty
+    assert all(table(dice).empty for table in (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures)) and not list(findings(dice).sentence[findings(dice).sentence.str.contains("audit")])
+    assert benchmark.tabulate(dice).ungrouped.isna().all() and by_source.tabulate(dice).across.isna().all() and len(by_source.tabulate(dice))
 
 
 # %% ../nbs/experiments/79_findings.ipynb #0606fa29
@@ -72,11 +64,11 @@ def test_conformal_table_needs_mapie_and_says_nothing_without(monkeypatch):
 # %% ../nbs/experiments/79_findings.ipynb #1320e995
 def test_what_was_not_run_keeps_its_reason():
     dice = demo()
-    assert "note" not in certificate(dice) and "note" not in words(dice)
+    assert "note" not in audit.tabulate(dice) and "note" not in words.tabulate(dice)
     dice.checks["certificate"] = dice.checks["certificate"].assign(status=np.where(dice.checks["certificate"].level == "cross-script", "not run: needs uroman", "run"))
     dice.checks["words"] = pd.concat([dice.checks["words"].query("corpus == 'dice-ne-en'"), pd.DataFrame([dict(corpus="dice-te-en", tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages", f1=np.nan, low=np.nan, high=np.nan, status="no tagger")])])
-    assert certificate(dice).note.ne("").sum() == 4
-    assert words(dice).set_index("corpus").note.to_dict() == {"dice-ne-en": "", "dice-te-en": "no tagger"} and shown(words(dice), dice)["95 % interval"].tolist() == ["[.800, .900]", "–"]
+    assert audit.tabulate(dice).note.ne("").sum() == 4
+    assert words.tabulate(dice).set_index("corpus").note.to_dict() == {"dice-ne-en": "", "dice-te-en": "no tagger"} and shown(words.tabulate(dice), dice)["95 % interval"].tolist() == ["[.800, .900]", "–"]
 
 def test_flags_of_the_audit_are_a_finding():
     said = findings(demo()).query("kind == 'measured'").sentence
@@ -85,7 +77,7 @@ def test_flags_of_the_audit_are_a_finding():
 def test_tables_of_the_audit_keep_the_order_of_the_study():
     dice = demo()
     dice.checks = {name: frame.iloc[::-1] for name, frame in dice.checks.items()}
-    for table in (certificate, shortcuts, audit_findings, disagreements, words, mixing_measures): assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
+    for table in (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures): assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
     assert list(mixing_measures(dice).measure[:8]) == list(MEASURES.values())
 
 
@@ -93,33 +85,14 @@ def test_tables_of_the_audit_keep_the_order_of_the_study():
 def test_a_model_that_was_not_run_keeps_its_row_and_claims_nothing():
     dice = demo(rows=120)
     dice.study, dice.manifest = dice.study | dict(models=[*dice.study["models"], "far"], variants=dict(far=dict(model="lr", title="Far away"))), dict(not_run=dict(far="no weights"))
-    table = main(dice)
+    table = benchmark.tabulate(dice)
     printed = shown(table[["corpus", "model", "macro_f1", "macro_f1_sd", "units"]], dice)
     assert (printed[printed.Model == "Far away"]["Macro-F1"] == "not run here").all() and len(printed) == 2*(len(dice.study["models"]) + 1)
-    assert not any("Far away" in s for s in findings(dice).sentence) and "far" not in set(cost(dice).model)
-
-
-# %% ../nbs/experiments/79_findings.ipynb #da2e0fa5
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import errors
-from codemix_nb.experiments.audit import draw_shortcuts
-from codemix_nb.experiments.benchmark import draw_main
-from codemix_nb.experiments.by_source import draw_by_source
-from codemix_nb.experiments.calibration import draw_transfer
-from codemix_nb.experiments.coming_star import draw_coming_star
-from codemix_nb.experiments.contrasts import draw_contrasts
-from codemix_nb.experiments.cost import draw_cost
-from codemix_nb.experiments.damage import draw_damage
-from codemix_nb.experiments.drawing import COLOURS
-from codemix_nb.experiments.errors import draw_equal_alarms, draw_errors
-from codemix_nb.experiments.learning_curve import draw_learning_curve
-from codemix_nb.experiments.null_pairs import draw_null_pairs
-from codemix_nb.experiments.tuned_default import draw_tuned_default
+    assert not any("Far away" in s for s in findings(dice).sentence) and "far" not in set(cost.tabulate(dice).model)
 
 
 # %% ../nbs/experiments/79_findings.ipynb #6e7183d4
-ALL = [draw_main, draw_cost, draw_damage, draw_by_source, draw_contrasts, draw_shortcuts, draw_mixing_measures, draw_null_pairs, draw_coming_star, draw_tuned_default, draw_errors, draw_equal_alarms, draw_learning_curve, draw_transfer]
+ALL = [benchmark.draw, cost.draw, damage.draw, by_source.draw, contrasts.draw, audit.draw, words.draw, null_pairs.draw, coming_star.draw, tuned_default.draw, errors.draw, draw_equal_alarms, learning_curve.draw, draw_transfer]
 
 def test_generated_figures_say_so_and_carry_no_star():
     dice = demo(generated=True, rows=120)
@@ -131,7 +104,7 @@ def test_generated_figures_say_so_and_carry_no_star():
 # %% ../nbs/experiments/79_findings.ipynb #90cc3d2e
 def test_panels_share_their_scale():
     for draw in ALL:
-        if draw is draw_mixing_measures: continue
+        if draw is words.draw: continue
         axes = draw(demo(rows=120)).axes
         assert len({ax.get_xlim() for ax in axes}) == 1, draw.__name__
 
@@ -144,4 +117,4 @@ def test_absent_blocks_give_no_figure():
     keys = [k for k in UNIT if k in dice.items]
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = results.scores(dice.items, dice.units)
-    assert all(draw(dice) is None for draw in (draw_null_pairs, draw_coming_star, draw_contrasts, draw_tuned_default, draw_learning_curve, draw_shortcuts, draw_mixing_measures))
+    assert all(draw(dice) is None for draw in (null_pairs.draw, coming_star.draw, contrasts.draw, tuned_default.draw, learning_curve.draw, audit.draw, words.draw))

@@ -36,13 +36,13 @@ def test_interval_against_drawing_rows_by_hand():
 
 # %% ../nbs/experiments/61_hold.ipynb #fa0a2d4e
 def test_a_study_without_such_a_corpus_has_no_table():
-    assert ranking(demo()).empty and judged(demo()).empty
+    assert tabulate(demo()).empty and judged(demo()).empty
 
 def test_the_table_agrees_with_the_scores_and_keeps_the_published_apart():
     found = demo()
     found.corpus_items.loc[::4, "latin_share"] = 0.
     found.study |= dict(judged=dict(corpus="dice-te-en", test="elsewhere", models=["lr"]))
-    told = ranking(found, {"dice-te-en": {"best": .9}}).set_index("model")
+    told = tabulate(found, {"dice-te-en": {"best": .9}}).set_index("model")
     means = main_scores(found).query("corpus == 'dice-te-en'").groupby("model").macro_f1.mean()
     assert np.allclose(told.macro_f1.drop("best"), means[told.index.drop("best")]) and told.published_test_file.notna().sum() == 1
     assert told.own_test_file.to_dict() == dict.fromkeys(told.index, "–") | {"lr": "not run here"}

@@ -17,22 +17,9 @@ from codemix_nb.experiments.mixing import *
 
 # %% ../nbs/experiments/62_mixing.ipynb #46066508
 from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
+from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT, counted
-from codemix_nb.experiments.audit import audit_findings, certificate, disagreements, shortcuts
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
 from codemix_nb.experiments.drawing import words_of
-from codemix_nb.experiments.errors import equal_alarms, errors
-from codemix_nb.experiments.learning_curve import learning_curve
-from codemix_nb.experiments.null_pairs import null_pairs
-from codemix_nb.experiments.tuned_default import tuned_default
-from codemix_nb.experiments.wording import design, shown
-from codemix_nb.experiments.words import MEASURES, mixing_measures, words
 
 
 # %% ../nbs/experiments/62_mixing.ipynb #3af832c9
@@ -74,32 +61,15 @@ def test_the_planted_cause_is_the_one_that_is_told():
 def test_spelling_looks_like_mixing_until_it_is_held_constant():
     model = mixing_model(planted("unseen")).set_index(["fit", "factor"])
     assert model.odds_ratio_low["spelling left out", "cmi"] > 1 > model.odds_ratio_low["mixing and spelling", "cmi"]
-    table = mixing_table(planted("unseen")).set_index(["factor", "bin"])
+    table = tabulate(planted("unseen")).set_index(["factor", "bin"])
     assert table.best["unseen", "up to 20 % unseen"] > table.best["unseen", "over 40 % unseen"] + .1
-
-
-# %% ../nbs/experiments/62_mixing.ipynb #d7d3c596
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import errors
-from codemix_nb.experiments.benchmark import draw_main
-from codemix_nb.experiments.by_source import draw_by_source
-from codemix_nb.experiments.calibration import draw_transfer
-from codemix_nb.experiments.coming_star import draw_coming_star
-from codemix_nb.experiments.contrasts import draw_contrasts
-from codemix_nb.experiments.cost import draw_cost
-from codemix_nb.experiments.damage import draw_damage
-from codemix_nb.experiments.errors import draw_equal_alarms, draw_errors
-from codemix_nb.experiments.learning_curve import draw_learning_curve
-from codemix_nb.experiments.null_pairs import draw_null_pairs
-from codemix_nb.experiments.tuned_default import draw_tuned_default
 
 
 # %% ../nbs/experiments/62_mixing.ipynb #28adfb50
 def test_mixing_says_generated_and_has_none_for_older_results():
     dice = demo(generated=True, rows=200)
-    words = words_of(draw_mixing(dice))
+    words = words_of(draw(dice))
     assert "GENERATED SAMPLE" in words and "*" not in words and "Unseen spelling, per sd" in words
     assert not plt.get_fignums()
     dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "unseen"])
-    assert draw_mixing(dice) is None
+    assert draw(dice) is None

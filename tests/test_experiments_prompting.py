@@ -8,14 +8,7 @@ from codemix_nb.experiments.prompting import *
 
 # %% ../nbs/experiments/68_prompting.ipynb #e9a994d6
 import numpy as np
-from types import SimpleNamespace
-from codemix_nb.evaluation.claims import seed_scores
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND
-from codemix_nb.experiments.benchmark import main
-from codemix_nb.experiments.cost import cost
-from codemix_nb.experiments.wording import design, shown
+from codemix_nb.evaluation.demo import demo
 
 
 # %% ../nbs/experiments/68_prompting.ipynb #945953b0
@@ -25,6 +18,6 @@ def test_answers_are_counted_by_language():
     asked = dice.items[dice.items.model == "lr"].assign(model="asked")
     asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
     dice.items, dice.units = pd.concat([dice.items, asked], ignore_index=True), pd.concat([dice.units, dice.units[dice.units.model == "lr"].assign(model="asked")], ignore_index=True)
-    table = answers(dice)
+    table = tabulate(dice)
     assert table.answers.sum() == 2 * 2 * 60 < len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .05
-    assert answers(demo(rows=60)).empty
+    assert tabulate(demo(rows=60)).empty

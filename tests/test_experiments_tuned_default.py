@@ -14,15 +14,10 @@ from codemix_nb.experiments.tuned_default import *
 import numpy as np
 from types import SimpleNamespace
 from codemix_nb.evaluation.claims import seed_scores, contrasts
-from codemix_nb.evaluation.demo import demo, demo_explain
-from codemix_nb.evaluation.results import KEYS, scores
-from codemix_nb.evaluation.scores import BLIND, UNIT, corpora_of
-from codemix_nb.experiments import by_source
-from codemix_nb.experiments.benchmark import main, listed_rule
-from codemix_nb.experiments.by_source import by_source
-from codemix_nb.experiments.coming_star import coming_star
-from codemix_nb.experiments.cost import cost
-from codemix_nb.experiments.null_pairs import null_pairs
+from codemix_nb.evaluation.demo import demo
+from codemix_nb.evaluation.scores import UNIT
+from codemix_nb.experiments import by_source, benchmark
+from codemix_nb.experiments.benchmark import listed_rule
 from codemix_nb.experiments.wording import design, shown
 
 
@@ -38,11 +33,11 @@ def test_seeds_are_scored_alone_and_only_in_the_main_table():
     dice = _with_seeds(noise=0.)
     each, own = seed_scores(dice), main_scores(dice).query("model == 'lr'")
     assert len(each) == 3*len(own) and np.allclose(each[each.network == 1].sort_values(["corpus", "repeat", "fold"]).macro_f1, own.sort_values(["corpus", "repeat", "fold"]).macro_f1)
-    row = main(dice).query("model == 'lr'").iloc[0]
+    row = benchmark.tabulate(dice).query("model == 'lr'").iloc[0]
     assert row.seeds == 3 and row.seed_sd == 0 and np.isclose(row.one_seed, row.macro_f1)
     assert set(contrasts(dice).alone) <= {"0 of 3", "3 of 3"} and (contrasts(dice).alone == np.where(contrasts(dice).verdict == "supported", "3 of 3", "0 of 3")).all()
-    noisy = main(_with_seeds()).set_index(["corpus", "model"])
-    assert noisy.seed_sd.dropna().gt(0).all() and noisy.seeds.notna().sum() == 2 and "seeds" not in main(demo()) and "alone" not in contrasts(demo())
+    noisy = benchmark.tabulate(_with_seeds()).set_index(["corpus", "model"])
+    assert noisy.seed_sd.dropna().gt(0).all() and noisy.seeds.notna().sum() == 2 and "seeds" not in benchmark.tabulate(demo()) and "alone" not in contrasts(demo())
     dice = _with_seeds()
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"])
     assert "under 3 seeds" in design(dice) and "seeds" not in design(SimpleNamespace(study=dice.study, seeds=pd.DataFrame()))
@@ -51,14 +46,14 @@ def test_the_rule_without_a_model_is_that_of_the_list():
     dice = demo()
     rule, facts = listed_rule(dice), dice.corpus_items
     assert set(rule.groupby(["corpus", "repeat"]).id.nunique()) == {300} and set(rule.repeat) == {0, 1, 2, 3} & set(main_scores(dice).repeat)
-    made = main(dice).query("model == 'listed'").set_index("corpus")
+    made = benchmark.tabulate(dice).query("model == 'listed'").set_index("corpus")
     for c in corpora_of(dice):
         own = facts[facts.corpus == c]
         assert np.isclose(made.accuracy[c], (own.has_lexicon == (own.label == 1)).mean(), atol=.01)
-    table = by_source(dice)
+    table = by_source.tabulate(dice)
     assert table[table.model == "listed"].across.isna().all() and len(table[table.model == "listed"]) == 2*3
     dice.corpus_items = facts.assign(has_lexicon=pd.array([None]*len(facts), dtype="boolean"))
-    assert listed_rule(dice).empty and "listed" not in set(main(dice).model) and "listed" not in set(by_source(dice).model)
+    assert listed_rule(dice).empty and "listed" not in set(benchmark.tabulate(dice).model) and "listed" not in set(by_source.tabulate(dice).model)
 
 def test_edges_count_the_folds_at_an_end():
     dice = demo()
@@ -74,7 +69,7 @@ def test_models_that_were_not_tuned_are_not_said_to_be():
     dice.scores = dice.scores[(dice.scores.model != "nbsvm") | dice.scores.main]
     untuned = dice.scores.model.eq("nbsvm") & dice.scores.main
     dice.scores = dice.scores.assign(tuning=dice.scores.tuning.mask(untuned, "default"))
-    assert "nbsvm" not in set(tuned_default(dice).model) and "lr" in set(tuned_default(dice).model)
+    assert "nbsvm" not in set(tabulate(dice).model) and "lr" in set(tabulate(dice).model)
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"], neural_search=False)
     assert "not tuned" in design(dice) and "1 of the neural networks" in design(dice) and "published corpora" in design(dice)
     assert "not tuned" not in design(SimpleNamespace(study=dice.study | dict(neural_search=True)))

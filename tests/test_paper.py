@@ -80,7 +80,7 @@ def test_stars_stand_on_declared_contrasts_only(paper):
 
 
 def test_the_watched_contrast_is_the_declared_one_and_its_seeds_are_counted(paper):
-    table = coming_star.coming_star(paper)
+    table = coming_star.tabulate(paper)
     assert {(a, b) for a, b in zip(table.a, table.b)} == {("svm-rbf", "svm")}
     counts = table.groupby("corpus")[["significant_plain", "significant_corrected"]].sum()
     assert counts.loc[NE].tolist() == [7, 5] and counts.loc[TE].tolist() == [0, 0]
@@ -103,7 +103,7 @@ def test_what_holds_is_declared_and_what_is_highest_only_measured(paper):
 
 
 def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
-    table = by_source.by_source(paper).set_index(["model", "tested_on"])
+    table = by_source.tabulate(paper).set_index(["model", "tested_on"])
     row = table.loc[("nbsvm", "id")]
     assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001) and row.across == pytest.approx(.575, abs=.001)
 

@@ -45,7 +45,7 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
     assert "far is not run here: model 'muril' is not at hand" in said and str(place) in said
     found = results.load("mine")
     assert set(found.items.model) == {"majority", "lr-tiny", "cnn-tiny", "tuned"} and str(place) not in json.dumps(found.manifest["not_run"])
-    table = benchmark.main(found).set_index("model")
+    table = benchmark.tabulate(found).set_index("model")
     assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0 and table.loc["tuned"].parameters > 1000
     assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units) and found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
     assert not pending(plan(read), read)
@@ -72,7 +72,7 @@ def test_a_local_language_model_runs_in_a_study(place):
     study.run(path, workers=1)
     found = results.load("mine")
     assert set(found.items[found.items.model == "asked"].status) == {"ok"} and found.items[found.items.model == "asked"].treatment.eq("raw").all()
-    assert prompting.answers(found).answered.eq(1).all()
+    assert prompting.tabulate(found).answered.eq(1).all()
 
 
 class Clerk(BaseHTTPRequestHandler):
@@ -104,6 +104,6 @@ def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatc
     assert {"ok", "refused", "failed"} == set(rows.status)
     silent = rows[rows.status != "ok"]
     assert ((silent.probability >= .5).astype(int) != silent.label).all() and rows.probability.notna().all()
-    assert abs(1 - prompting.answers(found).pipe(lambda t: (t.answered + t.refused + t.failed)).mean()) < 1e-9
+    assert abs(1 - prompting.tabulate(found).pipe(lambda t: (t.answered + t.refused + t.failed)).mean()) < 1e-9
     study.run(path, workers=1)
     assert not [p for p in place.rglob("*") if p.is_file() and b"sk-not-to-be-seen" in p.read_bytes()]

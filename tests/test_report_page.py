@@ -16,7 +16,6 @@ from codemix_nb.report.page import *
 # %% ../nbs/report/27b_page.ipynb #b5ea601d
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.experiments import benchmark
-from codemix_nb.experiments.findings import findings
 from codemix_nb.report.save import save_table
 
 
@@ -27,7 +26,7 @@ def _dice(folder, **options):
     return results
 
 def test_a_table_has_the_same_bytes_twice(tmp_path):
-    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.main(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
+    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
     assert one == two
 
 
@@ -48,7 +47,7 @@ def test_the_page_keeps_claims_and_measurements_apart(tmp_path):
 # %% ../nbs/report/27b_page.ipynb #de51b8a7
 def test_a_corpus_has_a_row_of_its_own_and_links_lead_to_committed_notebooks(tmp_path):
     results = _dice(tmp_path)
-    save_table(benchmark.main(results), "52_main", results, "Caption.")
+    save_table(benchmark.tabulate(results), "52_main", results, "Caption.")
     table, rows = html_table((tmp_path/"tables"/"52_main.md").read_text())[1:]
     assert table.count('class="corpus"') == 2 and table.count("<tr>") == rows + 1 and ">Corpus<" not in table
     notebook = next(p for p in experiments() if p.stem == "52_main")

@@ -12,11 +12,9 @@ from codemix_nb.report.save import *
 
 
 # %% ../nbs/report/27_save.ipynb #00e00c13
-from codemix_nb.data.masking import ordinary_words
 from codemix_nb.evaluation.claims import contrasts
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.experiments import corpora, benchmark, coming_star
-from codemix_nb.report.scan import scan
 
 
 # %% ../nbs/report/27_save.ipynb #5350ce83
@@ -26,21 +24,21 @@ def _dice(folder, **options):
     return results
 
 def test_a_table_has_the_same_bytes_twice(tmp_path):
-    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.main(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
+    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
     assert one == two
 
 
 # %% ../nbs/report/27_save.ipynb #cba0f15c
 def test_a_figure_with_other_pixels_is_replaced(tmp_path):
     results = _dice(tmp_path)
-    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(benchmark.draw_main(demo(rows=100, seed=seed)), "x", results, caption)]
+    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(benchmark.draw(demo(rows=100, seed=seed)), "x", results, caption)]
     assert save(0, "One.") != save(5, "One.") and b"Two." in save(5, "Two.")[0]
 
 
 # %% ../nbs/report/27_save.ipynb #5e5219ce
 def test_generated_tables_say_so_and_carry_no_star(tmp_path):
     results = _dice(tmp_path, generated=True)
-    for frame in (benchmark.main(results), contrasts(results), coming_star.coming_star(results)):
+    for frame in (benchmark.tabulate(results), contrasts(results), coming_star.tabulate(results)):
         csv_file, md, tex = (tmp_path/p for p in save_table(frame, "x", results, "Caption."))
         assert "generated sample" in csv_file.read_text() and GENERATED in md.read_text()
         assert "\\*" not in md.read_text() and "*" not in tex.read_text()
@@ -49,6 +47,6 @@ def test_generated_tables_say_so_and_carry_no_star(tmp_path):
 # %% ../nbs/report/27_save.ipynb #8e73f571
 def test_an_absent_block_writes_nothing_and_clears_up(tmp_path, capsys):
     results = _dice(tmp_path)
-    save_table(corpora.corpora(results), "x", results)
+    save_table(corpora.tabulate(results), "x", results)
     assert save_table(pd.DataFrame(), "x", results) == [] and save_figure(None, "x", results) == []
     assert "no such block" in capsys.readouterr().out and not [p for p in tmp_path.rglob("x*")]
