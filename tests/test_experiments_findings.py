@@ -2,7 +2,7 @@
 
 
 import pandas as pd
-from codemix_nb.evaluation.claims import contrasts
+from codemix_nb.evaluation import claims
 from codemix_nb.experiments.audit import _flagged
 from codemix_nb.experiments.benchmark import _measured
 from codemix_nb.experiments.by_source import _shortcut
@@ -19,7 +19,7 @@ from codemix_nb.evaluation import results
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import scores
 from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import audit, benchmark, by_source, coming_star, cost, errors, learning_curve, null_pairs, tuned_default, words, damage
+from codemix_nb.experiments import audit, benchmark, by_source, coming_star, cost, errors, learning_curve, null_pairs, tuned_default, words, damage, contrasts
 from codemix_nb.experiments.audit import audit_findings, disagreements, shortcuts
 from codemix_nb.experiments.calibration import draw_transfer
 from codemix_nb.experiments.drawing import words_of
@@ -36,7 +36,7 @@ def test_only_declared_contrasts_carry_a_star():
         for name in filter(None, row.beats.split(", ")): assert (row.model, name.rstrip("*")) in declared
     fake = demo(generated=True)
     assert "*" not in "".join(shown(benchmark.tabulate(fake), fake).to_numpy().ravel()) and "beats" not in benchmark.tabulate(fake)
-    assert not contrasts(fake).star.any() and set(contrasts(fake).verdict) <= {"flagged", "not supported", "underpowered"}
+    assert not claims.contrasts(fake).star.any() and set(claims.contrasts(fake).verdict) <= {"flagged", "not supported", "underpowered"}
     said = findings(fake)
     assert "holds" not in set(said.kind) and said.sentence.str.contains("flags 1 of 4").sum() == 1 and not said.sentence.str.contains(" supported").any()
 
