@@ -20,6 +20,7 @@ from codemix_nb.paths import paths
 from codemix_nb.evaluation.plan import plan
 from codemix_nb.evaluation.units import key_of, path_of, read_unit, run_unit
 from codemix_nb.report.notebooks import run_notebooks
+from codemix_nb.study.spec import read
 
 
 def unit_files(home):
@@ -62,7 +63,7 @@ def test_no_bar_where_nobody_watches(smoke):
 
 
 def test_resumed_results_are_those_of_a_run_that_was_never_stopped(smoke):
-    study = studies.read("smoke")
+    study = read("smoke")
     for unit in plan(study)[::23]:
         kept, again = read_unit(path_of(key_of(unit, study)))[0], run_unit(unit, study)[0]
         np.testing.assert_allclose(kept.probability, again.probability, atol=1e-9)

@@ -5,7 +5,9 @@ import pandas as pd
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
+from codemix_nb.models.registry import not_run
 from codemix_nb.evaluation.scores import _ordered, corpora_of
+from codemix_nb.evaluation.units import corpus_names, corpus_of
 from codemix_nb.experiments.drawing import COLOURS, HATCHES, _handles, _mark, _panels, _rows, style
 from codemix_nb.experiments.wording import title_of
 from codemix_nb.experiments.explain import *

@@ -17,6 +17,7 @@ from codemix_nb.models.registry import not_run
 from codemix_nb.evaluation.units import key_of
 from codemix_nb.experiments import benchmark
 from codemix_nb.experiments import prompting
+from codemix_nb.study.spec import read
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
     encoders.tiny_model(encoders.local_folder("tiny"), load("sample-te-en").texts)
     path = written(place, models=["majority", "lr", "cnn", "tuned", "far"], features=["tiny", "mbert"], neural_search=False, variants={
         "tuned": {"model": "finetuned", "params": {"encoder": "tiny", "epochs": 1, "freeze": None}}, "far": {"model": "finetuned", "params": {"encoder": "muril"}}})
-    read = study.read(path)
-    assert read["models"] == ["majority", "lr-tiny", "lr-mbert", "cnn-tiny", "cnn-mbert", "tuned", "far"]
-    assert read["variants"]["lr-mbert"]["title"] == "LR on mBERT" and list(not_run(read)) == ["lr-mbert", "cnn-mbert", "far"]
+    checked = read(path)
+    assert checked["models"] == ["majority", "lr-tiny", "lr-mbert", "cnn-tiny", "cnn-mbert", "tuned", "far"]
+    assert checked["variants"]["lr-mbert"]["title"] == "LR on mBERT" and list(not_run(checked)) == ["lr-mbert", "cnn-mbert", "far"]
     study.run(path, workers=1)
     said = capsys.readouterr().out
     assert "far is not run here: model 'muril' is not at hand" in said and str(place) in said
@@ -48,22 +49,22 @@ def test_features_become_variants_and_missing_weights_stay_in_the_table(place, c
     table = benchmark.tabulate(found).set_index("model")
     assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0 and table.loc["tuned"].parameters > 1000
     assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units) and found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
-    assert not pending(plan(read), read)
+    assert not pending(plan(checked), checked)
 
 
 def test_other_weights_are_other_units(place):
     path = written(place, models=["lr"], features="tiny")
     encoders.tiny_model(encoders.local_folder("tiny"), ["a b c"] * 9)
-    before = key_of(plan(study.read(path))[0], study.read(path))
+    before = key_of(plan(read(path))[0], read(path))
     encoders.tiny_model(encoders.local_folder("tiny"), ["a b c"] * 9, seed=1)
-    assert key_of(plan(study.read(path))[0], study.read(path)) != before
+    assert key_of(plan(read(path))[0], read(path)) != before
 
 
 @pytest.mark.parametrize("said, why", [
     (dict(models=["a"], variants={"a": {"model": "nbsvm", "features": "mbert"}}), "'nbsvm' does not run on embeddings"),
     (dict(models=["majority"], features=3), "features"), (dict(models=["majority"], explain={"models": ["nope"]}), "explain.models")])
 def test_a_wrong_study_names_its_key(place, said, why):
-    with pytest.raises(CodemixError, match=why): study.read(written(place, **said))
+    with pytest.raises(CodemixError, match=why): read(written(place, **said))
 
 
 def test_a_local_language_model_runs_in_a_study(place):

@@ -243,8 +243,8 @@ Study = Annotated[str, typer.Argument(help="Name of a study in nbs/studies, or t
 
 def study_name(given: str) -> str:
     "The name of a study that was given by its name or by the path of its file."
-    from codemix_nb.study import run as study
-    return study.read(given)["study"] if Path(given).suffix in (".yaml", ".yml") else given
+    from codemix_nb.study import spec
+    return spec.read(given)["study"] if Path(given).suffix in (".yaml", ".yml") else given
 
 # %% ../../nbs/cli/29_cli.ipynb #355cb002
 def where_it_stands(name: str, # of a study, or the path of its file
@@ -252,8 +252,8 @@ def where_it_stands(name: str, # of a study, or the path of its file
     "How much of a study is finished, and the command that goes on."
     from codemix_nb.evaluation.executor import pending
     from codemix_nb.evaluation.plan import plan
-    from codemix_nb.study import run as study
-    said = study.read(name)
+    from codemix_nb.study import spec
+    said = spec.read(name)
     units = plan(said)
     left = len(pending(units, said))
     again = shlex.join(["codemix", "run", name, *(["--workers", str(workers)] if workers else [])])
