@@ -2,18 +2,18 @@
 
 
 import hashlib, hmac, html, json, os, re, secrets, time, unicodedata
+import numpy as np
+import pandas as pd
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
-import numpy as np
-import pandas as pd
-from codemix_nb.data.corpora import Ledger, sha256_of
 from codemix_nb.files import read_any
-from codemix_nb.language.mixing import cmi
 from codemix_nb.paths import CodemixError, atomic_write, paths
-from codemix_nb.data.sameness import groups
 from codemix_nb.text import TREATMENTS, URL, mask, scripts
+from codemix_nb.data.corpora import Ledger, sha256_of
+from codemix_nb.data.sameness import groups
+from codemix_nb.language.mixing import cmi
 from codemix_nb.annotation.labelling import *
 
 
@@ -226,7 +226,7 @@ def test_self_agreement_counts_what_was_said_twice(tmp_path):
 
 # %% ../nbs/annotation/09a_labelling.ipynb #04beb8af
 def test_annotation_reads_the_tables(tmp_path):
-    from codemix_nb.annotation.agreement import read_annotations
+    from codemix_nb.annotation.exports import read_annotations
     for worker in ("asha", "binod"):
         session = Session(texts(40), TWO, worker, tmp_path)
         session.skip(); session.judge("no"); session.back(); session.judge("yes")

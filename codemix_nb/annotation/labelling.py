@@ -7,18 +7,18 @@ __all__ = ['KINDS', 'CMI_EDGES', 'LATIN_EDGES', 'COLUMNS', 'WARNING', 'strip_peo
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #563625ff
 import hashlib, hmac, html, json, os, re, secrets, time, unicodedata
+import numpy as np
+import pandas as pd
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
-import numpy as np
-import pandas as pd
-from ..data.corpora import Ledger, sha256_of
 from ..files import read_any
-from ..language.mixing import cmi
 from ..paths import CodemixError, atomic_write, paths
-from ..data.sameness import groups
 from ..text import TREATMENTS, URL, mask, scripts
+from ..data.corpora import Ledger, sha256_of
+from ..data.sameness import groups
+from ..language.mixing import cmi
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #3ecfff9a
 _INDIC = "\u0900-\u0DFF\u200c\u200d"

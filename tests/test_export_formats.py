@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from codemix_nb.annotation.agreement import (TOOLS, _answers, add_round, adjudication_queue, argilla, doccano, hatexplain, label_studio, prodigy,
-                                   read_annotations, simulate, to_corpus)
+from codemix_nb.annotation.adjudication import add_round, adjudication_queue, to_corpus
+from codemix_nb.annotation.exports import TOOLS, _answers, argilla, doccano, hatexplain, label_studio, prodigy, read_annotations, simulate
 from codemix_nb.paths import CodemixError
 
 
