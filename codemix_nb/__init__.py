@@ -23,7 +23,7 @@ _HOMES = {
     "models.finetune": ("FineTuned",),
     "models.fewshot": ("FewShot",),
     "models.prompting": ("Prompted",),
-    "evaluation.calibration": ("Calibrated",),
+    "models.calibrated": ("Calibrated",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -3,14 +3,14 @@
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-
-from codemix_nb.data import folds
-from codemix_nb.models.classical import TextClassifier, platt
-from codemix_nb.models.ngrams import Counted
+from sklearn.base import BaseEstimator, ClassifierMixin
 from codemix_nb.paths import CodemixError
+from codemix_nb.models.calibrated import METHODS, log_loss, mender, _checked
 from codemix_nb.evaluation.calibration import *
+
+
+# %% ../nbs/evaluation/23_calibration.ipynb #b6101714
+from scipy.special import expit, logit
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #6a398871
@@ -43,17 +43,6 @@ def test_brier_parts_add_up_and_bounds_hold(yp, strategy, bins):
     assert reliability(*yp, bins, strategy, draws=2)["rows"].sum() == len(yp[0])
 
 
-# %% ../nbs/evaluation/23_calibration.ipynb #7e7d1329
-@settings(deadline=None, max_examples=60)
-@given(two_labels)
-def test_a_temperature_moves_no_label_and_never_raises_the_log_loss_it_was_fitted_on(yp):
-    y, p = yp
-    mended = mender(y, p)(p)
-    clear = abs(p - .5) > 1e-6
-    assert ((mended >= .5) == (p >= .5))[clear].all()
-    assert log_loss(y, mended) <= log_loss(y, p) + 1e-4
-
-
 # %% ../nbs/evaluation/23_calibration.ipynb #a8b66f72
 @settings(deadline=None, max_examples=60)
 @given(two_labels, st.floats(0, 1))
@@ -75,22 +64,6 @@ def test_risk_at_full_coverage_is_the_error_and_the_area_is_at_least_the_best(yp
     best = [k for k in range(len(y))]
     least = np.mean([max(0, k + 1 - round((1 - error)*len(y)))/(k + 1) for k in best])
     assert aurc(y, p) >= least - 1e-9
-
-
-# %% ../nbs/evaluation/23_calibration.ipynb #3fb841c8
-def test_temperature_is_the_one_of_scikit_learn():
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.frozen import FrozenEstimator
-    from sklearn.linear_model import LogisticRegression
-    rng = np.random.default_rng(2)
-    x = rng.normal(size=(800, 30))
-    y = (x[:, 0] + rng.normal(0, 1.5, 800) > 0).astype(int)
-    model = LogisticRegression(C=100).fit(x[:100], y[:100])
-    try: theirs = CalibratedClassifierCV(FrozenEstimator(model), method="temperature").fit(x[100:400], y[100:400])
-    except ValueError: pytest.skip("this scikit-learn has no temperature scaling")
-    q = model.predict_proba(x)[:, 1]
-    assert mender(y[100:400], q[100:400]).setting > 1.2
-    assert np.allclose(mender(y[100:400], q[100:400])(q[400:]), theirs.predict_proba(x[400:])[:, 1], atol=1e-3)
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #521047e9
@@ -228,19 +201,6 @@ def test_wrong_names_and_one_fold_are_named():
     for call, said in ((lambda: bins_of(p, 5, "equal"), "strategy 'equal'"), (lambda: mender(y, p, "magic"), "method 'magic'"), (lambda: mender(np.ones(50), p), "all have label 1"),
                        (lambda: threshold_at_fpr(np.ones(50), p, .1), "every row has label 1"), (lambda: recalibrate(study().assign(fold=0)), "one fold only"), (lambda: recalibrate(study().drop(columns="group")), "without column 'group'")):
         with pytest.raises(CodemixError, match=said): call()
-
-
-# %% ../nbs/evaluation/23_calibration.ipynb #0fbc4b46
-def test_calibrated_is_an_estimator_like_any_other():
-    from codemix_nb.models.classical import LR, NBMachine, check_estimator
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 120)
-    texts = [" ".join(rng.choice(["ramro", "mitho", "thik"] if l ^ (rng.random() < .2) else ["bekar", "kasto", "jhur"], 3)) + f" {i}" for i, l in enumerate(y)]
-    for method in METHODS:
-        model = Calibrated(NBMachine(space="word", calibrate=False), method)
-        same = [clone(model).fit(texts, y, np.arange(120)).predict_proba(texts)[:, 1] for _ in range(2)]
-        assert np.array_equal(*same) and ((0 < same[0]) & (same[0] < 1)).all()
-    assert Calibrated(LR(space="word")).fit(texts, y).n_parameters_ == LR(space="word").fit(texts, y).n_parameters_ + 1
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #8029c813

@@ -100,7 +100,7 @@ def _identities(one, # an estimator
                 revision: str) -> list[str]: # none for a model that learns from the corpus alone
     "What an estimator may bring along, if its weights have this revision."
     if hasattr(one, "prompt"):
-        from codemix_nb.models.prompting import prompt_of
+        from codemix_nb.models.prompts import prompt_of
         return [f"1 {prompt_of(one.prompt).hash} {one.model if one.server else revision}"]
     if hasattr(type(one), "identity"): return [f"{one.version} {revision}"]
     if not hasattr(one, "encoder"): return []
