@@ -5,55 +5,22 @@ import csv, functools, inspect, io, itertools, json, os, shlex, sys, typer
 from pathlib import Path
 from typing import Annotated
 from codemix_nb import __version__
+from codemix_nb.files import folder_at, read_records, column_of, _words
 from codemix_nb.paths import CodemixError, atomic_write
 from codemix_nb.cli.app import *
 
 
-# %% ../nbs/cli/29_cli.ipynb #698f6be2
-def _folds(repeats=2):
-    import pandas as pd
-    return pd.DataFrame([dict(corpus="c", id=str(i), repeat=r, fold=(i + r) % 3) for r in range(repeats) for i in range(9)])
+# %% ../nbs/cli/29_cli.ipynb #6793f4bc
+from codemix_nb.models.encoders import _refused
 
 
-# %% ../nbs/cli/29_cli.ipynb #9f6624fb
+# %% ../nbs/cli/29_cli.ipynb #1a9b4053
 def _given(tmp_path, **changes):
     import pandas as pd
     frame = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(9)], probability=.5)).astype({"probability": object})
     for column, values in changes.items(): frame[column] = values
     frame.to_csv(tmp_path/"mine.csv", index=False)
     return tmp_path/"mine.csv"
-
-
-# %% ../nbs/cli/29_cli.ipynb #2000fd89
-def test_predictions_find_their_folds(tmp_path):
-    path = _given(tmp_path)
-    placed = on_folds(read_predictions(path), _folds(), path)
-    assert placed.fold.tolist() == [i % 3 for i in range(9)] and set(placed["repeat"]) == {0}
-
-
-# %% ../nbs/cli/29_cli.ipynb #5680c3c0
-def test_a_label_is_a_probability_of_0_or_1(tmp_path):
-    import pandas as pd
-    pd.DataFrame(dict(corpus="c", id=range(9), label=[0, 1, 1]*3)).to_csv(tmp_path/"l.csv", index=False)
-    assert read_predictions(tmp_path/"l.csv").probability.tolist() == [0, 1, 1]*3
-
-
-# %% ../nbs/cli/29_cli.ipynb #537b2c6c
-def _refused(path):
-    import pytest
-    with pytest.raises(CodemixError) as caught: on_folds(read_predictions(path), _folds(), path)
-    return str(caught.value)
-
-
-# %% ../nbs/cli/29_cli.ipynb #3310ac79
-def test_predictions_that_are_refused(tmp_path):
-    assert "row 4" in (m := _refused(_given(tmp_path, probability=[.5]*2 + [1.5] + [.5]*6))) and "'probability'" in m
-    assert "row 2" in _refused(_given(tmp_path, probability=[""] + [.5]*8))
-    assert "row 3" in (m := _refused(_given(tmp_path, id=["0", "0", *"2345678"]))) and "twice" in m
-    assert "row 10" in (m := _refused(_given(tmp_path, id=[*"01234567", "99"]))) and "'99'" in m
-    assert "repeat" in _refused(_given(tmp_path, repeat=7))
-    assert "row 2" in _refused(_given(tmp_path, repeat="x"))
-    assert "'elsewhere'" in _refused(_given(tmp_path, corpus="elsewhere"))
 
 
 # %% ../nbs/cli/29_cli.ipynb #5c64d337
@@ -69,64 +36,6 @@ def test_predictions_need_their_columns(tmp_path):
     assert "'probability'" in _refused(tmp_path/"x.csv")
     (tmp_path/"x.csv").write_text("id,label\n1,1\n")
     assert "'corpus'" in _refused(tmp_path/"x.csv")
-
-
-# %% ../nbs/cli/29_cli.ipynb #bd0a8b73
-def _published(tmp_path, noise=.1, models=("a", "b")):
-    "A study of two repeats with results of some models, made up."
-    import numpy as np
-    import pandas as pd
-    from codemix_nb.evaluation import results
-    rng, y = np.random.default_rng(0), np.arange(240) % 2
-    facts = pd.DataFrame(dict(corpus="c", id=[f"i{i}" for i in range(240)], label=y, group=np.arange(240)))
-    keys = dict(study="s", treatment="clean", design="grouped", tuning="nested", seed=0, train_fraction=1.)
-    deal = lambda r: facts[["corpus", "id"]].assign(design="grouped", repeat=r, fold=rng.permutation(np.arange(240) % 4))
-    folds = pd.concat([deal(r) for r in range(2)], ignore_index=True)
-    say = lambda f: np.clip(.5 + (f.label - .5)*.1 + rng.normal(0, noise, len(f)), 0, 1)
-    items = pd.concat([folds.merge(facts).assign(model=m, probability=say, status="ok") for m in models], ignore_index=True).assign(**keys)
-    units = items.groupby([k for k in results.KEYS if k in items], as_index=False).label.first().drop(columns="label").assign(main=True, train_rows=180)
-    study = dict(study="s", corpora=["c"], metric="macro_f1", generated=False, alpha=.05, rope=.01)
-    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="group")), ("units", units)): results.write_frame(frame, tmp_path/f"{name}.parquet")
-    results.write_json(dict(study=study), tmp_path/"manifest.json")
-    return results.load("s", tmp_path)
-
-def _handed_in(published, tmp_path, make, against=None):
-    "Scores, contrasts and notes of predictions that `make` makes of folds with labels and a generator of random numbers."
-    import numpy as np
-    folds = published_folds(published).merge(published.corpus_items[["corpus", "id", "label"]])
-    folds.assign(probability=make(folds, np.random.default_rng(1)))[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
-    placed, *_ = placed_on(tmp_path/"mine.csv", published)
-    return compare(placed, published, "mine", against)
-
-def _good(folds, rng): return (.5 + (folds.label - .5)*.3 + rng.normal(0, .1, len(folds))).clip(0, 1)
-
-
-# %% ../nbs/cli/29_cli.ipynb #d725a878
-def test_a_model_from_elsewhere_is_never_supported(tmp_path):
-    scores, contrasts, notes = _handed_in(_published(tmp_path), tmp_path, _good)
-    assert (contrasts.p_holm < .05).all() and set(contrasts.verdict) == {"flagged"} and not contrasts.star.any()
-    assert set(contrasts.note) == {""} and set(scores.note) == {""} and not notes
-
-def test_one_repeat_given_twice_is_refused(tmp_path):
-    import pytest
-    first = lambda folds, rng: folds.merge(folds[folds["repeat"] == 0].assign(p=lambda f: _good(f, rng))[["id", "p"]]).set_index(["id", "repeat"]).p
-    copied = lambda folds, rng: first(folds, rng).loc[list(zip(folds.id, folds["repeat"]))].to_numpy()
-    with pytest.raises(CodemixError, match="mine.csv, column 'repeat': 0 and 1 hold the same predictions") as caught: _handed_in(_published(tmp_path), tmp_path, copied)
-    assert "\n" not in str(caught.value)
-    noisy = lambda folds, rng: (copied(folds, rng) + rng.uniform(-.01, .01, len(folds))).clip(0, 1)
-    scores, contrasts, notes = _handed_in(_published(tmp_path), tmp_path, noisy)
-    assert set(contrasts.note) == {"repeats 0 and 1 hardly differ"} == set(scores.note) and "look twice: c: repeats 0 and 1 hardly differ" in notes
-
-def test_what_makes_one_look_twice_is_told(tmp_path):
-    published = _published(tmp_path)
-    scores, contrasts, notes = _handed_in(published, tmp_path, lambda folds, rng: .3 + folds.label*.2 + rng.uniform(0, .19, len(folds)))
-    assert set(contrasts.note) == {"ROC-AUC of exactly 1 in 8 of 8 folds"} == set(scores.note) and notes == ["look twice: c: ROC-AUC of exactly 1 in 8 of 8 folds"]
-    _, contrasts, notes = _handed_in(published, tmp_path, _good, ["b"])
-    assert contrasts.note.tolist() == ["one contrast alone, which Holm's correction leaves as it is"] and len(notes) == 1
-    part = published_folds(published)
-    part[part["repeat"] == 1].assign(probability=.4)[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
-    _, contrasts, notes = compare(placed_on(tmp_path/"mine.csv", published)[0], published, "mine")
-    assert set(contrasts.note) == {"1 of the study's 2 repeats"}
 
 
 # %% ../nbs/cli/29_cli.ipynb #623e267c

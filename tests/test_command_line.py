@@ -15,7 +15,8 @@ from conftest import ROOT
 from codemix_nb import __version__, load
 from codemix_nb.evaluation import results
 from codemix_nb.models.registry import model_of
-from codemix_nb.cli.app import FACTS, card, load_model, main, save_model
+from codemix_nb.cli.app import FACTS, main
+from codemix_nb.models.saved import card, load_model, save_model
 from codemix_nb.paths import CodemixError
 
 word = lambda i: "".join("bcdfgmnprstk"[i*k % 12] + "aeiou"[(i + k) % 5] for k in (1, 5, 7))
@@ -283,7 +284,7 @@ def never(*_, **__): raise AssertionError("trained before the place was looked a
 
 
 @pytest.fixture
-def no_training(monkeypatch): monkeypatch.setattr("codemix_nb.cli.app.trained", never)
+def no_training(monkeypatch): monkeypatch.setattr("codemix_nb.models.saved.trained", never)
 
 
 def test_the_place_is_looked_at_before_the_training(capsys, tmp_path, table, trained, no_training):
@@ -545,7 +546,7 @@ def test_a_label_beside_a_probability_is_checked(hand_in, tiny):
 
 
 def test_a_study_that_judges_by_curves_needs_probabilities(tiny):
-    from codemix_nb.cli.app import compare, placed_on
+    from codemix_nb.study.elsewhere import compare, placed_on
     tiny.study["metric"] = "roc_auc"
     placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "repeat", "fold"]].assign(probability=1., hard=True)
     with pytest.raises(CodemixError, match="labels only"): compare(placed, tiny, "mine")

@@ -54,13 +54,6 @@ def test_absent_blocks_give_empty_tables():
     assert benchmark.tabulate(dice).ungrouped.isna().all() and by_source.tabulate(dice).across.isna().all() and len(by_source.tabulate(dice))
 
 
-# %% ../nbs/experiments/79_findings.ipynb #0606fa29
-def test_conformal_table_needs_mapie_and_says_nothing_without(monkeypatch):
-    import codemix_nb.experiments.findings as module
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    assert module.conformal(demo(rows=60)).empty
-
-
 # %% ../nbs/experiments/79_findings.ipynb #1320e995
 def test_what_was_not_run_keeps_its_reason():
     dice = demo()

@@ -19,6 +19,8 @@ from codemix_nb.experiments.mixing import *
 from types import SimpleNamespace
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import KEYS, scores
+from codemix_nb.evaluation.scores import counted
+from codemix_nb.experiments.calibration import predictions
 from codemix_nb.experiments.drawing import words_of
 
 
@@ -73,3 +75,65 @@ def test_mixing_says_generated_and_has_none_for_older_results():
     assert not plt.get_fignums()
     dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "unseen"])
     assert draw(dice) is None
+
+
+# %% ../nbs/experiments/62_mixing.ipynb #54892b91
+def test_slices_of_mixing_add_up_and_older_results_have_none():
+    table, dice = tabulate(demo()), demo()
+    assert (table[table.factor.isin(["cmi", "switches", "tokens", "unseen", "matrix"])].groupby(["corpus", "factor"]).comments.sum() == 300).all()
+    inside = table.dropna(subset="best")
+    assert ((inside.best_low <= inside.best) & (inside.best <= inside.best_high)).all()
+    whole = counted(_main_items(dice), ["corpus", "model", "repeat"]).groupby(["corpus", "model"]).macro_f1.mean()
+    assert np.isclose(table.best[0], whole[table.corpus[0], table.best_model[0]])
+    dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "switches", "matrix", "english_share", "unseen"])
+    assert tabulate(dice).empty and mixing_model(dice).empty and all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
+
+def test_a_corpus_without_word_languages_keeps_its_other_slices():
+    dice = demo()
+    mine = dice.corpus_items.corpus == "dice-te-en"
+    blank = dict(words=pd.array([pd.NA] * len(mine), "Int64"), switches=pd.array([pd.NA] * len(mine), "Int64"), cmi=np.nan, english_share=np.nan, matrix=None)
+    dice.corpus_items = dice.corpus_items.assign(**{c: dice.corpus_items[c].astype(object).mask(mine, pd.NA if c in ("words", "switches") else np.nan) for c in blank})
+    dice.manifest = dict(words={"dice-te-en": "nobody: no identifier for te-xx"})
+    table = tabulate(dice)
+    assert set(table[table.corpus == "dice-te-en"].factor) == {"all", "tokens", "unseen", "has_lexicon"} and "cmi" in set(table.factor)
+    said = mixing_verdicts(dice)
+    assert "not asked, the words have no language (no identifier for te-xx)" in said[1] and "CMI" in said[0]
+
+def test_the_integral_is_that_of_a_plain_logit_where_groups_do_not_differ():
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(dict(a=rng.normal(size=4000), constant=1.))
+    y, groups = (rng.random(4000) < 1 / (1 + np.exp(.5 - .7 * x.a.to_numpy()))).astype(float), np.arange(4000) // 8
+    from codemix_nb.evaluation.mixed import _averaged
+    from codemix_nb.evaluation.mixed import _mixed
+    mixed, spread = _mixed(y, x, groups, np.zeros(2))
+    plain = _averaged(y, x, groups)
+    assert spread < .25 and np.allclose(mixed.estimate, plain.estimate, atol=.03) and np.allclose(mixed.sd, plain.sd, rtol=.15)
+
+def test_a_cluster_of_copies_is_integrated_as_exactly_as_a_single_comment():
+    from scipy.special import log_expit
+    from codemix_nb.evaluation.mixed import _mixed
+    rng, deep = np.random.default_rng(0), np.linspace(-6, 6, 20001)
+    groups = np.repeat(np.arange(10), 800)
+    y = (rng.random(8000) < 1 / (1 + np.exp(1 - 2 * rng.normal(size=10)[groups]))).astype(float)
+    found, spread = _mixed(y, pd.DataFrame(dict(constant=np.ones(8000))), groups, np.zeros(1))
+    hits = np.bincount(groups, y)[:, None]
+    def minus(level, sd):
+        joint = hits * log_expit(level + sd * deep) + (800 - hits) * log_expit(-level - sd * deep) - deep ** 2 / 2
+        return -np.logaddexp.reduce(joint, axis=1).sum()
+    best = minus(found.estimate["constant"], spread)
+    assert all(minus(found.estimate["constant"] + a, spread + b) > best for a, b in ((.02, 0), (-.02, 0), (0, .02), (0, -.02)))
+
+def test_errors_shared_by_all_models_and_a_source_that_gives_the_label_away_break_nothing():
+    found = planted("none")
+    same = found.items.groupby("id").probability.transform("first")
+    found.items = found.items.assign(probability=same)
+    assert mixing_model(found).empty and "all models get the same ones wrong" in mixing_verdicts(found)[0]
+    found = planted("cmi")
+    found.corpus_items = found.corpus_items.assign(source=np.where(found.items.label[:len(found.corpus_items)] == 1, "b", "a"))
+    first = mixing_model(found).query("fit == 'mixing and spelling'")
+    assert "abusive" in set(first.factor) and "b" not in set(first.factor) and np.isfinite(first.odds_ratio).all()
+
+def test_an_answer_that_is_no_label_has_no_probability_to_judge():
+    dice = demo(rows=60)
+    dice.items.loc[dice.items.index[dice.items.model == "lr"][:7], "status"] = "refused"
+    assert (predictions(dice).status == "ok").all() and len(predictions(dice)) < len(predictions(demo(rows=60)))

@@ -112,7 +112,7 @@ def _doubted(c, found) -> pd.DataFrame: # label, rows, confident, candidates, st
 
 def _certified(c, study: dict) -> dict[str, pd.DataFrame]:
     "What the certificate of a corpus says: single faults, baselines that do not read, contradicted labels."
-    found = audit.tabulate(c, study["folds"], study["seed"], look_for=LOOKED_FOR)
+    found = audit.certificate(c, study["folds"], study["seed"], look_for=LOOKED_FOR)
     own = found.findings.finding.str.startswith(("shortcut,", "disagreement"))
     shortcuts = found.parts["shortcuts"]
     return dict(findings=found.findings[~own], shortcuts=shortcuts.assign(flagged=shortcuts.gain > .05), disagreements=_doubted(c, found))
