@@ -77,6 +77,12 @@ def test_mixing_says_generated_and_has_none_for_older_results():
     assert draw(dice) is None
 
 
+# %% ../nbs/experiments/62_mixing.ipynb #2d5c2538
+def _main_items(results):
+    from codemix_nb.evaluation.scores import _items
+    return _items(results)
+
+
 # %% ../nbs/experiments/62_mixing.ipynb #54892b91
 def test_slices_of_mixing_add_up_and_older_results_have_none():
     table, dice = tabulate(demo()), demo()
