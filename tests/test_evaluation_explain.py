@@ -12,7 +12,8 @@ from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
 from codemix_nb.data import folds, sameness
 from codemix_nb.data.corpora import Corpus
 from codemix_nb.data.sample import ORDINARY, Coloured
-from codemix_nb.models.classical import Linear, NgramModel, as_texts
+from codemix_nb.models.base import as_texts
+from codemix_nb.models.classical import Linear, NgramModel
 from codemix_nb.models.ngrams import TOKEN, Part
 from codemix_nb.models.registry import model_of
 from codemix_nb.evaluation.explain import *

@@ -2,24 +2,26 @@
 
 
 import hashlib
+import numpy as np
+import pandas as pd
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
-import numpy as np
-import pandas as pd
 from scipy.special import expit
 from sklearn.base import clone
-from codemix_nb.data import folds
-from codemix_nb.models.classical import LR, LinearMachine, NBMachine, TextClassifier, as_texts, export_model, import_model, platt
-from codemix_nb.data.corpora import Corpus
-from codemix_nb.models.ngrams import Counted
 from codemix_nb.text import Treatment, treatment
+from codemix_nb.data import folds
+from codemix_nb.data.corpora import Corpus
+from codemix_nb.models.base import TextClassifier, as_texts
+from codemix_nb.models.classical import LR, LinearMachine, NBMachine, export_model, import_model, platt
+from codemix_nb.models.ngrams import Counted
 from codemix_nb.models.auxiliary import *
 
 
 # %% ../nbs/models/17a_auxiliary.ipynb #fb545629
 import pytest
-from codemix_nb.models.classical import MODELS, check_estimator
+from codemix_nb.models.base import check_estimator
+from codemix_nb.models.classical import MODELS
 from codemix_nb.data.corpora import Ledger, Provenance, build, load
 
 def _made(name, rows, start=0):

@@ -6,7 +6,8 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from codemix_nb.paths import CodemixError
 from codemix_nb.data import folds
-from codemix_nb.models.classical import TextClassifier, platt
+from codemix_nb.models.base import TextClassifier
+from codemix_nb.models.classical import platt
 from codemix_nb.models.ngrams import Counted
 from codemix_nb.models.calibrated import *
 
@@ -63,7 +64,8 @@ def test_temperature_is_the_one_of_scikit_learn():
 
 # %% ../nbs/models/17c_calibrated.ipynb #0fbc4b46
 def test_calibrated_is_an_estimator_like_any_other():
-    from codemix_nb.models.classical import LR, NBMachine, check_estimator
+    from codemix_nb.models.classical import LR, NBMachine
+    from codemix_nb.models.base import check_estimator
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 120)
     texts = [" ".join(rng.choice(["ramro", "mitho", "thik"] if l ^ (rng.random() < .2) else ["bekar", "kasto", "jhur"], 3)) + f" {i}" for i, l in enumerate(y)]

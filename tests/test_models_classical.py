@@ -2,18 +2,21 @@
 
 
 import hashlib
-from dataclasses import dataclass
-from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
+from functools import lru_cache, partial
 from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.exceptions import NotFittedError
-from codemix_nb.data import folds, sameness
-from codemix_nb.models.ngrams import Counted, TermTable, TfidfSpace, space_of, squared_distances
+from sklearn.base import clone
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import surface
+from codemix_nb.data import folds
+from codemix_nb.models.base import Method, TextClassifier, as_texts
+from codemix_nb.models.ngrams import Counted, TermTable, TfidfSpace, space_of, squared_distances
 from codemix_nb.models.classical import *
+
+
+# %% ../nbs/models/13_classical.ipynb #8e0326d5
+from codemix_nb.models.base import check_estimator
 
 
 # %% ../nbs/models/13_classical.ipynb #031a7d7a
@@ -39,13 +42,6 @@ def test_rbf_equals_scikit_learns_own():
     ours = RBFMachine(calibrate=False).fit(texts, y)
     x = ours._x(texts)
     assert np.abs(ours.decision_function(texts) - SVC(C=3, gamma=.1).fit(x, y).decision_function(x)).max() < 1e-8
-
-
-# %% ../nbs/models/13_classical.ipynb #e8a1589d
-@pytest.mark.parametrize("name", ["lr", "svm", "nbsvm"])
-def test_no_ngram_at_all_leaves_the_prior(name):
-    m = MODELS[name].make().fit([""]*30 + ["a"], [1]*20 + [0]*11, groups=np.arange(31))
-    assert set(m.predict(["anything", ""])) == {1} and abs(m.predict_proba(["x"])[0, 1] - 20/31) < .05
 
 
 # %% ../nbs/models/13_classical.ipynb #eb67afc5
@@ -85,3 +81,10 @@ def test_weights_match_the_texts():
 def test_ratio_of_a_row_that_weighs_two_is_the_row_twice():
     x, y = sp.csr_matrix(np.array([[1, 0], [1, 1], [0, 1]], float)), np.array([1, 1, 0])
     assert np.allclose(log_count_ratio(x, y, weight=np.array([1, 2, 1.])), log_count_ratio(x[[0, 1, 1, 2]], np.array([1, 1, 1, 0])))
+
+
+# %% ../nbs/models/13_classical.ipynb #e8a1589d
+@pytest.mark.parametrize("name", ["lr", "svm", "nbsvm"])
+def test_no_ngram_at_all_leaves_the_prior(name):
+    m = MODELS[name].make().fit([""]*30 + ["a"], [1]*20 + [0]*11, groups=np.arange(31))
+    assert set(m.predict(["anything", ""])) == {1} and abs(m.predict_proba(["x"])[0, 1] - 20/31) < .05

@@ -3,9 +3,10 @@
 
 import numpy as np
 from scipy.special import expit
-from codemix_nb.models.classical import Model, TextClassifier
-from codemix_nb.models.encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
+from functools import partial
 from codemix_nb.paths import CodemixError
+from codemix_nb.models.base import Method, TextClassifier
+from codemix_nb.models.encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
 from codemix_nb.models.fewshot import *
 
 
@@ -13,7 +14,8 @@ from codemix_nb.models.fewshot import *
 import json
 import pytest
 import torch
-from codemix_nb.models.classical import check_estimator, export_model
+from codemix_nb.models.classical import export_model
+from codemix_nb.models.base import check_estimator
 from codemix_nb.models.encoders import missing, tiny_model
 
 def _toy(n=48):

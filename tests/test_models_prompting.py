@@ -4,12 +4,12 @@
 import json, sys, time
 import numpy as np
 import pandas as pd
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import TREATMENTS, scripts
-from codemix_nb.models.classical import Model, TextClassifier
+from codemix_nb.models.base import Method, TextClassifier
 from codemix_nb.models.encoders import load_pretrained, missing, pick_device, revision, title_of
 from codemix_nb.models.ledger import Budget, Ledger, comment_hash
 from codemix_nb.models.ngrams import Counted, TfidfSpace
@@ -100,7 +100,7 @@ def test_a_comment_cannot_spell_a_control_piece(tiny):
 
 
 # %% ../nbs/models/16c_prompting.ipynb #85db4b70
-from codemix_nb.models.classical import check_estimator
+from codemix_nb.models.base import check_estimator
 
 @pytest.mark.parametrize("settings", [dict(), dict(shots=2, pick="similar", calibrate=True)], ids=["zero-shot", "few-shot"])
 def test_passes_the_list(tiny, tmp_path, settings):

@@ -5,7 +5,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import f1_score
 from codemix_nb.data import folds
-from codemix_nb.models.classical import TextClassifier, as_texts
+from codemix_nb.models.base import TextClassifier, as_texts
 from codemix_nb.models.ngrams import Counted
 from codemix_nb.models.tuning import *
 

@@ -6,6 +6,7 @@ import pandas as pd
 from pathlib import Path
 from codemix_nb.paths import paths
 from codemix_nb.evaluation.results import load
+from codemix_nb.evaluation.scores import card
 from codemix_nb.experiments.findings import findings
 from codemix_nb.experiments.wording import declaration, design, number, title_of
 from codemix_nb.report.notebooks import _made, experiments

@@ -9,7 +9,7 @@ from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import folds, sameness
 from codemix_nb.language import lid
-from codemix_nb.models.registry import imported, model_of, not_run
+from codemix_nb.models.registry import imported, model_of, not_run, cards_of
 from codemix_nb.evaluation import results, audit
 from codemix_nb.evaluation.executor import execute, summary
 from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds, item_table, judge_table, tagged_by

@@ -10,6 +10,7 @@ import json
 import numpy as np
 import pandas as pd
 from types import SimpleNamespace
+from ..models.registry import cards_of
 from .results import scores
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #3bd5f8af
@@ -95,13 +96,13 @@ def demo(
     damage, terms = _demo_words(corpora)
     contrasts = [dict(name="characters help", a="lr", b="lr-word"), dict(name="ratios help", a="nbsvm", b="lr")]
     study = dict(study="dice", title="Dice", generated=generated, corpora=corpora, treatment="clean", folds=folds, repeats=2, neural_repeats=1, seed=0, metric="macro_f1",
-                 rope=.01, alpha=.05, models=list(_DEMO_PULL), contrasts=contrasts, star=dict(a="lr", b="lr-word", seeds=4))
+                 rope=.01, alpha=.05, models=list(_DEMO_PULL), look_at=["lr", "nbsvm"], contrasts=contrasts, star=dict(a="lr", b="lr-word", seeds=4))
     ledger = {c: [dict(step="published", rows=rows + 2, note=""), dict(step="conflict", rows=-2, note="the same text under both labels"), dict(step="used", rows=rows, note="")] for c in corpora}
     facts_of = {c: dict(title=t, languages=["ne", "en"], stated_size=n, licence="none stated", label_meaning="1 = abusive", citation="", url="", generated=generated)
                 for c, t, n in zip(corpora, ("Nepali-English dice", "Telugu-English dice"), (500, None))}
     items, units = pd.concat([i for i, _ in flat], ignore_index=True), pd.DataFrame([u for _, u in flat])
     return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=pd.concat(facts, ignore_index=True),
-                           ledger=ledger, provenance=facts_of, damage=damage, terms=terms, manifest={}, seeds=pd.DataFrame(), checks=dict(null_pairs=_demo_checks(rng, corpora, folds)) | _demo_audit(corpora, generated), folds=None)
+                           ledger=ledger, provenance=facts_of, damage=damage, terms=terms, manifest=dict(cards=cards_of(study)), seeds=pd.DataFrame(), checks=dict(null_pairs=_demo_checks(rng, corpora, folds)) | _demo_audit(corpora, generated), folds=None)
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #c11403e9
 def demo_explain(corpora: list[str], seed: int = 0) -> pd.DataFrame: # as `explain.faithfulness_table` makes it

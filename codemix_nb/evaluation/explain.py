@@ -18,7 +18,8 @@ from ..text import STEPS, STOPWORDS, mask, treatment
 from ..data import folds, sameness
 from ..data.corpora import Corpus
 from ..data.sample import ORDINARY, Coloured
-from ..models.classical import Linear, NgramModel, as_texts
+from ..models.base import as_texts
+from ..models.classical import Linear, NgramModel
 from ..models.ngrams import TOKEN, Part
 from ..models.registry import model_of
 

@@ -17,14 +17,14 @@ def _grid(study: dict, corpus: str, model: str, repeats, treat: str | None = Non
     "All folds of some repeats of one model."
     m = model_of(model, study)
     k = len(np.unique(corpus_of(corpus, study).frame.source)) if design == "source" else 1 if design == "test" else study["folds"]
-    if m.family == "neural" and not study.get("neural_search", True): tuning = "default"
+    if m.in_rounds and not study.get("neural_search", True): tuning = "default"
     tuned = tuning if len(m.search_space) > 1 else "nested"
     return [Unit(corpus, m.treatment or treat or study["treatment"], model, design, tuned, r, f, study["seed"], fraction) for r in repeats for f in range(k)]
 
 # %% ../../nbs/evaluation/21a_plan.ipynb #8fe55b4e
 def grid(study: dict, corpus: str, model: str) -> list[Unit]:
     "Every unit of one model in the main table, whether or not it can run here."
-    return _grid(study, corpus, model, range(study["neural_repeats" if model_of(model, study).family == "neural" else "repeats"]))
+    return _grid(study, corpus, model, range(study["neural_repeats" if model_of(model, study).in_rounds else "repeats"]))
 
 def main_units(study: dict) -> list[Unit]:
     "The units of the main table."

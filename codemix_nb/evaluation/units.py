@@ -20,8 +20,8 @@ from scipy.special import logit
 from ..paths import CodemixError, atomic_write, git, paths
 from ..text import treatment
 from ..data import corpora, folds, sameness
-from ..models import auxiliary, classical
-from ..models.classical import Model
+from ..models import auxiliary
+from ..models.base import Method, TextClassifier
 from ..models.ngrams import Counted
 from ..models.registry import identity_of, model_of
 from ..models.tuning import VERSION, Averaged, Tuned, on_edge
@@ -130,13 +130,13 @@ def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     return [_borrowed(n, _unit_spec(unit, study), unit.treatment, treatment(unit.treatment).version) for n in names]
 
 # %% ../../nbs/evaluation/21_units.ipynb #73687aa5
-def seeds_of(model: Model, study: dict) -> int: # 1 for a model that its seed hardly moves, or that is too dear to train again
+def seeds_of(model: Method, study: dict) -> int: # 1 for a model that its seed hardly moves, or that is too dear to train again
     "How many seeds a model is trained under and averaged over."
     return study.get("neural_seeds", 1) if model.make().averages and not help_of(model.name, study) else 1
 
-def seed_of(unit: Unit, model: Model) -> int:
+def seed_of(unit: Unit, model: Method) -> int:
     "The seed of a unit: that of the deal for classical models, one for each fold for networks."
-    if model.family != "neural": return unit.seed + unit.repeat
+    if not model.in_rounds: return unit.seed + unit.repeat
     return int(np.random.SeedSequence([unit.seed, unit.repeat, unit.fold]).generate_state(1)[0] % 2**31)
 
 def estimator_of(unit: Unit, study: dict):
@@ -146,7 +146,7 @@ def estimator_of(unit: Unit, study: dict):
     if "random_state" in one.get_params(): one.set_params(random_state=seed)
     if said := help_of(unit.model, study): one = auxiliary.helped_by(one, tuple(borrowed_of(unit, study)), said["how"], said["weight"], seed)
     if (seeds := seeds_of(model, study)) > 1: one, space = Averaged(one, seeds, seed), [{f"estimator__{k}": v for k, v in s.items()} for s in space]
-    inner = "holdout" if model.family == "neural" else study.get("inner_folds", 3)
+    inner = "holdout" if model.in_rounds else study.get("inner_folds", 3)
     return Tuned(one, space, inner, seed) if unit.tuning == "nested" and len(space) > 1 else one
 
 # %% ../../nbs/evaluation/21_units.ipynb #2ac7edba
@@ -192,7 +192,7 @@ def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, 
         p = each.mean(axis=1)
         return p, logit(np.clip(p, 1e-9, 1 - 1e-9)), {f"seed_{k}": each[:, k] for k in range(each.shape[1])}
     p = est.predict_proba(texts)[:, 1]
-    own = type(best).decision_function is not classical.TextClassifier.decision_function
+    own = type(best).decision_function is not TextClassifier.decision_function
     return p, est.decision_function(texts) if own else logit(np.clip(p, 1e-9, 1 - 1e-9)), {}
 
 @lru_cache
@@ -224,7 +224,7 @@ def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # prediction
 # %% ../../nbs/evaluation/21_units.ipynb #d4c1a417
 def _digest(what) -> str: return hashlib.blake2b(json.dumps(what, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
-def _model_key(model: Model, nested: bool, seeds: int = 1) -> list:
+def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
     "What decides what a model learns: its version, its defaults, the settings it chooses from if it is tuned, the seeds it is averaged over."
     one = model.make()
     own = {k: v for k, v in one.get_params().items() if k not in ("random_state", "threads", "device", *getattr(one, "operational", ()))}

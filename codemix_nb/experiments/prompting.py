@@ -7,13 +7,12 @@ __all__ = ['tabulate']
 
 # %% ../../nbs/experiments/68_prompting.ipynb #156ff31c
 import pandas as pd
-from ..evaluation.scores import _items, _ordered
+from ..evaluation.scores import _items, _ordered, card
 
 # %% ../../nbs/experiments/68_prompting.ipynb #a984ac96
 def tabulate(results) -> pd.DataFrame: # corpus, model, matrix, answers, answered, refused, failed; empty if no model was asked
     "What language models answered, by the language that carries the comment: a label, a refusal, or nothing usable. The last two count as errors."
-    variants = results.study.get("variants") or {}
-    asked = [m for m in results.study["models"] if (variants.get(m) or {}).get("model", m) == "prompted"]
+    asked = [m for m in results.study["models"] if card(results, m)["kind"] == "asked"]
     rows = _items(results, columns=("matrix",))
     rows = rows[rows.model.isin(asked)].copy()
     if rows.empty: return pd.DataFrame()

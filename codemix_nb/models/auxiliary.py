@@ -5,18 +5,19 @@ __all__ = ['VERSION', 'HOWS', 'near_copies', 'Borrowed', 'borrow', 'joined', 'Ro
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #c1c1b272
 import hashlib
+import numpy as np
+import pandas as pd
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
-import numpy as np
-import pandas as pd
 from scipy.special import expit
 from sklearn.base import clone
-from ..data import folds
-from .classical import LR, LinearMachine, NBMachine, TextClassifier, as_texts, export_model, import_model, platt
-from ..data.corpora import Corpus
-from .ngrams import Counted
 from ..text import Treatment, treatment
+from ..data import folds
+from ..data.corpora import Corpus
+from .base import TextClassifier, as_texts
+from .classical import LR, LinearMachine, NBMachine, export_model, import_model, platt
+from .ngrams import Counted
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #a25277ba
 def near_copies(texts, # of another corpus, treated

@@ -11,7 +11,8 @@ from scipy.special import expit, logit
 from sklearn.base import clone
 from ..paths import CodemixError
 from ..data import folds
-from .classical import TextClassifier, platt
+from .base import TextClassifier
+from .classical import platt
 from .ngrams import Counted
 
 # %% ../../nbs/models/17c_calibrated.ipynb #395c3d0a

@@ -6,16 +6,19 @@ __all__ = ['KINDS', 'MODELS', 'vectors_of', 'states_of', 'Packed', 'Dense', 'spr
            'from_state', 'embedded_model']
 
 # %% ../../nbs/models/14a_embedded.ipynb #71fa1052
-import numpy as np
 import torch
+import numpy as np
 import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
+from functools import partial
+from dataclasses import replace
+from ..paths import CodemixError
 from . import encoders
-from .classical import Forest, Machine, Model, TextClassifier, as_texts
+from .base import Method, TextClassifier, as_texts
+from .classical import Forest, Machine
 from .neural import Dropout, RecurrentNet, TorchClassifier
 from .ngrams import Counted
-from ..paths import CodemixError
 
 # %% ../../nbs/models/14a_embedded.ipynb #613911e8
 def vectors_of(texts, encoder: str, pooling: str, limit: int) -> np.ndarray: # (n, width)
@@ -215,20 +218,22 @@ def from_state(arrays: dict[str, np.ndarray], config: dict) -> TextClassifier:
     return model
 
 # %% ../../nbs/models/14a_embedded.ipynb #75a981cd
-_TITLES = {"lr": ("LR", EmbeddedLR), "svm": ("SVM", EmbeddedSVM), "rf": ("RF", EmbeddedRF), "mlp": ("MLP", EmbeddedMLP), "cnn": ("CNN", EmbeddedCNN), "lstm": ("LSTM", EmbeddedLSTM)}
-
 def embedded_model(name: str, # lr, svm, rf, mlp, cnn or lstm
                    encoder: str = "minilm", # as for `encoders.find`
                    pooling: str | None = None, # mean when not given; cnn and lstm read token states and take none
-                  ) -> Model:
+                  ) -> Method:
     "A head on an encoder, for a study; raises `CodemixError` when the head is unknown or the encoder not at hand."
-    if name not in _TITLES: raise CodemixError(f"unknown model {name!r} on an encoder; known: {', '.join(_TITLES)}")
-    title, cls = _TITLES[name]
+    if name not in MODELS: raise CodemixError(f"unknown model {name!r} on an encoder; known: {', '.join(MODELS)}")
+    title, cls = MODELS[name].title, MODELS[name].make
     if issubclass(cls, _States) and pooling not in (None, "tokens"): raise CodemixError(f"{name} reads token states; pooling {pooling!r} does not apply to it")
     if why := encoders.missing(encoder): raise CodemixError(why)
     fixed = {"encoder": encoder} | ({} if issubclass(cls, _States) else {"pooling": pooling or "mean"})
     one = cls(**fixed)
     version = f"{cls.version}-{encoders.identity(encoder, getattr(one, 'pooling', 'tokens'), one.limit)}"
-    return Model(name, "neural" if issubclass(cls, _Frozen) else "classical", lambda **more: cls(**{**fixed, **more}), cls.search_space, version, None, f"{title}, {encoders.title_of(encoder)}")
+    return replace(MODELS[name], make=partial(cls, **fixed), version=version, title=f"{title}, {encoders.title_of(encoder)}")
 
-MODELS = {name: Model(name, "neural" if issubclass(cls, _Frozen) else "classical", cls, cls.search_space, cls.version, None, title) for name, (title, cls) in _TITLES.items()}
+MODELS = {m.name: m for m in [
+    Method("lr", EmbeddedLR, "LR", seconds=3), Method("svm", EmbeddedSVM, "SVM", seconds=4), Method("rf", EmbeddedRF, "RF", seconds=25),
+    Method("mlp", EmbeddedMLP, "MLP", kind="network", seconds=20), Method("cnn", EmbeddedCNN, "CNN", kind="network", seconds=35),
+    Method("lstm", EmbeddedLSTM, "LSTM", kind="network", seconds=45),
+]}

@@ -6,9 +6,10 @@ __all__ = ['MODELS', 'embed', 'pair_loss', 'mixed_batches', 'FewShot', 'bend', '
 # %% ../../nbs/models/15a_fewshot.ipynb #bfe864c4
 import numpy as np
 from scipy.special import expit
-from .classical import Model, TextClassifier
-from .encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
+from functools import partial
 from ..paths import CodemixError
+from .base import Method, TextClassifier
+from .encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
 
 # %% ../../nbs/models/15a_fewshot.ipynb #eafc334c
 def embed(tokenizer, network, texts: list[str], # of one batch
@@ -119,8 +120,9 @@ def bend(tokenizer, network, texts: list[str], y: np.ndarray, # 0 or 1
 
 # %% ../../nbs/models/15a_fewshot.ipynb #9270120f
 def fewshot_model(encoder: str = "minilm", # as for `encoders.find`
-                  **params) -> Model: # of `FewShot`
+                  **params) -> Method: # of `FewShot`
     "The few-shot model on an encoder that is at hand; raises `CodemixError` saying how to get one that is not."
-    return Model(f"fewshot-{short_name(encoder)}", "neural", lambda **more: FewShot(**{"encoder": encoder, **params, **more}), FewShot.search_space, f"{FewShot.version}-{revision(encoder)}", title=f"Few-shot {title_of(encoder)}")
+    return Method(f"fewshot-{short_name(encoder)}", partial(FewShot, encoder=encoder, **params), f"Few-shot {title_of(encoder)}", kind="pretrained", version=f"{FewShot.version}-{revision(encoder)}")
 
-MODELS = {"fewshot": Model("fewshot", "neural", FewShot, FewShot.search_space, FewShot.version, title="Few-shot MiniLM")}
+MODELS = {"fewshot": Method("fewshot", FewShot, "Few-shot MiniLM", "a pretrained encoder, bent by pairs of a few comments (after SetFit)",
+                           "pretrained", paper="tunstall2022", seconds=60)}

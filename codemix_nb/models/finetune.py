@@ -7,21 +7,21 @@ __all__ = ['VIEWS', 'MODELS', 'Pieces', 'Scorer', 'freeze', 'adapt', 'trained', 
            'from_state', 'finetuned_model']
 
 # %% ../../nbs/models/15_finetune.ipynb #c1ef3546
-import hashlib, json, time, warnings
+import hashlib, json, time, warnings, torch
+import numpy as np
+import torch.nn.functional as F
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-import numpy as np
-import torch
-import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
-from .classical import Model, TextClassifier, export_model
-from .encoders import load_pretrained, need, pick_device, revision, title_of, whole
-from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 from ..paths import CodemixError, atomic_write, paths
 from ..language.romanise import romanise
+from .base import Method, TextClassifier
+from .classical import export_model
+from .encoders import load_pretrained, need, pick_device, revision, title_of, whole
+from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 
 # %% ../../nbs/models/15_finetune.ipynb #2d60b063
 class Pieces:
@@ -338,9 +338,10 @@ def from_state(arrays: dict[str, np.ndarray], config: dict) -> FineTuned:
 # %% ../../nbs/models/15_finetune.ipynb #25e28de3
 def finetuned_model(encoder: str = "minilm", # as for `encoders.find`
                     **params, # of FineTuned
-                   ) -> Model:
+                   ) -> Method:
     "A fine-tuned model of a study under the name of its encoder; its version carries the revision of the weights."
     model = lambda **more: FineTuned(**{"encoder": encoder, **params, **more})
-    return Model(f"finetuned-{Path(encoder).name}", "neural", model, FineTuned.search_space, model().identity, title=f"{title_of(encoder)}, fine-tuned")
+    return Method(f"finetuned-{Path(encoder).name}", model, f"{title_of(encoder)}, fine-tuned", kind="pretrained", search_space=FineTuned.search_space, version=model().identity)
 
-MODELS = {"finetuned": Model("finetuned", "neural", FineTuned, FineTuned.search_space, FineTuned.version, title="MiniLM, fine-tuned")}
+MODELS = {"finetuned": Method("finetuned", FineTuned, "MiniLM, fine-tuned", "a pretrained encoder, trained further on the comments",
+                              "pretrained", seconds=140)}

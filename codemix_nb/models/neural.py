@@ -7,20 +7,19 @@ __all__ = ['PAD', 'UNKNOWN', 'UNITS', 'KINDS', 'MODELS', 'Characters', 'Subwords
            'from_state']
 
 # %% ../../nbs/models/14_neural.ipynb #d1b641e3
-import os
-from collections import Counter
-from contextlib import contextmanager
+import os, torch
 import numpy as np
 import scipy.sparse as sp
-import torch
 import torch.nn.functional as F
+from collections import Counter
+from contextlib import contextmanager
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
-from .classical import Model, TextClassifier
-from ..data.folds import holdout
-from .ngrams import TermTable, TfidfSpace, space_of
 from ..paths import CodemixError
+from ..data.folds import holdout
+from .base import Method, TextClassifier
+from .ngrams import TermTable, TfidfSpace, space_of
 
 # %% ../../nbs/models/14_neural.ipynb #2094b3e5
 PAD, UNKNOWN = 0, 1
@@ -346,4 +345,9 @@ def from_state(arrays: dict[str, np.ndarray], config: dict) -> TorchClassifier:
     return model
 
 # %% ../../nbs/models/14_neural.ipynb #86b758c0
-MODELS = {c.__name__.lower(): Model(c.__name__.lower(), "neural", c, c.search_space, c.version, title=c.__name__) for c in (MLP, CNN, LSTM, BiLSTM)}
+MODELS = {m.name: m for m in [
+    Method("mlp", MLP, "MLP", "a small feed-forward network", "network", seconds=20),
+    Method("cnn", CNN, "CNN", "a convolutional network (Kim 2014)", "network", paper="kim2014", seconds=35),
+    Method("lstm", LSTM, "LSTM", "a recurrent network that reads from left to right", "network", seconds=45),
+    Method("bilstm", BiLSTM, "BiLSTM", "a recurrent network that reads both ways", "network", seconds=65),
+]}

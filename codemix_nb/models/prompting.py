@@ -8,12 +8,12 @@ __all__ = ['MODELS', 'Pool', 'label_scores', 'Prompted', 'failures', 'usage', 's
 import json, sys, time
 import numpy as np
 import pandas as pd
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
 from ..paths import CodemixError
 from ..text import TREATMENTS, scripts
-from .classical import Model, TextClassifier
+from .base import Method, TextClassifier
 from .encoders import load_pretrained, missing, pick_device, revision, title_of
 from .ledger import Budget, Ledger, comment_hash
 from .ngrams import Counted, TfidfSpace
@@ -256,9 +256,10 @@ def spread(scores, # of paraphrases of one prompt
 def prompted_model(name: str, # in the study
                    model: str, # a folder, a name on the hub, or a name that the server knows
                    title: str = "", **options, # of `Prompted`
-                  ) -> Model:
+                  ) -> Method:
     "A prompted model by name; raises `CodemixError` saying how to get a local model that is not at hand."
     if not options.get("server") and (why := missing(model)): raise CodemixError(why)
-    return Model(name, "prompted", lambda **more: Prompted(model, **{**options, **more}), Prompted.search_space, Prompted(model, **options).version, "raw", title or f"{title_of(model)}, {options.get('shots', 0)} shots")
+    return Method(name, partial(Prompted, model, **options), title or f"{title_of(model)}, {options.get('shots', 0)} shots", kind="asked", treatment="raw", version=Prompted(model, **options).version)
 
-MODELS = {"prompted": Model("prompted", "prompted", Prompted, Prompted.search_space, "1", "raw", "language model")}
+MODELS = {"prompted": Method("prompted", Prompted, "Language model", "a language model that is asked and answers with a label", "asked",
+                             treatment="raw", seconds=600, version="1")}

@@ -116,7 +116,7 @@ def trained(chosen, # a Model, as in a study
     if not tune or len(space) == 1:
         settings = {k: v for k, v in estimator.get_params().items() if k in space[0]}
         return estimator.fit(texts, labels), dict(settings=settings, tuned="defaults" if not tune else "defaults; there is one setting only", seed=seed)
-    inner = "holdout" if chosen.family == "neural" else 3
+    inner = "holdout" if chosen.in_rounds else 3
     fitted = Tuned(estimator, space, inner, seed).fit(texts, labels)
     how = "one grouped hold-out" if inner == "holdout" else f"{inner} grouped inner folds"
     return fitted.best_, dict(settings=fitted.params_, tuned=f"best of {len(space)} on {how}", inner_macro_f1=round(float(fitted.scores_.max()), 4), seed=seed)

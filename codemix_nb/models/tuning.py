@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import f1_score
 from ..data import folds
-from .classical import TextClassifier, as_texts
+from .base import TextClassifier, as_texts
 from .ngrams import Counted
 
 # %% ../../nbs/models/17_tuning.ipynb #ba76105b

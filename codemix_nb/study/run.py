@@ -12,7 +12,7 @@ from ..paths import CodemixError, atomic_write, paths
 from ..text import treatment
 from ..data import folds, sameness
 from ..language import lid
-from ..models.registry import imported, model_of, not_run
+from ..models.registry import imported, model_of, not_run, cards_of
 from ..evaluation import results, audit
 from ..evaluation.executor import execute, summary
 from ..evaluation.items import damage_table, fold_table, gather, gather_seeds, item_table, judge_table, tagged_by
@@ -84,7 +84,7 @@ def manifest(study: dict, folder: Path,
     return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]), computed_with=computed_with, units=len(units),
                 corpora={n: bytes_of(corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
-                models={m: model_of(m, study).version for m in sorted({u.model for u in units})},
+                models={m: model_of(m, study).version for m in sorted({u.model for u in units})}, cards=cards_of(study),
                 units_sha256=results.units_digest(results.Results(folder).units),
                 files={p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
 

@@ -140,6 +140,7 @@ class Study(_Strict):
     features: str | list[str] = "ngrams"                 # what LR, RF, SVM, MLP, CNN and LSTM read: n-grams, embeddings of an encoder, or a list
     variants: dict[str, Variant] = {}
     contrasts: list[Contrast] = []                       # the only claims that can carry a star
+    look_at: list[str] = []                              # models whose probabilities are looked at, beside the best and the best network
     known: str = ""                                      # what was known of the results when the contrasts were declared
     damage: list[str] = []                               # further treatments to measure
     meant: list[str] = []                                # treatments that may empty over 5 % of the rows
@@ -208,7 +209,7 @@ def _complaint(call, *args) -> str | None:
 
 def _models_of(study: dict): # yields (key, model)
     "Every model that a study names, with the key that names it."
-    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "judged.models", "terms.models", "explain.models"):
+    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "judged.models", "terms.models", "explain.models", "look_at"):
         block, _, inner = key.partition(".")
         for m in (study[block] or {}).get(inner, []) if inner else study[block]: yield key, m
     for name in study["variants"]: yield f"variants.{name}", name
