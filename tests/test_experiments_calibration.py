@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from matplotlib import pyplot as plt
 from codemix_nb.evaluation import calibration as cal
 from codemix_nb.evaluation.scores import _items, _ordered, corpora_of, main_scores, _ranked
+from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import COLOURS, LINES, _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
 from codemix_nb.experiments.errors import best_models
 from codemix_nb.experiments.wording import _end, neural_models, percent, title_of

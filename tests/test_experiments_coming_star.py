@@ -3,8 +3,11 @@
 
 import pandas as pd
 import matplotlib as mpl
+from pydantic import Field
 from codemix_nb.evaluation import significance as sig
+from codemix_nb.evaluation.plan import _grid
 from codemix_nb.evaluation.scores import _ordered, side_scores, corpora_of
+from codemix_nb.experiments.base import Experiment, Block
 from codemix_nb.experiments.drawing import _handles, _mark, _panels, style
 from codemix_nb.experiments.wording import number, title_of
 from codemix_nb.experiments.coming_star import *

@@ -3,6 +3,7 @@
 
 import pandas as pd
 from codemix_nb.evaluation.scores import corpora_of
+from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.wording import title_of
 from codemix_nb.experiments.corpora import *
 

@@ -5,9 +5,12 @@ import pandas as pd
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
-from codemix_nb.models.registry import not_run
+from pydantic import Field
+from codemix_nb.data import folds, sameness
+from codemix_nb.models.registry import not_run, model_of
 from codemix_nb.evaluation.scores import _ordered, corpora_of
 from codemix_nb.evaluation.units import corpus_names, corpus_of
+from codemix_nb.experiments.base import Experiment, Block
 from codemix_nb.experiments.drawing import COLOURS, HATCHES, _handles, _mark, _panels, _rows, style
 from codemix_nb.experiments.wording import title_of
 from codemix_nb.experiments.explain import *

@@ -2,20 +2,13 @@
 
 
 import pandas as pd
-from codemix_nb.evaluation import claims
-from codemix_nb.experiments.audit import _flagged
-from codemix_nb.experiments.benchmark import _measured
-from codemix_nb.experiments.by_source import _shortcut
-from codemix_nb.experiments.contrasts import _claims
-from codemix_nb.experiments.corpora import _sizes
-from codemix_nb.experiments.damage import _rules
-from codemix_nb.experiments.null_pairs import _error_rates
+from codemix_nb.experiments.base import findings_of
 from codemix_nb.experiments.findings import *
 
 
 # %% ../nbs/experiments/79_findings.ipynb #93615cb1
 import numpy as np
-from codemix_nb.evaluation import results
+from codemix_nb.evaluation import results, claims
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import scores
 from codemix_nb.evaluation.scores import UNIT

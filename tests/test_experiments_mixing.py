@@ -9,6 +9,7 @@ from codemix_nb.evaluation import calibration as cal
 from codemix_nb.evaluation.mixed import FITS, _errors_of
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, _readers
+from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import LINES, _beside, _handles, _mark, _rows, _short, style
 from codemix_nb.experiments.errors import LEAST, LENGTHS, PAIRED, best_models
 from codemix_nb.experiments.wording import number, title_of, FACTORS

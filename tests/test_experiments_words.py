@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from codemix_nb.evaluation.scores import corpora_of
 from codemix_nb.experiments.audit import _check
+from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import COLOURS, _handles, _mark, _rows, _short, style
 from codemix_nb.experiments.words import *
 

@@ -7,21 +7,9 @@ __all__ = ['findings']
 
 # %% ../../nbs/experiments/79_findings.ipynb #1b0b47fb
 import pandas as pd
-from ..evaluation import claims
-from .audit import _flagged
-from .benchmark import _measured
-from .by_source import _shortcut
-from .contrasts import _claims
-from .corpora import _sizes
-from .damage import _rules
-from .null_pairs import _error_rates
+from .base import findings_of
 
 # %% ../../nbs/experiments/79_findings.ipynb #3d68558f
 def findings(results) -> pd.DataFrame: # kind (holds, not, measured), sentence
     "What the study shows, what did not hold, and what was only measured; one sentence each."
-    tested = claims.contrasts(results)
-    if results.study.get("generated"):
-        said = [("not", f"The test flags {(tested.verdict == 'flagged').sum()} of {len(tested)} declared contrasts, which on generated data shows that it works and nothing else.")] if len(tested) else []
-    else: said = list(_claims(results, tested)) if len(tested) else []
-    rows = [*said, *_sizes(results), *_rules(results), *_shortcut(results), *_error_rates(results), *_measured(results), *_flagged(results)]
-    return pd.DataFrame(rows, columns=["kind", "sentence"])
+    return pd.DataFrame(list(findings_of(results)), columns=["kind", "sentence"])
