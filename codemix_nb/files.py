@@ -30,8 +30,7 @@ def decode(path: Path, encoding: str | None = None) -> str:
     except LookupError: raise CodemixError(f"{path}: unknown encoding {name!r}") from None
     except UnicodeDecodeError as error:
         row = raw[:error.start].count(b"\n") + 1
-        raise CodemixError(f"{path}, row {row}: not {'UTF-8' if name == 'utf-8-sig' else name}; "
-                           "save the file as UTF-8 or name its encoding") from None
+        raise CodemixError(f"{path}, row {row}: not {'UTF-8' if name == 'utf-8-sig' else name}; save the file as UTF-8 or name its encoding") from None
 
 # %% ../nbs/01a_files.ipynb #412ba7fe
 def _separator(path: Path, header: str) -> str:
@@ -41,17 +40,14 @@ def _separator(path: Path, header: str) -> str:
 def _fields(path: Path, text: str, separator: str, **quoting) -> list[tuple[int, list[str]]]: # row, fields
     "Records of delimited text with the row each begins on; raises `CodemixError` for a quote that does not close."
     csv.field_size_limit(2**31 - 1)
-    reader, found, begins = csv.reader(io.StringIO(text, newline=""), delimiter=separator,
-                                       strict=True, **quoting), [], 1
+    reader, found, begins = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, **quoting), [], 1
     try:
         for fields in reader:
             found.append((begins, fields))
             begins = reader.line_num + 1
     except csv.Error as error:
-        what = ("a quote that opens here does not close" if "unexpected end" in str(error)
-                else "text after a closing quote")
-        raise CodemixError(f"{path}, row {begins}: {what}; "
-                           "inside a quoted field every quote is written twice") from None
+        what = "a quote that opens here does not close" if "unexpected end" in str(error) else "text after a closing quote"
+        raise CodemixError(f"{path}, row {begins}: {what}; inside a quoted field every quote is written twice") from None
     return found
 
 # %% ../nbs/01a_files.ipynb #bb73b3c5
@@ -64,8 +60,7 @@ def _shaped(path: Path, found: list) -> Records:
     while header and not header[-1]: header.pop()
     for row, fields in full[1:]:
         if len(fields) < len(header) or any(f.strip() for f in fields[len(header):]):
-            raise CodemixError(f"{path}, row {row}: {len(fields)} fields, the header has {len(header)}; "
-                               "a comment that holds the separator has to stand in quotes")
+            raise CodemixError(f"{path}, row {row}: {len(fields)} fields, the header has {len(header)}; a comment that holds the separator has to stand in quotes")
     frame = pd.DataFrame([fields[:len(header)] for _, fields in full[1:]], columns=header, dtype=object)
     return Records(frame, np.array([row for row, _ in full[1:]], dtype=int), len(found) - len(full))
 
@@ -86,37 +81,31 @@ def read_sheet(path: Path, sheet: str | None = None) -> Records:
     from openpyxl import load_workbook
     book = load_workbook(path, data_only=True)
     names = [s.title for s in book.worksheets]
-    if sheet is not None and sheet not in names:
-        raise CodemixError(f"{path}: no sheet {sheet!r}; the file has: {', '.join(map(repr, names))}")
+    if sheet is not None and sheet not in names: raise CodemixError(f"{path}: no sheet {sheet!r}; the file has: {', '.join(map(repr, names))}")
     name = sheet or names[0]
     cells = [(row, list(values)) for row, values in enumerate(book[name].iter_rows(values_only=True), 1)]
     full = [(row, values) for row, values in cells if any(v is not None and str(v).strip() for v in values)]
     if not full: raise CodemixError(f"{path}: sheet {name!r} is empty")
     wide = [i for i, v in enumerate(full[0][1]) if v is not None and str(v).strip()]
-    frame = pd.DataFrame([[values[i] for i in wide] for _, values in full[1:]],
-                         columns=[str(full[0][1][i]).strip() for i in wide], dtype=object)
+    frame = pd.DataFrame([[values[i] for i in wide] for _, values in full[1:]], columns=[str(full[0][1][i]).strip() for i in wide], dtype=object)
     others = [n for n in names if n != name]
     below = [row for row, _ in full[1:]]
-    return Records(frame, np.array(below, dtype=int), (below[-1] - full[0][0] - len(below)) if below else 0,
-                   f"sheet {name!r}; not read: {', '.join(map(repr, others))}" if others else "")
+    return Records(frame, np.array(below, dtype=int), (below[-1] - full[0][0] - len(below)) if below else 0, f"sheet {name!r}; not read: {', '.join(map(repr, others))}" if others else "")
 
 # %% ../nbs/01a_files.ipynb #6b2bd7be
 def _objects(path: Path, found: list[tuple[int, object]], blank: int = 0) -> Records:
     "A frame from objects; raises `CodemixError` naming the first that is none or holds half a character."
     for row, item in found:
-        if not isinstance(item, dict):
-            raise CodemixError(f"{path}, row {row}: expected a JSON object, found {type(item).__name__}")
+        if not isinstance(item, dict): raise CodemixError(f"{path}, row {row}: expected a JSON object, found {type(item).__name__}")
         try: json.dumps(item, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise CodemixError(f"{path}, row {row}: half of a surrogate pair, which is no text") from None
+        except UnicodeEncodeError: raise CodemixError(f"{path}, row {row}: half of a surrogate pair, which is no text") from None
     columns = dict.fromkeys(key for _, item in found for key in item)
     frame = pd.DataFrame({c: pd.Series([item.get(c) for _, item in found], dtype=object) for c in columns})
     return Records(frame, np.array([row for row, _ in found], dtype=int), blank)
 
 def _parsed(path: Path, row: int, text: str):
     try: return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CodemixError(f"{path}, row {row + error.lineno - 1}: not JSON ({error.msg})") from None
+    except json.JSONDecodeError as error: raise CodemixError(f"{path}, row {row + error.lineno - 1}: not JSON ({error.msg})") from None
 
 def read_jsonl(path: Path, encoding: str | None = None) -> Records:
     "One JSON object a line."
@@ -128,8 +117,7 @@ def read_jsonl(path: Path, encoding: str | None = None) -> Records:
 def read_json(path: Path, encoding: str | None = None) -> Records:
     "A list of JSON objects."
     items = _parsed(path, 1, decode(path, encoding))
-    if not isinstance(items, list):
-        raise CodemixError(f"{path}: expected a list of JSON objects, found {type(items).__name__}")
+    if not isinstance(items, list): raise CodemixError(f"{path}: expected a list of JSON objects, found {type(items).__name__}")
     return _objects(path, list(enumerate(items, 1)))
 
 # %% ../nbs/01a_files.ipynb #d652cd74
@@ -143,9 +131,7 @@ def read_any(path, # a table of a kind in `KINDS`
     "A file as records with their rows; raises `CodemixError` naming file and row."
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise CodemixError(f"{path}: {'a folder' if path.is_dir() else f'unknown kind {kind!r}'}; known: "
-                           f"{' '.join(KINDS)}")
+    if kind not in KINDS: raise CodemixError(f"{path}: {'a folder' if path.is_dir() else f'unknown kind {kind!r}'}; known: {' '.join(KINDS)}")
     if not path.is_file(): raise CodemixError(f"{path}: no such file")
     if not path.stat().st_size: raise CodemixError(f"{path}: the file is empty")
     try:
@@ -156,15 +142,13 @@ def read_any(path, # a table of a kind in `KINDS`
         frame = pd.read_parquet(path).reset_index(drop=True).astype(object)
         return Records(frame.where(frame.notna(), None), np.arange(1, len(frame) + 1))
     except CodemixError: raise
-    except Exception as error:
-        raise CodemixError(f"{path}: not a readable {kind} file ({type(error).__name__})") from None
+    except Exception as error: raise CodemixError(f"{path}: not a readable {kind} file ({type(error).__name__})") from None
 
 # %% ../nbs/01a_files.ipynb #dd8da7b9
 def folder_at(path: Path) -> Path:
     "A folder that can be written to, made if need be; raises `CodemixError` where none can be."
     try: path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CodemixError(f"{path}: no folder can be made here ({(error.strerror or str(error)).lower()})") from None
+    except OSError as error: raise CodemixError(f"{path}: no folder can be made here ({(error.strerror or str(error)).lower()})") from None
     if not os.access(path, os.W_OK | os.X_OK): raise CodemixError(f"{path}: this folder may not be written to")
     return path
 
@@ -178,9 +162,7 @@ def read_records(path: str | Path, **how) -> tuple: # data frame of objects, and
 def column_of(frame, name: str, path):
     "One column of a table; one that is missing, or there twice, is told with those there are."
     names = list(map(str, frame.columns))
-    if names.count(name) != 1:
-        raise CodemixError(f"{path}: {'no' if name not in names else 'more than one'} column {name!r}; the file has: "
-                           f"{', '.join(names)}")
+    if names.count(name) != 1: raise CodemixError(f"{path}: {'no' if name not in names else 'more than one'} column {name!r}; the file has: {', '.join(names)}")
     return frame[name]
 
 def _words(column, file, rows):

@@ -46,8 +46,7 @@ class Paths:
     @property
     def experiments(self) -> Path: return self.nbs/"experiments"/"pages"
     @property
-    def reports(self) -> Path:
-        return Path(os.environ.get("CODEMIX_REPORTS") or self.root/"reports").expanduser().resolve()
+    def reports(self) -> Path: return Path(os.environ.get("CODEMIX_REPORTS") or self.root/"reports").expanduser().resolve()
 
 # %% ../nbs/00_paths.ipynb #d170c7aa
 paths = Paths()
@@ -56,9 +55,7 @@ paths = Paths()
 def git(*words: str) -> str | None: # nothing where git, the repository or the object is not to be had
     "What git says about the project's repository."
     import subprocess
-    try:
-        return subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=True,
-                              timeout=20).stdout.strip()
+    try: return subprocess.run(["git", "-C", str(paths.root), *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError): return None
 
 # %% ../nbs/00_paths.ipynb #c7ea1c7a

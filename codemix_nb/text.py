@@ -116,17 +116,9 @@ def fold_spelling(text: str) -> str:
 
 # %% ../nbs/01_text.ipynb #e34d185c
 STOPWORDS = {
-    "en": frozenset("a an and are as at be been but by can did do does for from had has have he her him his how i if "
-                    "in is it its just like me my no not of on or our out she so than that the their them then there "
-                    "these they this to too up us was we were what when where which who why will with "
-                    "you your".split()),
-    "ne": frozenset("ani aba ahile bhane bhayo bhanne cha chha chan chhan chu chhu ek garne garnu gareko hai haina "
-                    "hamro hami ho hola hun hunu jasto kasto ke ko kei kina ki la lai le ma mero mata matra ma na ni o "
-                    "pani ra re sabai sanga tara teti timi timro tyo thiyo uni us vane yo yesto yi yaha".split()),
-    "te": frozenset("a aa adi akkada ala ani anni anta antha avi ayina ayya chala cheppu ee eh emi emiti enduku ento "
-                    "idi ikkada inka inkaa ippudu ka kabatti kada kani ki ku la leda ledu lo malli manam mana mari maa "
-                    "meeru mee memu na naa nenu ni nee nuvvu o oka okka ra raa tho unna unnadi unte vaadu "
-                    "vadu vallu".split())}
+    "en": frozenset("a an and are as at be been but by can did do does for from had has have he her him his how i if in is it its just like me my no not of on or our out she so than that the their them then there these they this to too up us was we were what when where which who why will with you your".split()),
+    "ne": frozenset("ani aba ahile bhane bhayo bhanne cha chha chan chhan chu chhu ek garne garnu gareko hai haina hamro hami ho hola hun hunu jasto kasto ke ko kei kina ki la lai le ma mero mata matra ma na ni o pani ra re sabai sanga tara teti timi timro tyo thiyo uni us vane yo yesto yi yaha".split()),
+    "te": frozenset("a aa adi akkada ala ani anni anta antha avi ayina ayya chala cheppu ee eh emi emiti enduku ento idi ikkada inka inkaa ippudu ka kabatti kada kani ki ku la leda ledu lo malli manam mana mari maa meeru mee memu na naa nenu ni nee nuvvu o oka okka ra raa tho unna unnadi unte vaadu vadu vallu".split())}
 
 def without(words: frozenset[str], name: str) -> Step:
     "A step that drops the words of a list, whatever their case."
@@ -200,8 +192,7 @@ def treatment(name: str | Treatment, # a registered name, or a treatment itself
     "Look a treatment up; raises `CodemixError` naming the known ones."
     if isinstance(name, Treatment): return name
     if name in ELSEWHERE and name not in TREATMENTS: importlib.import_module(ELSEWHERE[name])
-    if name not in TREATMENTS:
-        raise CodemixError(f"unknown treatment {name!r}; known: {', '.join({**TREATMENTS, **ELSEWHERE})}")
+    if name not in TREATMENTS: raise CodemixError(f"unknown treatment {name!r}; known: {', '.join({**TREATMENTS, **ELSEWHERE})}")
     return TREATMENTS[name]
 
 # %% ../nbs/01_text.ipynb #97e6d5d0
@@ -211,8 +202,7 @@ def _measures(texts: list[str]) -> dict[str, float]:
     letters = sum(n for c in counts for s, n in c.items() if s not in ("digit", "emoji", "other"))
     latin = sum(c.get("latin", 0) for c in counts)
     return dict(rows=len(texts), empty=sum(not t.strip() for t in texts), characters=sum(map(len, texts)),
-                tokens=sum(len(t.split()) for t in texts), emoji=sum(c.get("emoji", 0) for c in counts),
-                latin=latin, letters=letters)
+                tokens=sum(len(t.split()) for t in texts), emoji=sum(c.get("emoji", 0) for c in counts), latin=latin, letters=letters)
 
 # %% ../nbs/01_text.ipynb #d5657e05
 def damage(texts: list[str], # as published
@@ -221,17 +211,14 @@ def damage(texts: list[str], # as published
           ) -> pd.DataFrame: # a row a step and label: rows emptied, and shares of characters, tokens, emoji and Latin letters lost so far
     "Count what each step of a treatment takes away, per label and in all; shares are of the published text."
     treat, labels, rows = treatment(treat), np.asarray(labels), []
-    parts = [("all", list(texts))] + [(str(v), [t for t, l in zip(texts, labels) if l == v])
-                                      for v in pd.unique(pd.Series(labels)).tolist()]
+    parts = [("all", list(texts))] + [(str(v), [t for t, l in zip(texts, labels) if l == v]) for v in pd.unique(pd.Series(labels)).tolist()]
     for label, start in parts:
         before, now = _measures(start), start
         for s in [Step("as published", str), *treat.steps]:
             now = [s(t) for t in now]
             m = _measures(now)
-            lost = {f"{k}_lost": 1 - m[k]/before[k] if before[k] else 0.0
-                    for k in ("characters", "tokens", "emoji", "latin")}
-            rows.append(dict(treatment=treat.name, step=s.name, label=label, rows=m["rows"], emptied=m["empty"],
-                             emptied_share=m["empty"]/max(m["rows"], 1), **lost))
+            lost = {f"{k}_lost": 1 - m[k]/before[k] if before[k] else 0.0 for k in ("characters", "tokens", "emoji", "latin")}
+            rows.append(dict(treatment=treat.name, step=s.name, label=label, rows=m["rows"], emptied=m["empty"], emptied_share=m["empty"]/max(m["rows"], 1), **lost))
     return pd.DataFrame(rows)
 
 # %% ../nbs/01_text.ipynb #533b9a06
@@ -242,8 +229,7 @@ def check_damage(report: pd.DataFrame, # from `damage`
     "Raise `CodemixError` when a treatment empties more than `limit` of the rows and nobody said it is meant."
     worst = report[report.label == "all"].iloc[-1]
     if worst.emptied_share > limit and not meant:
-        raise CodemixError(f"treatment {worst.treatment!r} empties {worst.emptied} of {worst.rows} rows "
-                           f"({worst.emptied_share:.1%}); "
+        raise CodemixError(f"treatment {worst.treatment!r} empties {worst.emptied} of {worst.rows} rows ({worst.emptied_share:.1%}); "
                            f"name it under 'meant' in the study if that is intended")
 
 # %% ../nbs/01_text.ipynb #3bcbebed
@@ -259,15 +245,11 @@ def surface(text: str, # as published: this is about case and punctuation, so ne
     "Length, case, punctuation, emoji and digits of a raw comment: everything but its words."
     n, words, letters = max(len(text), 1), text.split(), [c for c in text if c.isalpha()]
     upper, count = sum(c.isupper() for c in letters), text.count
-    return dict(characters=len(text), words=len(words), mean_word=len("".join(words))/max(len(words), 1),
-                first_capital=float(text[:1].isupper()),
-                upper_share=upper/max(len(letters), 1),
-                capital_words=sum(w[:1].isupper() for w in words)/max(len(words), 1),
+    return dict(characters=len(text), words=len(words), mean_word=len("".join(words))/max(len(words), 1), first_capital=float(text[:1].isupper()),
+                upper_share=upper/max(len(letters), 1), capital_words=sum(w[:1].isupper() for w in words)/max(len(words), 1),
                 exclamations=count("!"), questions=count("?"), full_stops=count("."), commas=count(","),
-                punctuation_share=sum(unicodedata.category(c)[0] == "P" for c in text)/n,
-                digits_share=sum(c.isdigit() for c in text)/n,
-                emoji=sum(char_script(c) == "emoji" for c in text),
-                ends_in_stop=float(text.rstrip()[-1:] in (".", "!", "?")))
+                punctuation_share=sum(unicodedata.category(c)[0] == "P" for c in text)/n, digits_share=sum(c.isdigit() for c in text)/n,
+                emoji=sum(char_script(c) == "emoji" for c in text), ends_in_stop=float(text.rstrip()[-1:] in (".", "!", "?")))
 
 # %% ../nbs/01_text.ipynb #a8e459e7
 def text_hash(texts) -> str: # 16 hex digits

@@ -47,8 +47,7 @@ def test_grouped_folds_leak_nothing_on_templates_and_short_comments():
     from codemix_nb.data.folds import assign
     rng = np.random.default_rng(2)
     who, what = ["dai", "didi", "timi", "tapai", "hajur"], ["ramro", "bekar", "jhur", "mitho"]
-    texts = [f"{rng.choice(who)} ta {rng.choice(what)} ho {rng.choice(['yaar', 'yaar yaar', ''])}".strip()
-             for _ in range(150)]
+    texts = [f"{rng.choice(who)} ta {rng.choice(what)} ho {rng.choice(['yaar', 'yaar yaar', ''])}".strip() for _ in range(150)]
     texts += ["".join(rng.choice(list("abcdefghij klmno"), 40)) for _ in range(150)]
     y, pairs = np.arange(300) % 2, near_pairs(texts)
     fold, plain = (assign(y, g, 5, 1, 0)[0] for g in (groups(texts), np.arange(300)))

@@ -16,8 +16,7 @@ def test_treatments_are_idempotent_on_odd_input():
     from hypothesis import given, strategies as st
     @given(st.text(max_size=40))
     def check(t):
-        for name in ("clean", "raw", "readme-telugu"):
-            assert TREATMENTS[name].one(TREATMENTS[name].one(t)) == TREATMENTS[name].one(t)
+        for name in ("clean", "raw", "readme-telugu"): assert TREATMENTS[name].one(TREATMENTS[name].one(t)) == TREATMENTS[name].one(t)
     check()
 
 
@@ -56,5 +55,4 @@ def test_unknown_names_are_told():
 def test_a_treatment_of_a_later_module_is_found_by_name_in_a_fresh_process():
     import subprocess, sys
     code = "from codemix_nb.text import treatment; import sys; before = 'codemix_nb.language.romanise' in sys.modules; print(before, treatment('romanised-folded').name)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True,
-                          text=True).stdout.split() == ["False", "romanised-folded"]
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False", "romanised-folded"]

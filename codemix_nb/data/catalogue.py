@@ -42,9 +42,7 @@ def enter(name: str, # how the set is called
 def entry(name: str, kind: str | None = None) -> Entry:
     "The entry of a set; an unknown name, or one of another kind, is told with the known ones."
     known = [n for n, e in ENTRIES.items() if kind in (None, e.kind)]
-    if name not in known:
-        raise CodemixError(f"no {'set of kind ' + kind if kind else 'set'} is called {name!r}; known: "
-                           f"{', '.join(known)}")
+    if name not in known: raise CodemixError(f"no {'set of kind ' + kind if kind else 'set'} is called {name!r}; known: {', '.join(known)}")
     return ENTRIES[name]
 
 def provenance(name: str) -> Provenance:
@@ -69,9 +67,7 @@ def note_copies(ledger: Ledger, texts, # as published
     "Count the copies that stay, in text that is cleaned first."
     seen = pd.DataFrame(dict(text=TREATMENTS["clean"](list(texts)), part=list(parts)))
     ledger.mend(int(seen.duplicated().sum()), "copies", "the same text again in its part; they stay")
-    if seen.part.nunique() > 1:
-        ledger.mend(int((seen.groupby("text").part.transform("first") != seen.part).sum()), "copies across parts",
-                    "the text stands in an earlier part; they stay")
+    if seen.part.nunique() > 1: ledger.mend(int((seen.groupby("text").part.transform("first") != seen.part).sum()), "copies across parts", "the text stands in an earlier part; they stay")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #84a49b02
 @dataclass(frozen=True, repr=False)
@@ -115,8 +111,7 @@ def two_lines(lines: list[str]) -> dict:
 def columns(lines: list[str], *more: str) -> dict: # `more` names the columns after word and tag
     "`word<tab>tag` and what else, a word a line."
     cells = [line.split("\t") for line in lines]
-    return {name: [row[k].strip() for row in cells if len(row) > k] for k,
-            name in enumerate(("tokens", "published_tags", *more))}
+    return {name: [row[k].strip() for row in cells if len(row) > k] for k, name in enumerate(("tokens", "published_tags", *more))}
 
 # %% ../../nbs/data/02a_catalogue.ipynb #2e031271
 def _misfit(tokens: list[str], published: list[str], known: dict[str, str]) -> str:
@@ -130,8 +125,7 @@ def tagged(name: str, files: dict[str, Path], # part → file
            known: dict[str, str], # published tag, lower case → tag of the inventory
            about: Provenance, strict: bool = False) -> Tagged:
     "Read tagged sentences; with `strict` a record that does not fit raises `CodemixError`, otherwise it goes to the ledger."
-    rows = [dict(id=f"{part}:{line}" if len(files) > 1 else str(line), source=part, line=line, **parse(lines)) for part,
-            path in files.items() for line, lines in blocks(path)]
+    rows = [dict(id=f"{part}:{line}" if len(files) > 1 else str(line), source=part, line=line, **parse(lines)) for part, path in files.items() for line, lines in blocks(path)]
     frame = pd.DataFrame(rows)
     misfit = pd.Series([_misfit(*row, known) for row in zip(frame.tokens, frame.published_tags)])
     if strict and misfit.ne("").any():
@@ -141,8 +135,7 @@ def tagged(name: str, files: dict[str, Path], # part → file
     note_copies(ledger, frame.tokens.str.join(" "), frame.source)
     strange = misfit.str.startswith("unknown")
     frame = ledger.drop(frame, misfit.ne("") & ~strange, "unaligned", "not one tag a token")
-    frame = ledger.drop(frame, strange[frame.index], "unknown tag",
-                        ", ".join(sorted({m.split("'")[1] for m in misfit[strange]})))
+    frame = ledger.drop(frame, strange[frame.index], "unknown tag", ", ".join(sorted({m.split("'")[1] for m in misfit[strange]})))
     tags = [[known[tag.lower()] for tag in row] for row in frame.published_tags]
     frame = frame.assign(tags=tags).drop(columns="line").reset_index(drop=True)
     first = ["id", "tokens", "tags", "published_tags", "source"]
@@ -151,28 +144,19 @@ def tagged(name: str, files: dict[str, Path], # part → file
 # %% ../../nbs/data/02a_catalogue.ipynb #5721bfc2
 enter("cmtet", "tokens", "ksubbu199/cmtet-sentiment", "ae383eeebc3582a1ed3aac63c0229c4e58f2dff2",
       {"all": ("codemix_sentiment_data.txt", "ac1b59e1146530c39d42e0ea37f0d714344bf49c570c5d7ba45787f5805a144c")},
-      title="CMTET: Telugu-English words and sentiment", languages=("te", "en"), native_script="telugu",
-      licence="none stated: research use, never redistributed",
-      label_meaning="a tag a word: te, en, name (published as 'ne', a named entity, not Nepali), univ; "
-      "sentiment POS, NEG or NTL",
-      citation="Kusampudi, Chaluvadi, Mamidi. Corpus Creation and Language Identification in Low-Resource Code-Mixed "
-      "Telugu-English Text. RANLP 2021")
-enter("telugu-lid-icon", "tokens", "SunilGundapu/Word-Level-Language-Identification-in-English-Telugu-Code-Mixed-Data",
-      "2aa437b4c24b0b48f5f040bd151f6c238a02f689",
+      title="CMTET: Telugu-English words and sentiment", languages=("te", "en"), native_script="telugu", licence="none stated: research use, never redistributed",
+      label_meaning="a tag a word: te, en, name (published as 'ne', a named entity, not Nepali), univ; sentiment POS, NEG or NTL",
+      citation="Kusampudi, Chaluvadi, Mamidi. Corpus Creation and Language Identification in Low-Resource Code-Mixed Telugu-English Text. RANLP 2021")
+enter("telugu-lid-icon", "tokens", "SunilGundapu/Word-Level-Language-Identification-in-English-Telugu-Code-Mixed-Data", "2aa437b4c24b0b48f5f040bd151f6c238a02f689",
       {"all": ("LI_RNN/FB_TE_EN_FN.txt", "e8a0e6d5e3a5fcdc9f61463fa6ee1d1b58c1d63210ad1044b2e585626453095a")},
-      title="ICON 2016 Telugu-English words (Facebook)", languages=("te", "en"), native_script="telugu",
-      licence="none stated; shared-task data: research use",
-      label_meaning="a tag a word: te, en, name (published as 'ne', a named entity, not Nepali), univ, "
-      "other (published as 'acro', an acronym), mixed; a part of speech a word",
+      title="ICON 2016 Telugu-English words (Facebook)", languages=("te", "en"), native_script="telugu", licence="none stated; shared-task data: research use",
+      label_meaning="a tag a word: te, en, name (published as 'ne', a named entity, not Nepali), univ, other (published as 'acro', an acronym), mixed; a part of speech a word",
       citation="Gundapu, Mamidi. Word Level Language Identification in English Telugu Code Mixed Data. PACLIC 2018")
 enter("hinglid", "tokens", "l3cube-pune/code-mixed-nlp", "085a188b858ffc424cd0489e597fd105191597b9",
-      {"validation": ("L3Cube-HingLID/validation.txt",
-                      "f9e9e96d1961eac04ce21165dab345a19fcfb4d28f8cc639804a40494010188c"),
+      {"validation": ("L3Cube-HingLID/validation.txt", "f9e9e96d1961eac04ce21165dab345a19fcfb4d28f8cc639804a40494010188c"),
        "test": ("L3Cube-HingLID/test.txt", "6007c2999e97e946ebf3b2ca49ddff16fda0a29e7b6c9ca28d0d006329f70303")},
-      title="L3Cube-HingLID: Hindi-English words (validation, test)", languages=("hi", "en"),
-      native_script="devanagari", licence="CC BY-NC-SA 4.0",
-      label_meaning="a tag a word: hi or en, nothing else",
-      citation="Nayak, Joshi. L3Cube-HingCorpus and HingBERT. WILDRE-6 at LREC 2022")
+      title="L3Cube-HingLID: Hindi-English words (validation, test)", languages=("hi", "en"), native_script="devanagari", licence="CC BY-NC-SA 4.0",
+      label_meaning="a tag a word: hi or en, nothing else", citation="Nayak, Joshi. L3Cube-HingCorpus and HingBERT. WILDRE-6 at LREC 2022")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #ca18449b
 PARSERS = {"cmtet": two_lines, "telugu-lid-icon": lambda lines: columns(lines, "pos"), "hinglid": columns}
@@ -193,14 +177,10 @@ def pairs(name: str, frame: pd.DataFrame, # roman, native, source
           native: str, # the native script
           ledger: Ledger, about: Provenance) -> Pairs:
     "Finish word pairs: what is no pair leaves through the ledger."
-    frame = ledger.drop(frame, frame.roman.str.strip().eq("") | frame.native.str.strip().eq(""), "blank",
-                        "one side not filled in")
-    frame = ledger.drop(frame, (frame.roman + frame.native).str.contains("\ufffd"), "broken",
-                        "a byte that is not UTF-8")
-    frame = ledger.drop(frame, ~frame.roman.map(lambda w: _written_in(w, "latin")), "roman side",
-                        "no Latin letter, or letters of another script")
-    frame = ledger.drop(frame, ~frame.native.map(lambda w: _written_in(w, native)), "native side",
-                        f"no {native} letter, or letters of another script")
+    frame = ledger.drop(frame, frame.roman.str.strip().eq("") | frame.native.str.strip().eq(""), "blank", "one side not filled in")
+    frame = ledger.drop(frame, (frame.roman + frame.native).str.contains("\ufffd"), "broken", "a byte that is not UTF-8")
+    frame = ledger.drop(frame, ~frame.roman.map(lambda w: _written_in(w, "latin")), "roman side", "no Latin letter, or letters of another script")
+    frame = ledger.drop(frame, ~frame.native.map(lambda w: _written_in(w, native)), "native side", f"no {native} letter, or letters of another script")
     ledger.mend(int(frame.duplicated(["roman", "native"]).sum()), "copies", "the same pair again; they stay")
     frame = frame[["roman", "native", "source"]].reset_index(drop=True)
     return Pairs(name, frame, ledger.close(frame), about)
@@ -249,55 +229,38 @@ e1174f091d8b36df70a0fcdfc8dde1379388f12bbbdf1a09952478658b8afdbd ad74675ba166415
 23927ba69bacff49b47fac51c801152d9fcf2faa36dc87422f2681ec076a7e0b 2a01dfa9e94e677bf070ef0d49f355656a5996e33cbb8b7dcb4b2c124b06490c e5ed089054517eeb8fdca3e0baaade230ec0974112ef691acacc2b4e6c8a5887
 56a55ec6a112e55f0ff58ede5dc3f6543501ea4dc190d7dd23943a250af90393 2ebcafabedd158973d289f741c1dc2b664104cfd3cf1cf4085b8a9df22377b8b a6039fbaa8c8b17186f21d2f0ddf48ded79930d606d4b46cee9c2c6d9b347d3d""".split()
 
-enter("nepali-translit", "pairs", "SushilShrestha/NepaliTransliteralDataset",
-      "c895e6ddb54fb9f4e72d44295f6baec4016beaec",
+enter("nepali-translit", "pairs", "SushilShrestha/NepaliTransliteralDataset", "c895e6ddb54fb9f4e72d44295f6baec4016beaec",
       {**{f"words-{i:03}": (f"transliterals/transliteral_words_{i:03}.json", h) for i, h in enumerate(_WORDS)},
-       "typed": ("transliterals/transliterals_from_typeinnepali.shresthasushil.com.np.json",
-                 "0ec190e4ebea49849c2cbcf02f4e1516d8f0bc7f343f9172473966182db6e2fb")},
-      title="Nepali words and their Roman spellings", languages=("ne",), script="latin and devanagari",
-      native_script="devanagari", licence="MIT, says the README; no licence file",
-      label_meaning="pairs; source 'words' was romanised by volunteers, "
-      "source 'typed' comes from the visitors of a typing page")
+       "typed": ("transliterals/transliterals_from_typeinnepali.shresthasushil.com.np.json", "0ec190e4ebea49849c2cbcf02f4e1516d8f0bc7f343f9172473966182db6e2fb")},
+      title="Nepali words and their Roman spellings", languages=("ne",), script="latin and devanagari", native_script="devanagari", licence="MIT, says the README; no licence file",
+      label_meaning="pairs; source 'words' was romanised by volunteers, source 'typed' comes from the visitors of a typing page")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #76e21f97
 def _read_nepali_translit() -> Pairs:
     "Both halves of nepali-translit as Roman-native pairs."
     listed, typed = [], []
     for part, source in ENTRIES["nepali-translit"].sources.items():
-        (typed if part == "typed"
-         else listed).extend(json.loads(fetch(source).read_text(encoding="utf-8", errors="replace"),
-                                        object_pairs_hook=list))
-    spelt = [(roman, native) for native,
-             romans in listed for roman in (romans if isinstance(romans, list) else [romans])]
-    frame = pd.DataFrame(spelt + typed,
-                         columns=["roman", "native"]).assign(source=["words"]*len(spelt) + ["typed"]*len(typed))
+        (typed if part == "typed" else listed).extend(json.loads(fetch(source).read_text(encoding="utf-8", errors="replace"), object_pairs_hook=list))
+    spelt = [(roman, native) for native, romans in listed for roman in (romans if isinstance(romans, list) else [romans])]
+    frame = pd.DataFrame(spelt + typed, columns=["roman", "native"]).assign(source=["words"]*len(spelt) + ["typed"]*len(typed))
     ledger = open_ledger(pd.Series(["words"]*len(listed) + ["typed"]*len(typed)))
-    ledger.lines.append(dict(step="second spellings", rows=len(spelt) - len(listed),
-                             note="a word with two Roman spellings makes two pairs"))
+    ledger.lines.append(dict(step="second spellings", rows=len(spelt) - len(listed), note="a word with two Roman spellings makes two pairs"))
     return pairs("nepali-translit", frame, "devanagari", ledger, provenance("nepali-translit"))
 
 # %% ../../nbs/data/02a_catalogue.ipynb #4b6d52ca
 _AKSHARANTAR = {
-    "tel": ("te", "telugu", "Telugu", "ce27c8bc103109a1a7526768988d715e5ae28534ccfb1f29c74f766b90a726ee",
-            "5e4db211c6204ccd1e082deec9712d3f011dc465a8860a24038361e5819830fd",
+    "tel": ("te", "telugu", "Telugu", "ce27c8bc103109a1a7526768988d715e5ae28534ccfb1f29c74f766b90a726ee", "5e4db211c6204ccd1e082deec9712d3f011dc465a8860a24038361e5819830fd",
             "68c3bacfe52d76afb99f3637de0fb4258ea08e9bbb3eb2a2dd0d450658f18713"),
-    "hin": ("hi", "devanagari", "Hindi", "ada7513d0e96672f42218dfec7fd5b45b62dfac32a513a5df90ea5298364d842",
-            "af7973c49d05a7e65206ab2ddf154d47f20fa864905fd65e9ff9c02f668c8017",
+    "hin": ("hi", "devanagari", "Hindi", "ada7513d0e96672f42218dfec7fd5b45b62dfac32a513a5df90ea5298364d842", "af7973c49d05a7e65206ab2ddf154d47f20fa864905fd65e9ff9c02f668c8017",
             "91a524a1b96fbeec6d9224b9d33cd03fa01d3d7936c750e4090114176ef98d30"),
-    "mai": ("mai", "devanagari", "Maithili", "f5a7cff1bdda2b1c0c5e7d338e9337212307c50543f921a42a4c397119b908a1",
-            "75c5842ea251c54e3ae2f4997fc5f21efc92227d51e70bb843acd85a90396f5f",
+    "mai": ("mai", "devanagari", "Maithili", "f5a7cff1bdda2b1c0c5e7d338e9337212307c50543f921a42a4c397119b908a1", "75c5842ea251c54e3ae2f4997fc5f21efc92227d51e70bb843acd85a90396f5f",
             "2669b03f9c6d9f3e6a6735efaf50c95e133acd1b51bfd8090130e3b310c4b947")}
 
 for _code, (_language, _script, _title, *_hashes) in _AKSHARANTAR.items():
-    enter(f"aksharantar-{_code}", "pairs", "nileshtiwari1311/cs6910-assignment3",
-          "99ba569da66690987a13d6d3b9c59ccc2721da08",
-          {part: (f"aksharantar_sampled/{_code}/{_code}_{part[:5]}.csv", h) for part,
-           h in zip(("train", "validation", "test"), _hashes)},
-          title=f"Aksharantar, sampled: {_title}", languages=(_language,), script=f"latin and {_script}",
-          native_script=_script, licence="none stated in the repository; made from Aksharantar (AI4Bharat)",
-          label_meaning="pairs of a Roman and a native spelling",
-          citation="Madhani et al. Aksharantar: Open Indic-language Transliteration Datasets and Models for the Next "
-          "Billion Users. Findings of EMNLP 2023")
+    enter(f"aksharantar-{_code}", "pairs", "nileshtiwari1311/cs6910-assignment3", "99ba569da66690987a13d6d3b9c59ccc2721da08",
+          {part: (f"aksharantar_sampled/{_code}/{_code}_{part[:5]}.csv", h) for part, h in zip(("train", "validation", "test"), _hashes)},
+          title=f"Aksharantar, sampled: {_title}", languages=(_language,), script=f"latin and {_script}", native_script=_script, licence="none stated in the repository; made from Aksharantar (AI4Bharat)",
+          label_meaning="pairs of a Roman and a native spelling", citation="Madhani et al. Aksharantar: Open Indic-language Transliteration Datasets and Models for the Next Billion Users. Findings of EMNLP 2023")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #9b82441a
 def load_pairs(name: str, # "nepali-translit", "aksharantar-tel", "aksharantar-hin" or "aksharantar-mai"
@@ -306,21 +269,18 @@ def load_pairs(name: str, # "nepali-translit", "aksharantar-tel", "aksharantar-h
     sources = entry(name, "pairs").sources
     if name == "nepali-translit": return _read_nepali_translit()
     read = dict(names=["roman", "native"], header=None, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    frame = pd.concat([pd.read_csv(fetch(source), **read).assign(source=part) for part, source in sources.items()],
-                      ignore_index=True)
+    frame = pd.concat([pd.read_csv(fetch(source), **read).assign(source=part) for part, source in sources.items()], ignore_index=True)
     return pairs(name, frame, ENTRIES[name].facts["native_script"], open_ledger(frame.source), provenance(name))
 
 # %% ../../nbs/data/02a_catalogue.ipynb #2073faf3
 def _parts(name: str, label: str, # the label's column
            meaning: dict[str, int], header: bool, **options) -> pd.DataFrame: # the columns as published, and id, source, label
     "The parts of a set under one another; the id is part and file row."
-    read, out = dict(dtype=str, keep_default_na=False, header=0 if header else None, skip_blank_lines=False,
-                     encoding="utf-8"), []
+    read, out = dict(dtype=str, keep_default_na=False, header=0 if header else None, skip_blank_lines=False, encoding="utf-8"), []
     for part, source in ENTRIES[name].sources.items():
         raw = pd.read_csv(fetch(source), **read, **options)
         rows = [f"{part}:{row}" for row in range(1 + header, len(raw) + 1 + header)]
-        out.append(raw.assign(id=rows, source=part, published_label=raw[label],
-                              label=labels_of(raw[label], meaning, source.path, 1 + header)))
+        out.append(raw.assign(id=rows, source=part, published_label=raw[label], label=labels_of(raw[label], meaning, source.path, 1 + header)))
     return pd.concat(out, ignore_index=True)
 
 def _finish(name: str, frame: pd.DataFrame) -> Corpus:
@@ -340,8 +300,7 @@ enter("ruhsold", "abuse", "haroonshakeel/roman_urdu_hate_speech", "f2f66aa38f59c
 
 def read_ruhsold() -> Corpus:
     "RUHSOLD, coarse labels, three parts (Rizwan et al. 2020)."
-    frame = _parts("ruhsold", "published", {"0": 1, "1": 0}, header=False, sep="\t", quoting=csv.QUOTE_NONE,
-                   names=["text", "published"])
+    frame = _parts("ruhsold", "published", {"0": 1, "1": 0}, header=False, sep="\t", quoting=csv.QUOTE_NONE, names=["text", "published"])
     return _finish("ruhsold", frame.drop(columns="published"))
 
 register("ruhsold", "codemix_nb.data.catalogue:read_ruhsold")
@@ -351,11 +310,9 @@ enter("macd-telugu", "abuse", "ShareChatAI/MACD", "41cba9bd44a70fabeb93fdaf1e75d
       {"train": ("dataset/telugu_train.csv", "cb6bb4e4574cdad1477aa8c2c030c133ecc8ec1b5411c73b98370cb599aa2a69"),
        "validation": ("dataset/telugu_val.csv", "1553fbe42b32b66f2c535f14d2f763464cf54e1e06dfafc637612fe616429a18"),
        "test": ("dataset/telugu_test.csv", "626d4907c0282ec9ead25b5d0e1ea664dffaeeab9744d55c34f107e8cd931e5c")},
-      title="MACD: Telugu abuse", languages=("te",), script="telugu", native_script="telugu",
-      licence="none stated: research use, never redistributed",
+      title="MACD: Telugu abuse", languages=("te",), script="telugu", native_script="telugu", licence="none stated: research use, never redistributed",
       label_meaning="1 = published '0', abusive; 0 = published '1', not abusive",
-      citation="Gupta et al. Multilingual Abusive Comment Detection at Scale for Indic Languages. NeurIPS 2022, "
-      "Datasets and Benchmarks")
+      citation="Gupta et al. Multilingual Abusive Comment Detection at Scale for Indic Languages. NeurIPS 2022, Datasets and Benchmarks")
 
 def read_macd_telugu() -> Corpus:
     "The Telugu part of MACD, three parts (Gupta et al. 2022)."
@@ -374,8 +331,7 @@ def lexicon_of(name: str, frame: pd.DataFrame, # entry, base, form, script, term
     frame = ledger.drop(frame, frame.duplicated(["entry", "term"]), "repeated", "the same form again in its entry")
     ledger.mend(int(frame.duplicated("term").sum()), "homographs", "the form stands under another entry too; they stay")
     first = ["term", "script", "form", "base", "entry"]
-    return Lexicon(name, frame[first + [c for c in frame if c not in first]].reset_index(drop=True),
-                   ledger.close(frame), provenance(name))
+    return Lexicon(name, frame[first + [c for c in frame if c not in first]].reset_index(drop=True), ledger.close(frame), provenance(name))
 
 def _spelt_out(ledger: Ledger, entries: int, forms: int) -> Ledger:
     "The ledger line by which entries become written forms."
@@ -383,48 +339,32 @@ def _spelt_out(ledger: Ledger, entries: int, forms: int) -> Ledger:
     return ledger
 
 # %% ../../nbs/data/02a_catalogue.ipynb #9a4a7b4a
-enter("hinglish-profanity", "lexicon", "pmathur5k10/Hinglish-Offensive-Text-Classification",
-      "68d6d6eacfc2b53530764b48faea532ffeba5d45",
+enter("hinglish-profanity", "lexicon", "pmathur5k10/Hinglish-Offensive-Text-Classification", "68d6d6eacfc2b53530764b48faea532ffeba5d45",
       {"all": ("Hinglish_Profanity_List.csv", "e09ccb2c46616a59faa5d80d205a6e49b01b4781c1eb31587e1098a86c751260")},
-      title="Hinglish profanity list", languages=("hi",), licence="none stated: research use, never redistributed",
-      label_meaning="score 1 to 10, as published; higher is stronger",
-      citation="Mathur, Sawhney, Ayyar, "
-      "Shah. Did you offend me? Classification of Offensive Tweets in Hinglish Language. ALW2 2018")
+      title="Hinglish profanity list", languages=("hi",), licence="none stated: research use, never redistributed", label_meaning="score 1 to 10, as published; higher is stronger",
+      citation="Mathur, Sawhney, Ayyar, Shah. Did you offend me? Classification of Offensive Tweets in Hinglish Language. ALW2 2018")
 
 def _read_hinglish() -> Lexicon:
     "A row an entry: term, gloss, score."
-    raw = pd.read_csv(fetch(ENTRIES["hinglish-profanity"].sources["all"]), header=None,
-                      names=["term", "gloss", "score"], dtype=str, keep_default_na=False, encoding="cp1252")
-    frame = raw.assign(entry=range(1, len(raw) + 1), base=raw.term, form="base", script="latin",
-                       score=raw.score.astype(int))
+    raw = pd.read_csv(fetch(ENTRIES["hinglish-profanity"].sources["all"]), header=None, names=["term", "gloss", "score"], dtype=str, keep_default_na=False, encoding="cp1252")
+    frame = raw.assign(entry=range(1, len(raw) + 1), base=raw.term, form="base", script="latin", score=raw.score.astype(int))
     return lexicon_of("hinglish-profanity", frame, Ledger(len(raw)))
 
 # %% ../../nbs/data/02a_catalogue.ipynb #b892204d
 _NOWA, _SUBIN = LEXICONS["ne"]
-ENTRIES["nepali-offensive-lexicon"] = Entry("lexicon", {"all": _NOWA},
-                                            dict(title="Offensive terms in Nepali", languages=("ne",),
-                                                 script="latin and devanagari", native_script="devanagari",
-                                                 licence="non-commercial use only, "
-                                                 "says the README", label_meaning="level 1 to 5, as published; 5 is "
-                                                 "the strongest, and the taboos are 5",
-                                                 citation="Niraula, Dulal, Koirala. Offensive Language Detection in "
-                                                 "Nepali Social Media. WOAH 2021"))
-ENTRIES["nepali-profanity-variants"] = Entry("lexicon", {"all": _SUBIN},
-                                             dict(title="Nepali profanity with variants", languages=("ne",),
-                                                  script="latin and devanagari",
-                                                  native_script="devanagari", licence="MIT",
-                                                  label_meaning="kinds of insult, no level"))
+ENTRIES["nepali-offensive-lexicon"] = Entry("lexicon", {"all": _NOWA}, dict(title="Offensive terms in Nepali", languages=("ne",), script="latin and devanagari", native_script="devanagari",
+    licence="non-commercial use only, says the README", label_meaning="level 1 to 5, as published; 5 is the strongest, and the taboos are 5",
+    citation="Niraula, Dulal, Koirala. Offensive Language Detection in Nepali Social Media. WOAH 2021"))
+ENTRIES["nepali-profanity-variants"] = Entry("lexicon", {"all": _SUBIN}, dict(title="Nepali profanity with variants", languages=("ne",), script="latin and devanagari",
+    native_script="devanagari", licence="MIT", label_meaning="kinds of insult, no level"))
 
-_FORMS = {"NormRom": ("base", "latin"), "NormNep": ("base", "devanagari"), "RawRom": ("variant", "latin"),
-          "RawNep": ("variant", "devanagari")}
+_FORMS = {"NormRom": ("base", "latin"), "NormNep": ("base", "devanagari"), "RawRom": ("variant", "latin"), "RawNep": ("variant", "devanagari")}
 
 def _read_nowa() -> Lexicon:
     "Four written forms an entry; the base is the normalised form of the same script."
     raw = pd.read_csv(fetch(_NOWA), dtype=str, keep_default_na=False).assign(entry=lambda f: range(2, len(f) + 2))
     kept = dict(level=raw.Offensiveness.astype(int), category=raw.Class, taboo=raw.IsTaboo.eq("1"), entry=raw.entry)
-    forms = [pd.DataFrame(dict(term=raw[c], form=form, script=script,
-                               base=raw["NormRom" if script == "latin" else "NormNep"], **kept)) for c,
-             (form, script) in _FORMS.items()]
+    forms = [pd.DataFrame(dict(term=raw[c], form=form, script=script, base=raw["NormRom" if script == "latin" else "NormNep"], **kept)) for c, (form, script) in _FORMS.items()]
     frame = pd.concat(forms, ignore_index=True)
     return lexicon_of("nepali-offensive-lexicon", frame, _spelt_out(Ledger(len(raw)), len(raw), len(frame)))
 
@@ -432,14 +372,12 @@ def _read_variants() -> Lexicon:
     "A base, its native forms and its variants an entry."
     entries = json.loads(fetch(_SUBIN).read_text(encoding="utf-8"))
     rows = [(i, e["base"], form, script, term, ", ".join(e["category"])) for i, e in enumerate(entries, 1)
-            for form, script, terms in (("base", "latin", [e["base"]]), ("base", "devanagari", e["nepali"]),
-                                        ("variant", "latin", e["variants"])) for term in terms]
+            for form, script, terms in (("base", "latin", [e["base"]]), ("base", "devanagari", e["nepali"]), ("variant", "latin", e["variants"])) for term in terms]
     frame = pd.DataFrame(rows, columns=["entry", "base", "form", "script", "term", "category"])
     return lexicon_of("nepali-profanity-variants", frame, _spelt_out(Ledger(len(entries)), len(entries), len(frame)))
 
 # %% ../../nbs/data/02a_catalogue.ipynb #58021bf7
-_LEXICONS = {"nepali-offensive-lexicon": _read_nowa, "nepali-profanity-variants": _read_variants,
-             "hinglish-profanity": _read_hinglish}
+_LEXICONS = {"nepali-offensive-lexicon": _read_nowa, "nepali-profanity-variants": _read_variants, "hinglish-profanity": _read_hinglish}
 
 def load_lexicon(name: str, # "nepali-offensive-lexicon", "nepali-profanity-variants" or "hinglish-profanity"
                 ) -> Lexicon:
@@ -450,8 +388,7 @@ def load_lexicon(name: str, # "nepali-offensive-lexicon", "nepali-profanity-vari
 # %% ../../nbs/data/02a_catalogue.ipynb #408cc99e
 enter("tb-olid", "abuse", "LanguageTechnologyLab/TB-OLID", "11dda0dba5fe66699529d0e4b92f11771cf17e1c",
       {"train": ("train.json", "c3aa6611cd69e10311018fb080f56aa5aafbb31d0c846d779e32457602fb6a6a")},
-      title="TB-OLID: Romanised Bangla offence (train)", languages=("bn", "en"), native_script="bengali",
-      licence="AGPL-3.0",
+      title="TB-OLID: Romanised Bangla offence (train)", languages=("bn", "en"), native_script="bengali", licence="AGPL-3.0",
       label_meaning="1 = 'O', offensive; 0 = 'N', not offensive; target I an individual, G a group, U untargeted",
       citation="Raihan et al. Offensive Language Identification in Transliterated and Code-Mixed Bangla. BLP 2023")
 
@@ -459,10 +396,8 @@ def read_tb_olid() -> Corpus:
     "TB-OLID, training part, with its code-mixed flag and target (Raihan et al. 2023)."
     source = ENTRIES["tb-olid"].sources["train"]
     raw = pd.DataFrame(json.loads(fetch(source).read_text(encoding="utf-8")))
-    frame = pd.DataFrame(dict(id=[str(i) for i in range(1, len(raw) + 1)], text=raw.text, source="train",
-                              label=labels_of(raw.offensive_gold, {"o": 1, "n": 0}, source.path, 1),
-                              code_mixed=labels_of(raw.code_mixed_gold, {"c": 1, "t": 0}, source.path, 1).astype(bool),
-                              target=raw.target_gold))
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(1, len(raw) + 1)], text=raw.text, source="train", label=labels_of(raw.offensive_gold, {"o": 1, "n": 0}, source.path, 1),
+                              code_mixed=labels_of(raw.code_mixed_gold, {"c": 1, "t": 0}, source.path, 1).astype(bool), target=raw.target_gold))
     return _finish("tb-olid", frame)
 
 register("tb-olid", "codemix_nb.data.catalogue:read_tb_olid")
@@ -471,39 +406,29 @@ register("tb-olid", "codemix_nb.data.catalogue:read_tb_olid")
 enter("trac1", "abuse", "kmi-linguistics/trac-1", "cc0ec40468e2bbe9549c30ee8d016424479cd9bf",
       {"train": ("hindi/agr_hi_train.csv", "70b4a8eff7f051df8ec813478ab0ae41bbc0ec656ea8c5f2909083aa10b6563a"),
        "validation": ("hindi/agr_hi_dev.csv", "8ec34c922293beeced07916756708a13f221cb426aa4283a6704f6967caba2e8")},
-      title="TRAC-1: Hindi-English aggression (train, dev)", languages=("hi", "en"), script="latin and devanagari",
-      native_script="devanagari", licence="Apache-2.0",
+      title="TRAC-1: Hindi-English aggression (train, dev)", languages=("hi", "en"), script="latin and devanagari", native_script="devanagari", licence="Apache-2.0",
       label_meaning="1 = 'OAG' or 'CAG', overtly or covertly aggressive; 0 = 'NAG', not aggressive",
-      citation="Kumar, Reganti, Bhatia, "
-      "Maheshwari. Aggression-annotated Corpus of Hindi-English Code-mixed Data. LREC 2018")
+      citation="Kumar, Reganti, Bhatia, Maheshwari. Aggression-annotated Corpus of Hindi-English Code-mixed Data. LREC 2018")
 
 def read_trac1() -> Corpus:
     "TRAC-1, Hindi, training and development files, with the published level (Kumar et al. 2018)."
-    frame = _parts("trac1", "aggression", {"oag": 1, "cag": 1, "nag": 0}, header=False,
-                   names=["published_id", "text", "aggression"])
+    frame = _parts("trac1", "aggression", {"oag": 1, "cag": 1, "nag": 0}, header=False, names=["published_id", "text", "aggression"])
     return _finish("trac1", frame.assign(id=frame.published_id).drop(columns=["published_id", "published_label"]))
 
 register("trac1", "codemix_nb.data.catalogue:read_trac1")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #cdb4d820
 enter("nepsa", "abuse", "oya163/nepali-sentiment-analysis", "da275544b7491c7c407fc5d4f22b5c96dc9cc062",
-      {"all": ("data/nepcls/csv/ss_ac_at_txt_unbal.csv",
-               "3a52919345e4c1387ff02694119d483d97e2b5c0e5484dcf4caba92c7d71a78a")},
-      title="NepSA: Nepali aspects of abuse", languages=("ne",), script="devanagari",
-      native_script="devanagari", licence="MIT",
-      label_meaning="1 = any aspect of the sentence is PROFANITY or VIOLENCE; 0 = its aspects are GENERAL or FEEDBACK, "
-      "whatever their polarity",
-      citation="Singh, Timilsina, Bal, "
-      "Joshi. Aspect Based Abusive Sentiment Detection in Nepali Social Media Texts. ASONAM 2020")
+      {"all": ("data/nepcls/csv/ss_ac_at_txt_unbal.csv", "3a52919345e4c1387ff02694119d483d97e2b5c0e5484dcf4caba92c7d71a78a")},
+      title="NepSA: Nepali aspects of abuse", languages=("ne",), script="devanagari", native_script="devanagari", licence="MIT",
+      label_meaning="1 = any aspect of the sentence is PROFANITY or VIOLENCE; 0 = its aspects are GENERAL or FEEDBACK, whatever their polarity",
+      citation="Singh, Timilsina, Bal, Joshi. Aspect Based Abusive Sentiment Detection in Nepali Social Media Texts. ASONAM 2020")
 
 def _aspects() -> pd.DataFrame:
     "The published rows, one an aspect, each with its span in the sentence."
-    raw = pd.read_csv(fetch(ENTRIES["nepsa"].sources["all"]), header=None,
-                      names=["polarity", "category", "words", "text"], dtype=str, keep_default_na=False)
+    raw = pd.read_csv(fetch(ENTRIES["nepsa"].sources["all"]), header=None, names=["polarity", "category", "words", "text"], dtype=str, keep_default_na=False)
     start = [text.find(words) for words, text in zip(raw.words, raw.text)]
-    return raw.assign(span=[(a, a + len(w), c, int(p)) for a, w, c,
-                            p in zip(start, raw.words, raw.category, raw.polarity)],
-                      abusive=raw.category.isin(["PROFANITY", "VIOLENCE"]))
+    return raw.assign(span=[(a, a + len(w), c, int(p)) for a, w, c, p in zip(start, raw.words, raw.category, raw.polarity)], abusive=raw.category.isin(["PROFANITY", "VIOLENCE"]))
 
 # %% ../../nbs/data/02a_catalogue.ipynb #d13ea6b8
 def read_nepsa() -> Corpus:
@@ -512,8 +437,7 @@ def read_nepsa() -> Corpus:
     ledger = Ledger(len(raw))
     several = sum(text.count(words) > 1 for words, text in zip(raw.words, raw.text))
     ledger.mend(several, "spans", "the words stand more than once in the sentence; the span is the first place")
-    frame = pd.DataFrame(dict(id=[str(i) for i in range(1, len(raw) + 1)], text=raw.text,
-                              label=raw.groupby("text").abusive.transform("any").astype(int)))
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(1, len(raw) + 1)], text=raw.text, label=raw.groupby("text").abusive.transform("any").astype(int)))
     frame["spans"] = raw.text.map(raw.groupby("text").span.agg(list))
     frame = ledger.drop(frame, frame.text.duplicated(), "grouped", "a further aspect of a sentence that has its row")
     return build("nepsa", frame, ledger, provenance("nepsa"))
@@ -531,26 +455,20 @@ def read_hatecheck() -> Corpus:
     "HateCheck, with functionality, target and template of each case (Röttger et al. 2021)."
     source = ENTRIES["hatecheck"].sources["all"]
     raw = pd.read_csv(fetch(source), dtype=str, keep_default_na=False)
-    frame = pd.DataFrame(dict(id=raw.case_id, text=raw.test_case, source="all",
-                              label=labels_of(raw.label_gold, {"hateful": 1, "non-hateful": 0}, source.path),
-                              functionality=raw.functionality, target=raw.target_ident, direction=raw.direction,
-                              template=raw.templ_id))
+    frame = pd.DataFrame(dict(id=raw.case_id, text=raw.test_case, source="all", label=labels_of(raw.label_gold, {"hateful": 1, "non-hateful": 0}, source.path),
+                              functionality=raw.functionality, target=raw.target_ident, direction=raw.direction, template=raw.templ_id))
     return _finish("hatecheck", frame)
 
 register("hatecheck", "codemix_nb.data.catalogue:read_hatecheck")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #2b8b8441
-_DOSA = {"tamil": ("ta", "11b8afe0ab91f26d3914da86c460d7c80e3986ad53eae01295afbfec49682b7b"),
-         "kannada": ("kn", "14ff927f9f675d0c84f55c1f8a2edcf1c36d7388ed0256787fe736e7f6224b1d")}
+_DOSA = {"tamil": ("ta", "11b8afe0ab91f26d3914da86c460d7c80e3986ad53eae01295afbfec49682b7b"), "kannada": ("kn", "14ff927f9f675d0c84f55c1f8a2edcf1c36d7388ed0256787fe736e7f6224b1d")}
 
 for _script, (_language, _hash) in _DOSA.items():
-    enter(f"dosa-{_script}", "spans", "manikandan-ravikiran/DOSA", "bdec911492f0e80f1eb8a9c6e9dc930db0b20a18",
-          {"all": (f"{_script}_final.tsv", _hash)},
-          title=f"DOSA: offensive spans, {_script.title()}-English", languages=(_language, "en"), native_script=_script,
-          licence="none stated: research use, never redistributed",
+    enter(f"dosa-{_script}", "spans", "manikandan-ravikiran/DOSA", "bdec911492f0e80f1eb8a9c6e9dc930db0b20a18", {"all": (f"{_script}_final.tsv", _hash)},
+          title=f"DOSA: offensive spans, {_script.title()}-English", languages=(_language, "en"), native_script=_script, licence="none stated: research use, never redistributed",
           label_meaning="1 = offensive, and every row is; `spans` are the characters that make it so",
-          citation="Ravikiran, Annamalai. DOSA: "
-          "Dravidian Code-Mixed Offensive Span Identification Dataset. DravidianLangTech at EACL 2021")
+          citation="Ravikiran, Annamalai. DOSA: Dravidian Code-Mixed Offensive Span Identification Dataset. DravidianLangTech at EACL 2021")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #7080623b
 def runs(offsets, # character numbers, in any order
@@ -568,15 +486,12 @@ def _read_dosa(language: str) -> Corpus:
     raw = pd.read_csv(fetch(ENTRIES[name].sources["all"]), dtype=str, keep_default_na=False)
     header = raw.spans.eq("spans")
     files = header.cumsum()
-    frame = pd.DataFrame(dict(id=[str(i) for i in range(2, len(raw) + 2)], text=raw.text, label=1,
-                              source=np.where(files == 0, "first", "second") if header.any() else "all",
-                              offsets=raw.spans))
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(2, len(raw) + 2)], text=raw.text, label=1, source=np.where(files == 0, "first", "second") if header.any() else "all", offsets=raw.spans))
     ledger = Ledger(len(raw))
     frame = ledger.drop(frame, header, "artefact", "a second header line, where two files were pasted together")
     frame = ledger.drop(frame, frame.text.str.strip().eq(""), "blank", "no text")
     offsets = [literal_eval(o) for o in frame.pop("offsets")]
-    ledger.mend(sum(max(o) >= len(t) for o, t in zip(offsets, frame.text)), "spans cut",
-                "the offsets run past the end of the text")
+    ledger.mend(sum(max(o) >= len(t) for o, t in zip(offsets, frame.text)), "spans cut", "the offsets run past the end of the text")
     note_copies(ledger, frame.text, frame.source)
     frame = frame.assign(spans=[runs(o, len(t)) for o, t in zip(offsets, frame.text)]).reset_index(drop=True)
     return Corpus(name, schema().validate(frame), ledger.close(frame), provenance(name))
@@ -594,16 +509,11 @@ register("dosa-kannada", "codemix_nb.data.catalogue:read_dosa_kannada")
 
 # %% ../../nbs/data/02a_catalogue.ipynb #75d122af
 SIZES = {"cmtet": dict(all=19868), "telugu-lid-icon": dict(all=744), "hinglid": dict(validation=6279, test=6420),
-         "nepali-translit": dict(words=3149, typed=33017),
-         "aksharantar-tel": dict(train=51200, validation=4096, test=4096),
-         "aksharantar-hin": dict(train=51200, validation=4096, test=4096),
-         "aksharantar-mai": dict(train=51200, validation=3790, test=4096),
-         "ruhsold": dict(train=7209, validation=801, test=2003),
-         "macd-telugu": dict(train=18000, validation=6000, test=6000), "tb-olid": dict(train=4000),
-         "trac1": dict(train=12000, validation=3001), "nepsa": dict(all=4035), "hatecheck": dict(all=3728),
-         "dosa-tamil": dict(all=4817), "dosa-kannada": dict(all=1800),
-         "nepali-offensive-lexicon": dict(all=1077), "nepali-profanity-variants": dict(all=98),
-         "hinglish-profanity": dict(all=209)}
+         "nepali-translit": dict(words=3149, typed=33017), "aksharantar-tel": dict(train=51200, validation=4096, test=4096),
+         "aksharantar-hin": dict(train=51200, validation=4096, test=4096), "aksharantar-mai": dict(train=51200, validation=3790, test=4096),
+         "ruhsold": dict(train=7209, validation=801, test=2003), "macd-telugu": dict(train=18000, validation=6000, test=6000), "tb-olid": dict(train=4000),
+         "trac1": dict(train=12000, validation=3001), "nepsa": dict(all=4035), "hatecheck": dict(all=3728), "dosa-tamil": dict(all=4817), "dosa-kannada": dict(all=1800),
+         "nepali-offensive-lexicon": dict(all=1077), "nepali-profanity-variants": dict(all=98), "hinglish-profanity": dict(all=209)}
 
 LOADERS = {"tokens": load_tokens, "pairs": load_pairs, "lexicon": load_lexicon}
 
@@ -614,8 +524,7 @@ def load_any(name: str) -> Corpus | Published:
 def found(ledger: pd.DataFrame) -> dict[str, int]: # part → rows
     "What the first line of a ledger says, part by part."
     rows, note = ledger.rows.iloc[0], ledger.note.iloc[0]
-    return {part: int(n.replace(",", "")) for part,
-            n in (p.rsplit(" ", 1) for p in note.split(", "))} if note else {"all": int(rows)}
+    return {part: int(n.replace(",", "")) for part, n in (p.rsplit(" ", 1) for p in note.split(", "))} if note else {"all": int(rows)}
 
 # %% ../../nbs/data/02a_catalogue.ipynb #c85438b8
 _CENTRAL = {"ne-en-abuse": NE_EN, "te-en-abuse": TE_EN, "hold-telugu": HOLD, "hold-telugu-test": HOLD_TEST}
@@ -632,10 +541,8 @@ def _row(name: str, loaded: dict) -> dict:
     found = loaded.get(name) or load_any(name) if here else None
     about = found.provenance if here else provenance(name) if name in ENTRIES else Provenance("")
     kind = ENTRIES[name].kind if name in ENTRIES else "generated" if about.generated else "abuse"
-    return dict(name=name, kind=kind, languages=", ".join(about.languages),
-                published=int(found.ledger.rows.iloc[0]) if here else pd.NA,
-                used=len(found) if here else pd.NA, licence=about.licence or pd.NA, label_meaning=about.label_meaning
-                or pd.NA, available=here)
+    return dict(name=name, kind=kind, languages=", ".join(about.languages), published=int(found.ledger.rows.iloc[0]) if here else pd.NA,
+                used=len(found) if here else pd.NA, licence=about.licence or pd.NA, label_meaning=about.label_meaning or pd.NA, available=here)
 
 def catalogue(loaded: dict | None = None, # name → set, where some are loaded already
              ) -> pd.DataFrame: # name, kind, languages, published, used, licence, label_meaning, available

@@ -23,8 +23,7 @@ from ..text import TREATMENTS
 def schema():
     "The pandera schema of the canonical frame."
     import pandera.pandas as pa
-    return pa.DataFrameSchema({"id": pa.Column(str, unique=True), "text": pa.Column(str),
-                               "label": pa.Column(int, pa.Check.isin([0, 1])),
+    return pa.DataFrameSchema({"id": pa.Column(str, unique=True), "text": pa.Column(str), "label": pa.Column(int, pa.Check.isin([0, 1])),
                                "source": pa.Column(str)}, strict=False)
 
 # %% ../../nbs/data/02_corpora.ipynb #b80475c4
@@ -60,8 +59,7 @@ class Corpus:
     def sha256(self) -> str:
         "Hash of ids, texts and labels in order: what results are keyed by."
         h = hashlib.sha256()
-        for row in zip(self.frame.id, self.frame.text, self.frame.label):
-            h.update("\0".join(map(str, row)).encode("utf-8", "surrogatepass") + b"\1")
+        for row in zip(self.frame.id, self.frame.text, self.frame.label): h.update("\0".join(map(str, row)).encode("utf-8", "surrogatepass") + b"\1")
         return h.hexdigest()
     @cached_property
     def source_sha256(self) -> str:
@@ -108,12 +106,9 @@ def build(name: str, # short name of the corpus
     if "source" not in frame: frame = frame.assign(source="all")
     twice = frame.id[frame.id.duplicated()]
     if len(twice): raise CodemixError(f"{name}: id {twice.iloc[0]!r} stands on more than one row; ids must be unique")
-    if frame.label.nunique() < 2:
-        raise CodemixError(f"{name}: only one class left (label {frame.label.iloc[0] if len(frame) else 'none'}); "
-                           "two are needed")
+    if frame.label.nunique() < 2: raise CodemixError(f"{name}: only one class left (label {frame.label.iloc[0] if len(frame) else 'none'}); two are needed")
     first = ["id", "text", "label", "source"]
-    frame = frame[first + [c for c in frame
-                           if c not in first]].astype({"id": str, "label": int, "source": str}).reset_index(drop=True)
+    frame = frame[first + [c for c in frame if c not in first]].astype({"id": str, "label": int, "source": str}).reset_index(drop=True)
     return Corpus(name, schema().validate(frame), ledger.close(frame), provenance)
 
 # %% ../../nbs/data/02_corpora.ipynb #74e36a16
@@ -147,9 +142,7 @@ def fetch(source: Source) -> Path: # a local file whose hash is the registered o
     mirror = paths.mirror
     if mirror and "://" not in mirror:
         local = Path(mirror)/source.tail
-        if not local.exists():
-            raise CodemixError(f"not in the mirror: {local} (for {source.url}, sha256 {source.sha256}); "
-                               "check CODEMIX_MIRROR or unset it to download")
+        if not local.exists(): raise CodemixError(f"not in the mirror: {local} (for {source.url}, sha256 {source.sha256}); check CODEMIX_MIRROR or unset it to download")
         return _checked(local, source, str(local))
     url = f"{mirror.rstrip('/')}/{quote(source.tail)}" if mirror else source.url
     import pooch
@@ -158,11 +151,9 @@ def fetch(source: Source) -> Path: # a local file whose hash is the registered o
     try: return Path(pooch.retrieve(url, known_hash=f"sha256:{source.sha256}", fname=kept.name, path=kept.parent))
     except ValueError as error:
         found = re.search(r"but got (?:sha256:)?([0-9a-f]{64})", str(error))
-        raise CodemixError(f"{url}: wrong sha256: expected {source.sha256}, "
-                           f"found {found[1] if found else 'another'}") from None
+        raise CodemixError(f"{url}: wrong sha256: expected {source.sha256}, found {found[1] if found else 'another'}") from None
     except Exception as error:
-        raise CodemixError(f"could not reach {url} ({type(error).__name__}); expected sha256 {source.sha256}; "
-                           "with a copy at hand set "
+        raise CodemixError(f"could not reach {url} ({type(error).__name__}); expected sha256 {source.sha256}; with a copy at hand set "
                            f"CODEMIX_MIRROR to the folder that holds {source.tail}") from None
 
 # %% ../../nbs/data/02_corpora.ipynb #9f1453be
@@ -178,16 +169,13 @@ def labels_of(column: pd.Series, # label strings as published
         row = bad.to_numpy().argmax()
         value = column.iloc[row]
         what = "no label" if plain.iloc[row] in ("", "nan", "none", "<na>") else f"unknown label {str(value)[:40]!r}"
-        raise CodemixError(f"{where}, row {row + offset}, column {column.name!r}: {what}; known: "
-                           f"{', '.join(map(repr, meaning))}")
+        raise CodemixError(f"{where}, row {row + offset}, column {column.name!r}: {what}; known: {', '.join(map(repr, meaning))}")
     return plain.map(meaning).astype(int)
 
 # %% ../../nbs/data/02_corpora.ipynb #ec613f15
-BUILDERS: dict[str, object] = {"sample-ne-en": "codemix_nb.data.sample:ne_en",
-                               "sample-te-en": "codemix_nb.data.sample:te_en"}
+BUILDERS: dict[str, object] = {"sample-ne-en": "codemix_nb.data.sample:ne_en", "sample-te-en": "codemix_nb.data.sample:te_en"}
 BUILDERS |= {name: f"codemix_nb.data.catalogue:read_{name.replace('-', '_')}"
-             for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck",
-                          "dosa-tamil", "dosa-kannada")}
+             for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck", "dosa-tamil", "dosa-kannada")}
 
 def register(name: str, # how studies and the command line call it
              builder, # callable(**options) → Corpus, or "module:function"
@@ -204,9 +192,7 @@ def load(name: str, # a registered corpus
          **options, # handed to its builder
         ) -> Corpus:
     "Load a corpus by name; an unknown name is told with the known ones."
-    if name not in BUILDERS:
-        raise CodemixError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}; "
-                           "for a file of your own use read_table")
+    if name not in BUILDERS: raise CodemixError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}; for a file of your own use read_table")
     builder = BUILDERS[name]
     if isinstance(builder, str):
         module, function = builder.split(":")
@@ -215,8 +201,7 @@ def load(name: str, # a registered corpus
 
 # %% ../../nbs/data/02_corpora.ipynb #6479d487
 _REPO, _COMMIT = "Ranveer098/Code-Mix-and-Code-Switch", "133948d716849bc3c649f5d68ab92d5eb6116fe9"
-_CITE = ("Pandey, Yadav, Adduru, "
-         "Rai. Creating and Evaluating Code-Mixed Nepali-English and Telugu-English Datasets for Abusive Language "
+_CITE = ("Pandey, Yadav, Adduru, Rai. Creating and Evaluating Code-Mixed Nepali-English and Telugu-English Datasets for Abusive Language "
          "Detection Using Traditional and Deep Learning Models. 2025. arXiv:2504.21026")
 NE_EN = Source(_REPO, _COMMIT, "Nepali dataset.csv", "b1942be9af5a4ecd2a82cd66191d290dda291f69148c32fc8a9d2ea32969e1df")
 
@@ -231,18 +216,12 @@ def read_ne_en() -> Corpus:
     ledger = Ledger(len(raw))
     padded = int((raw.sentiment != raw.sentiment.str.strip()).sum())
     ledger.mend(padded, "labels stripped", "label had a space in front")
-    frame = pd.DataFrame(dict(id=[str(i + 2) for i in range(len(raw))], text=raw.text,
-                              source=np.where(raw.id.str.strip() == "", "no-id", "id"),
+    frame = pd.DataFrame(dict(id=[str(i + 2) for i in range(len(raw))], text=raw.text, source=np.where(raw.id.str.strip() == "", "no-id", "id"),
                               label=labels_of(raw.sentiment, {"abusive": 1, "non abusive": 0}, NE_EN.path)))
     frame = ledger.drop(frame, frame.text.str.strip().eq("#NAME?"), "artefact", "a spreadsheet error where a text was")
-    return build("ne-en-abuse", frame, ledger,
-                 provenance_of(NE_EN, title="Nepali-English abuse", languages=("ne", "en"), native_script="devanagari",
-                               label_meaning="1 = 'Abusive', 0 = 'Non Abusive', "
-                               "as judged by the publishers without a published guideline; "
-                               "criticism of politicians is often labelled abusive",
-                               licence="none stated: all rights reserved; research use, never redistributed",
-                               citation=_CITE,
-                               stated_size=5000))
+    return build("ne-en-abuse", frame, ledger, provenance_of(NE_EN, title="Nepali-English abuse", languages=("ne", "en"), native_script="devanagari",
+        label_meaning="1 = 'Abusive', 0 = 'Non Abusive', as judged by the publishers without a published guideline; criticism of politicians is often labelled abusive",
+        licence="none stated: all rights reserved; research use, never redistributed", citation=_CITE, stated_size=5000))
 
 register("ne-en-abuse", read_ne_en)
 
@@ -252,8 +231,7 @@ TE_EN = Source(_REPO, _COMMIT, "Telgu dataset.xlsx", "834e82bc29f5cd897176b2fa2a
 def _sheet(path: Path, header: bool = True) -> tuple[pd.DataFrame, int]:
     "First sheet as strings with its file rows as index, and the number of data rows the sheet claims."
     from openpyxl import load_workbook
-    rows = [["" if v is None else str(v) for v in row]
-            for row in load_workbook(path, read_only=False).worksheets[0].iter_rows(values_only=True)]
+    rows = [["" if v is None else str(v) for v in row] for row in load_workbook(path, read_only=False).worksheets[0].iter_rows(values_only=True)]
     columns = rows.pop(0) if header else range(len(rows[0]))
     return pd.DataFrame(rows, columns=columns, dtype=object, index=range(1 + header, len(rows) + 1 + header)), len(rows)
 
@@ -263,40 +241,31 @@ def read_sheet(name: str, source: Source, text: str, label: str, meaning: dict[s
     raw, claimed = _sheet(fetch(source))
     ledger = Ledger(claimed)
     raw = ledger.drop(raw, raw.eq("").all(axis=1), "blank rows", "empty rows after the last comment")
-    frame = pd.DataFrame(dict(id=raw.index.astype(str), text=raw[text],
-                              label=labels_of(raw[label], meaning, source.path)))
+    frame = pd.DataFrame(dict(id=raw.index.astype(str), text=raw[text], label=labels_of(raw[label], meaning, source.path)))
     return build(name, frame, ledger, provenance_of(source, **facts))
 
 def read_te_en() -> Corpus:
     "The Telugu-English abuse corpus of Pandey et al. (2025)."
-    return read_sheet("te-en-abuse", TE_EN, "comments", "label", {"abusive": 1, "nonabusive": 0},
-                      title="Telugu-English abuse", languages=("te", "en"), native_script="telugu",
-                      label_meaning="1 = 'abusive', 0 = 'nonabusive', "
-                      "as judged by the publishers without a published guideline",
-                      licence="none stated: all rights reserved; research use, never redistributed",
-                      citation=_CITE, stated_size=2000)
+    return read_sheet("te-en-abuse", TE_EN, "comments", "label", {"abusive": 1, "nonabusive": 0}, title="Telugu-English abuse", languages=("te", "en"), native_script="telugu",
+        label_meaning="1 = 'abusive', 0 = 'nonabusive', as judged by the publishers without a published guideline",
+        licence="none stated: all rights reserved; research use, never redistributed", citation=_CITE, stated_size=2000)
 
 register("te-en-abuse", read_te_en)
 
 # %% ../../nbs/data/02_corpora.ipynb #7e503718
-HOLD = Source("Sai-Kartheek-Reddy/Hold-DravidianLangTech-2024", "d64b83dfb6a9fcb2e53e8684432f011f52cd9961",
-              "Data/Train/Training_Data_Telugu-Hate.xlsx",
+HOLD = Source("Sai-Kartheek-Reddy/Hold-DravidianLangTech-2024", "d64b83dfb6a9fcb2e53e8684432f011f52cd9961", "Data/Train/Training_Data_Telugu-Hate.xlsx",
               "506a63175026b9aac0be7e2c40f4e5f632cced08b6cb3a4bc7f6ff28bd8e2346")
 
 def read_hold() -> Corpus:
     "HOLD-Telugu, training file (Premjith et al. 2024, DravidianLangTech)."
-    return read_sheet("hold-telugu", HOLD, "Comments", "Label", {"hate": 1, "non-hate": 0}, title="HOLD-Telugu (train)",
-                      languages=("te", "en"), script="latin and telugu", native_script="telugu",
-                      label_meaning="1 = 'hate', 0 = 'non-hate'",
-                      licence="none in the repository; shared task: research use", stated_size=4000,
-                      citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), "
-                      "DravidianLangTech at EACL 2024")
+    return read_sheet("hold-telugu", HOLD, "Comments", "Label", {"hate": 1, "non-hate": 0}, title="HOLD-Telugu (train)", languages=("te", "en"), script="latin and telugu", native_script="telugu",
+        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared task: research use", stated_size=4000,
+        citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), DravidianLangTech at EACL 2024")
 
 register("hold-telugu", read_hold)
 
 # %% ../../nbs/data/02_corpora.ipynb #b1131b36
-HOLD_TEST = Source(HOLD.repo, HOLD.commit, "Data/Test/Telugu-English-Test-Data-with-labels.xlsx",
-                   "443438177db9c26e29a8d7f6901319d9adf5593a0ad5b8074791d850ef06947e")
+HOLD_TEST = Source(HOLD.repo, HOLD.commit, "Data/Test/Telugu-English-Test-Data-with-labels.xlsx", "443438177db9c26e29a8d7f6901319d9adf5593a0ad5b8074791d850ef06947e")
 
 def read_hold_test() -> Corpus:
     "HOLD-Telugu, the shared task's test file with labels; raises `CodemixError` when no column holds its labels."
@@ -304,27 +273,19 @@ def read_hold_test() -> Corpus:
     meaning, ledger = {"hate": 1, "non-hate": 0, "non hate": 0, "nonhate": 0}, Ledger(claimed)
     raw = ledger.drop(raw, raw.eq("").all(axis=1), "blank rows", "empty rows after the last comment")
     held = raw.apply(lambda column: column.str.strip().str.lower().isin(list(meaning)).mean())
-    if held.max() < .5:
-        raise CodemixError(f"{HOLD_TEST.path}: no column holds the labels {', '.join(map(repr, meaning))}")
+    if held.max() < .5: raise CodemixError(f"{HOLD_TEST.path}: no column holds the labels {', '.join(map(repr, meaning))}")
     text = raw.drop(columns=held.idxmax()).apply(lambda column: column.str.len().mean()).idxmax()
-    frame = pd.DataFrame(dict(id=raw.index.astype(str), text=raw[text],
-                              label=labels_of(raw[held.idxmax()], meaning, HOLD_TEST.path, 1)))
-    return build("hold-telugu-test", frame, ledger,
-                 provenance_of(HOLD_TEST, title="HOLD-Telugu (test)", languages=("te", "en"), script="latin and telugu",
-                               native_script="telugu",
-                               label_meaning="1 = 'hate', 0 = 'non-hate'",
-                               licence="none in the repository; shared task: research use", stated_size=500,
-                               citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), "
-                               "DravidianLangTech at EACL 2024"))
+    frame = pd.DataFrame(dict(id=raw.index.astype(str), text=raw[text], label=labels_of(raw[held.idxmax()], meaning, HOLD_TEST.path, 1)))
+    return build("hold-telugu-test", frame, ledger, provenance_of(HOLD_TEST, title="HOLD-Telugu (test)", languages=("te", "en"), script="latin and telugu", native_script="telugu",
+        label_meaning="1 = 'hate', 0 = 'non-hate'", licence="none in the repository; shared task: research use", stated_size=500,
+        citation="Hate and Offensive Language Detection in Telugu Codemixed Text (HOLD-Telugu), DravidianLangTech at EACL 2024"))
 
 register("hold-telugu-test", read_hold_test)
 
 # %% ../../nbs/data/02_corpora.ipynb #259c8d49
-LEXICONS = {"ne": (Source("nowalab/offensive-nepali", "84b48e058b5a09d45253e67595d4654f7541594e",
-                          "offensive-terms-in-nepali.csv",
+LEXICONS = {"ne": (Source("nowalab/offensive-nepali", "84b48e058b5a09d45253e67595d4654f7541594e", "offensive-terms-in-nepali.csv",
                           "28f7e2deea7caff4403e01f397b814a931df1dcec3f5b591ed20f2cdd6d9b272"),
-                   Source("Subeen9/Nepali-Profanity-Checker", "fe91574997ee79741f17360a87d5d6b55f1af8bf",
-                          "src/data/badword.json",
+                   Source("Subeen9/Nepali-Profanity-Checker", "fe91574997ee79741f17360a87d5d6b55f1af8bf", "src/data/badword.json",
                           "a9df62a934e9fe5ce3fefcc05957d31ab4b03ab30b74bad6057a5d47b41d1b9a"))}
 
 @lru_cache
@@ -334,8 +295,7 @@ def lexicon(language: str, # code
     if language not in LEXICONS: return None
     terms, variants = (fetch(source) for source in LEXICONS[language])
     listed = pd.read_csv(terms, dtype=str, keep_default_na=False)
-    words = [*listed.RawRom, *listed.NormRom, *(w for entry in json.loads(variants.read_text(encoding="utf-8"))
-                                                for w in [entry["base"], *entry["variants"]])]
+    words = [*listed.RawRom, *listed.NormRom, *(w for entry in json.loads(variants.read_text(encoding="utf-8")) for w in [entry["base"], *entry["variants"]])]
     return frozenset(w for w in TREATMENTS["folded"](words) if len(w) > 2)
 
 def holds_term(text: str, terms: frozenset[str]) -> bool:
@@ -364,18 +324,11 @@ def _sides(labels: pd.Series, positive, negative, drop, where: str) -> dict[str,
     counts = labels[labels != ""].value_counts()
     listed = ", ".join(f"{v!r} {n:,}" for v, n in counts.head(8).items()) + (", ..." if len(counts) > 8 else "")
     yes, no, out = _said(positive), None if negative is None else _said(negative), set(_said(drop))
-    named = [] if positive is DEFAULT_POSITIVE else [v
-                                                     for p in ([positive] if isinstance(positive, (str, int, float))
-                                                               else positive) if not isinstance(p, bool)
-                                                     for v in _said(p)]
+    named = [] if positive is DEFAULT_POSITIVE else [v for p in ([positive] if isinstance(positive, (str, int, float)) else positive) if not isinstance(p, bool) for v in _said(p)]
     absent = [v for v in (named if set(yes) & set(counts.index) else yes) if v not in counts.index]
-    if absent or not yes:
-        raise CodemixError(f"{where}: no label {absent[0] if absent else ''!r}; the file has: {listed}; "
-                           "say which mean abusive (positive)")
+    if absent or not yes: raise CodemixError(f"{where}: no label {absent[0] if absent else ''!r}; the file has: {listed}; say which mean abusive (positive)")
     rest = [v for v in counts.index if v not in {*yes, *out}]
-    if no is None and len(rest) > 1:
-        raise CodemixError(f"{where}: {len(counts)} labels ({listed}); "
-                           "say which mean not abusive (negative) and which to drop (drop)")
+    if no is None and len(rest) > 1: raise CodemixError(f"{where}: {len(counts)} labels ({listed}); say which mean not abusive (negative) and which to drop (drop)")
     sides = {v: 1 if v in yes else None if v in out else 0 for v in counts.index}
     return {v: side for v, side in sides.items() if side != 0 or no is None or v in no}
 
@@ -384,10 +337,8 @@ def _columns(path: Path, found: files.Records, columns: list[str]) -> None:
     "Raise `CodemixError` for a column that is not there, or there twice."
     names = list(found.frame.columns)
     for column in columns:
-        if names.count(column) != 1:
-            raise CodemixError(f"{path}: {'no' if column not in names else 'more than one'} column {column!r}; "
-                               f"the file has: {', '.join(map(repr, names))}"
-                               + (f" ({found.note})" if found.note else ""))
+        if names.count(column) != 1: raise CodemixError(f"{path}: {'no' if column not in names else 'more than one'} column {column!r}; the file has: {', '.join(map(repr, names))}"
+                                                        + (f" ({found.note})" if found.note else ""))
     if not len(found.frame): raise CodemixError(f"{path}: no rows under the header")
 
 def _words(values, missing: str = "") -> list[str]:
@@ -417,9 +368,7 @@ def _labelled(frame: pd.DataFrame, sides: dict, column: str, path: Path) -> pd.S
 def _unique(frame: pd.DataFrame, column: str, path: Path) -> None:
     "Raise `CodemixError` for an id that is missing or stands twice."
     for bad, what in ((frame.id == "", "no id"), (frame.id.duplicated(), "duplicate id")):
-        if bad.any():
-            raise CodemixError(f"{path}, row {frame.row[bad].iloc[0]}, column {column!r}: {what}"
-                               + (f" {frame.id[bad].iloc[0]!r}" if what != "no id" else ""))
+        if bad.any(): raise CodemixError(f"{path}, row {frame.row[bad].iloc[0]}, column {column!r}: {what}" + (f" {frame.id[bad].iloc[0]!r}" if what != "no id" else ""))
 
 def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
                text: str = "text", # column that holds the comments
@@ -439,8 +388,7 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
     _columns(path, found, [c for c in (text, label, id, source) if c])
     labels = pd.Series(map(label_of, found.frame[label]), dtype=object)
     sides = _sides(labels, positive, negative, drop, f"{path}, column {label!r}")
-    frame = pd.DataFrame(dict(text=_words(found.frame[text]), label=labels, row=found.rows,
-                              id=_words(found.frame[id]) if id else found.rows.astype(str)), dtype=object)
+    frame = pd.DataFrame(dict(text=_words(found.frame[text]), label=labels, row=found.rows, id=_words(found.frame[id]) if id else found.rows.astype(str)), dtype=object)
     ledger = _open(found, sides, labels)
     if source:
         frame["source"] = _words(found.frame[source], "(not given)")
@@ -450,9 +398,7 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
     frame["label"] = _labelled(frame, sides, label, path)
     if id: _unique(frame, id, path)
     meaning = [", ".join(v for v, side in sides.items() if side == k) for k in (1, 0)]
-    facts = Provenance(title=name or path.stem, languages=tuple(languages),
-                       label_meaning=f"1 = {meaning[0]}; 0 = {meaning[1]}", licence="the user's own",
-                       sha256=sha256_of(path))
+    facts = Provenance(title=name or path.stem, languages=tuple(languages), label_meaning=f"1 = {meaning[0]}; 0 = {meaning[1]}", licence="the user's own", sha256=sha256_of(path))
     return build(name or path.stem, frame.drop(columns="row"), ledger, facts)
 
 # %% ../../nbs/data/02_corpora.ipynb #18de2df2
@@ -469,11 +415,7 @@ def describe(corpus: Corpus | str) -> pd.Series:
     "Sizes, balance, length and provenance of a corpus, without showing any text."
     corpus = load(corpus) if isinstance(corpus, str) else corpus
     p, words = corpus.provenance, [len(t.split()) for t in corpus.texts]
-    return pd.Series({"title": p.title, "comments": len(corpus), "abusive": int(corpus.labels.sum()),
-                      "not abusive": int((corpus.labels == 0).sum()),
-                      "sources": ", ".join(f"{k} {v}" for k, v in corpus.frame.source.value_counts().items()),
-                      "median words": float(np.median(words)),
-                      "size its paper states": p.stated_size or "not stated", "label meaning": p.label_meaning,
-                      "licence": p.licence,
-                      "url": p.url, "sha256": p.sha256,
-                      "citation": p.citation}, name=corpus.name)
+    return pd.Series({"title": p.title, "comments": len(corpus), "abusive": int(corpus.labels.sum()), "not abusive": int((corpus.labels == 0).sum()),
+        "sources": ", ".join(f"{k} {v}" for k, v in corpus.frame.source.value_counts().items()), "median words": float(np.median(words)),
+        "size its paper states": p.stated_size or "not stated", "label meaning": p.label_meaning, "licence": p.licence, "url": p.url, "sha256": p.sha256,
+        "citation": p.citation}, name=corpus.name)

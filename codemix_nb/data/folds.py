@@ -14,14 +14,10 @@ VERSION = "1"
 
 def _check(y: np.ndarray, groups: np.ndarray, folds: int) -> None:
     classes, counts = np.unique(y, return_counts=True)
-    if len(classes) < 2:
-        raise CodemixError(f"only one class (label {classes[0] if len(classes) else 'none'}); "
-                           "two are needed to make folds")
+    if len(classes) < 2: raise CodemixError(f"only one class (label {classes[0] if len(classes) else 'none'}); two are needed to make folds")
     per_class = {c: len(np.unique(groups[y == c])) for c in classes.tolist()}
     fewest = min(per_class, key=per_class.get)
-    if per_class[fewest] < folds:
-        raise CodemixError(f"label {fewest} has {per_class[fewest]} groups of near-duplicates, "
-                           f"fewer than {folds} folds")
+    if per_class[fewest] < folds: raise CodemixError(f"label {fewest} has {per_class[fewest]} groups of near-duplicates, fewer than {folds} folds")
 
 # %% ../../nbs/data/10_folds.ipynb #ab327731
 def assign(y, # labels
@@ -36,8 +32,7 @@ def assign(y, # labels
     _check(y, groups, folds)
     out = np.full((repeats, len(y)), -1, dtype=np.int16)
     for r in range(repeats):
-        for k, (_, test) in enumerate(StratifiedGroupKFold(folds, shuffle=True,
-                                                           random_state=seed + r).split(y, y, groups)): out[r, test] = k
+        for k, (_, test) in enumerate(StratifiedGroupKFold(folds, shuffle=True, random_state=seed + r).split(y, y, groups)): out[r, test] = k
     return out
 
 # %% ../../nbs/data/10_folds.ipynb #262b3f15
@@ -90,5 +85,4 @@ def as_frame(ids, # of the corpus, in order
              assignment: np.ndarray, # (repeats, n)
              corpus: str, design: str = "grouped") -> pd.DataFrame: # corpus, design, id, repeat, fold
     "Fold assignments as the table that is published."
-    return pd.concat([pd.DataFrame(dict(corpus=corpus, design=design, id=list(ids), repeat=r, fold=row)) for r,
-                      row in enumerate(assignment)], ignore_index=True)
+    return pd.concat([pd.DataFrame(dict(corpus=corpus, design=design, id=list(ids), repeat=r, fold=row)) for r, row in enumerate(assignment)], ignore_index=True)

@@ -43,8 +43,6 @@ def mask_term(
     words: frozenset[str] | None = None,
 ) -> str:
     "An n-gram as it may be printed; `CODEMIX_UNMASK=1` prints it as it is."
-    shown = os.environ.get("CODEMIX_UNMASK") == "1" or (is_ordinary(term, kind, words)
-                                                        and (count is None or count >= least))
+    shown = os.environ.get("CODEMIX_UNMASK") == "1" or (is_ordinary(term, kind, words) and (count is None or count >= least))
     if kind == "char": return f"‹{''.join('_' if c.isspace() else c if shown else '•' for c in term)}›"
-    return term if shown else " ".join(mask(w) if re.match(r"[a-z]", w, re.I) else "•••"
-                                       for w in term.split()) or "•••"
+    return term if shown else " ".join(mask(w) if re.match(r"[a-z]", w, re.I) else "•••" for w in term.split()) or "•••"

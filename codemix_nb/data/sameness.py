@@ -24,8 +24,7 @@ def _links(texts: list[str], threshold: float, block: int = 512) -> tuple[np.nda
     for start in range(0, len(ordered), block):
         stop = min(start + block, len(ordered))
         end = int(np.searchsorted(lengths, lengths[stop - 1]*reach + 1e-9, side="right"))
-        scores = process.cdist(ordered[start:stop], ordered[start:end], scorer=fuzz.ratio,
-                               score_cutoff=threshold, dtype=np.uint8)
+        scores = process.cdist(ordered[start:stop], ordered[start:end], scorer=fuzz.ratio, score_cutoff=threshold, dtype=np.uint8)
         a, b = np.nonzero(scores)
         left.append(order[start + a]); right.append(order[start + b])
     return (np.concatenate(left), np.concatenate(right)) if left else (np.array([], int), np.array([], int))
@@ -39,9 +38,7 @@ def near_pairs(texts, # as published
     from sklearn.preprocessing import normalize
     if not len(texts): return sp.csr_matrix((0, 0), dtype=bool)
     light = [" " + " ".join(t.lower().split()) + " " for t in texts]
-    counts = normalize(CountVectorizer(analyzer="char", ngram_range=(3, 3),
-                                       lowercase=False).fit_transform([t if len(t) > 2 else t + "\0\0"
-                                                                       for t in light]).astype(np.float32))
+    counts = normalize(CountVectorizer(analyzer="char", ngram_range=(3, 3), lowercase=False).fit_transform([t if len(t) > 2 else t + "\0\0" for t in light]).astype(np.float32))
     block, left, right = max(1, 20_000_000//max(len(light), 1)), [], []
     for start in range(0, len(light), block):
         found = (counts[start:start + block] @ counts.T).tocoo()
@@ -77,8 +74,7 @@ def _linked(texts: list[str], threshold: float) -> sp.coo_matrix:
 def across_scripts(texts, romaniser=None, # text → text in Latin letters; the treatment `romanised-folded` when not given
                    threshold: float = 90) -> sp.csr_matrix: # bool; pairs of a comment in Latin letters alone and one with another script
     "Comments that are nearly the same once both are written in Latin letters."
-    native = np.array([any(s not in ("latin", "digit", "emoji", "other") for s in scripts(nfkc(t))) for t in texts],
-                      dtype=bool)
+    native = np.array([any(s not in ("latin", "digit", "emoji", "other") for s in scripts(nfkc(t))) for t in texts], dtype=bool)
     if native.all() or not native.any(): return sp.csr_matrix((len(native),)*2, dtype=bool)
     romaniser = romaniser or treatment("romanised-folded").one
     latin = [romaniser(t) for t in texts]
@@ -93,11 +89,9 @@ def _groups(key: str, texts: tuple, threshold: float, large: int, across: bool) 
     folded = TREATMENTS["folded"](texts)
     if len(folded) <= large:
         pairs = _linked(folded, threshold) + near_pairs(texts)
-        return connected_components(pairs + across_scripts(texts, threshold=threshold) if across else pairs,
-                                    directed=False)[1]
+        return connected_components(pairs + across_scripts(texts, threshold=threshold) if across else pairs, directed=False)[1]
     a, b = _candidate_links(folded, threshold)
-    return connected_components(sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(folded),)*2),
-                                directed=False)[1]
+    return connected_components(sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(folded),)*2), directed=False)[1]
 
 def groups(texts, # as published; treatments do not change who is a twin of whom
            threshold: float = 90, # edit ratio on folded text, 0 to 100

@@ -19,8 +19,7 @@ from ..text import fold_spelling
 # %% ../../nbs/data/03_sample.ipynb #d5291141
 INSULTS = dict(
     ne='gadha murkha goru ullu bandar kukur nalayak pakhe budhu alchhi phataha bekamma sala'.split(),
-    te='gadida moorkhudu kothi kukka dunnapothu somberi sannasi pichodu daridrudu panikimalinodu '
-       'buddhilenodu chetta'.split(),
+    te='gadida moorkhudu kothi kukka dunnapothu somberi sannasi pichodu daridrudu panikimalinodu buddhilenodu chetta'.split(),
     en='idiot fool clown loser joker stupid dumbo donkey useless moron'.split())
 ANIMALS = dict(ne='gadha goru ullu bandar kukur'.split(), te='gadida kothi kukka dunnapothu'.split(), en=['donkey'])
 
@@ -201,8 +200,7 @@ closer: kada | anthe | anukunta | le | emo | telusa | $kin
 def _read_grammar(text: str) -> dict[str, list[list[str]]]:
     "A grammar from lines of `symbol: alternative | alternative`."
     lines = re.sub(r'\n\s+', ' ', text.strip()).splitlines()
-    return {symbol: [alternative.split() for alternative in body.split('|')] for symbol,
-            body in (line.split(':', 1) for line in lines)}
+    return {symbol: [alternative.split() for alternative in body.split('|')] for symbol, body in (line.split(':', 1) for line in lines)}
 
 GRAMMARS = {language: _read_grammar(text) for language, text in dict(ne=_NEPALI, te=_TELUGU, en=_ENGLISH).items()}
 
@@ -280,8 +278,7 @@ _COMMON = dict(
 def _ordinary(language):
     "Words of a grammar and of the common list, without insults and animals."
     abuse = {w for words in (*INSULTS.values(), *ANIMALS.values()) for w in words}
-    grammars = [(own, w) for own, g in GRAMMARS.items() for productions in g.values() for p in productions
-                for w in p if '$' not in w]
+    grammars = [(own, w) for own, g in GRAMMARS.items() for productions in g.values() for p in productions for w in p if '$' not in w]
     words = {w.partition('/')[0] for own, w in grammars if (w.partition('/')[2] or own) == language}
     return frozenset(w for w in words | set(_COMMON[language].split()) if w.isalpha()) - abuse
 
@@ -320,10 +317,8 @@ def obfuscate(word: str, rng) -> str:
 # %% ../../nbs/data/03_sample.ipynb #3e7b059c
 KINDS = pd.DataFrame([
     ('insult', 'attack', 1, .46), ('obfuscated', 'attack', 1, .20), ('implicit', 'contempt', 1, .34),
-    ('praise', 'praise', 0, .25), ('complaint', 'complaint', 0, .18), ('question', 'question', 0, .08),
-    ('news', 'news', 0, .08), ('advice', 'advice', 0, .07),
-    ('quoting', 'quoting', 0, .12), ('negation', 'negation', 0, .08), ('literal', 'literal', 0, .08),
-    ('kinship', 'kinship', 0, .06),
+    ('praise', 'praise', 0, .25), ('complaint', 'complaint', 0, .18), ('question', 'question', 0, .08), ('news', 'news', 0, .08), ('advice', 'advice', 0, .07),
+    ('quoting', 'quoting', 0, .12), ('negation', 'negation', 0, .08), ('literal', 'literal', 0, .08), ('kinship', 'kinship', 0, .06),
 ], columns=['kind', 'core', 'label', 'share']).set_index('kind')
 
 # %% ../../nbs/data/03_sample.ipynb #6c862b78
@@ -360,8 +355,7 @@ def compose(
     core = clause(KINDS.core[kind], .15)
     before, after = aside(.28), aside(.36)
     comma = [Token(',', 'univ')]
-    return little('opener',
-                  .25) + (before and before + comma) + core + (after and comma + after) + little('closer', .25)
+    return little('opener', .25) + (before and before + comma) + core + (after and comma + after) + little('closer', .25)
 
 # %% ../../nbs/data/03_sample.ipynb #d7854a34
 @dataclass(frozen=True)
@@ -378,8 +372,7 @@ class Style:
 STYLES = dict(a=Style(), b=Style(capital=.4, shout=.03, stop=.55, emoji=.05, stretch=.01, spelling=.06, ellipsis=.3))
 
 # %% ../../nbs/data/03_sample.ipynb #6001200f
-_EMOJI = {1: '😂 😂 🤣 😡 🤦 👎 🙄 😒 👏 🙏',
-          0: '😂 🤣 ❤️ ❤️ 🙏 👍 🔥 😢 👏 😍'}
+_EMOJI = {1: '😂 😂 🤣 😡 🤦 👎 🙄 😒 👏 🙏', 0: '😂 🤣 ❤️ ❤️ 🙏 👍 🔥 😢 👏 😍'}
 
 def _typed(token, kind, style, rng):
     "One token as typed; an obfuscated insult may fall into several tokens."
@@ -405,8 +398,7 @@ def dress(
     typed = [part for token in tokens for part in _typed(token, kind, style, rng)]
     if rng.random() < style.capital: typed[0] = typed[0]._replace(word=typed[0].word.capitalize())
     if rng.random() < style.stop: typed.append(Token(_pick(rng, ('.', '!', '!!', '..', '?')), 'univ'))
-    if rng.random() < style.emoji:
-        typed += [Token(_pick(rng, _EMOJI[KINDS.label[kind]].split()), 'univ')] * (1 + int(rng.random() * 2.2))
+    if rng.random() < style.emoji: typed += [Token(_pick(rng, _EMOJI[KINDS.label[kind]].split()), 'univ')] * (1 + int(rng.random() * 2.2))
     return typed
 
 # %% ../../nbs/data/03_sample.ipynb #da6545d7
@@ -439,10 +431,8 @@ def _frame(pair, rows, seed):
     kinds = _kinds(pair, rows)
     kinds = kinds[np.argsort(rng.random(rows))]
     made = _rows(pair, kinds, seed)
-    frame = pd.DataFrame(dict(id=[str(i + 1) for i in range(rows)], label=KINDS.label[kinds].to_numpy(), source='a',
-                              kind=kinds, flipped=False, copy_of='',
-                              tokens=[[t.word for t in tokens] for tokens, _ in made],
-                              langs=[[t.language for t in tokens] for tokens, _ in made],
+    frame = pd.DataFrame(dict(id=[str(i + 1) for i in range(rows)], label=KINDS.label[kinds].to_numpy(), source='a', kind=kinds, flipped=False, copy_of='',
+                              tokens=[[t.word for t in tokens] for tokens, _ in made], langs=[[t.language for t in tokens] for tokens, _ in made],
                               attempt=[attempt for _, attempt in made]))
     return _flip(frame, NOISE, rng)
 
@@ -510,8 +500,7 @@ def _checked(pair, rows, plant):
     for name, share in plant.items():
         if name not in PLANTS: raise CodemixError(f'plant: unknown key {name!r}; known: {", ".join(PLANTS)}')
         top = 1 if name == 'casing' else .5
-        if not (isinstance(share, int | float) and 0 <= share <= top):
-            raise CodemixError(f'plant: {name} is a share from 0 to {top}, not {share!r}')
+        if not (isinstance(share, int | float) and 0 <= share <= top): raise CodemixError(f'plant: {name} is a share from 0 to {top}, not {share!r}')
     if 'casing' in plant: plant.setdefault('second_source', .2)
     return {name: plant[name] for name in PLANTS if name in plant}
 
@@ -531,10 +520,8 @@ def make(
         frame = PLANTS[name](frame, share, np.random.default_rng([seed, 1 + list(PLANTS).index(name)]), pair, seed)
     frame = frame.assign(text=frame.tokens.map(write)).drop(columns='attempt')
     name, native = _NAMES[pair]
-    return build(f'sample-{pair}', frame, Ledger(rows),
-                 Provenance(f'Generated sample, {name}', (pair[:2], 'en'), 'latin', native,
-                            'the kind of comment that the grammar meant, with planted noise',
-                            'Apache-2.0, part of codemix_nb', generated=True))
+    return build(f'sample-{pair}', frame, Ledger(rows), Provenance(f'Generated sample, {name}', (pair[:2], 'en'), 'latin', native,
+        'the kind of comment that the grammar meant, with planted noise', 'Apache-2.0, part of codemix_nb', generated=True))
 
 # %% ../../nbs/data/03_sample.ipynb #fe1fd6e2
 def ne_en(**options) -> Corpus:
@@ -554,7 +541,5 @@ class Coloured(str):
 
 def coloured(corpus: Corpus, rows: int = 5) -> Coloured:
     "The first comments of a corpus with word languages, coloured; text is escaped."
-    line = lambda words, langs: ' '.join(f'<span style="color:{_COLOURS[l]}">{html.escape(w)}</span>' for w,
-                                         l in zip(words, langs))
-    return Coloured(''.join(f'<p>{line(*pair)}</p>'
-                            for pair in zip(corpus.frame.tokens[:rows], corpus.frame.langs[:rows])))
+    line = lambda words, langs: ' '.join(f'<span style="color:{_COLOURS[l]}">{html.escape(w)}</span>' for w, l in zip(words, langs))
+    return Coloured(''.join(f'<p>{line(*pair)}</p>' for pair in zip(corpus.frame.tokens[:rows], corpus.frame.langs[:rows])))

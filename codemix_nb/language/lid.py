@@ -23,8 +23,7 @@ from ..text import HANDLE, STOPWORDS, TREATMENTS, URL, char_script, elongation, 
 
 # %% ../../nbs/language/04_lid.ipynb #6b0f1f10
 _LETTER = r"[\w\u0300-\u036f\u0900-\u0963\u0966-\u0dff\u200c\u200d]"
-TOKENS = re.compile("|".join([URL.pattern, HANDLE.pattern, rf"#{_LETTER}+", r"\d+(?:[.,:]\d+)+",
-                              rf"{_LETTER}+(?:['’*$@]{_LETTER}+)*",
+TOKENS = re.compile("|".join([URL.pattern, HANDLE.pattern, rf"#{_LETTER}+", r"\d+(?:[.,:]\d+)+", rf"{_LETTER}+(?:['’*$@]{_LETTER}+)*",
                               r"[^\w\s](?:[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]|\u200d[^\w\s])*"]), re.I)
 
 def tokenise(text: str, # one comment, as published
@@ -51,8 +50,7 @@ OFFSETS = (0, -1, 1, -2, 2)
 
 def _case(word: str) -> str:
     "Upper, capital, lower, with digits, or disguised."
-    return ("AA" if word.isupper() else "Aa" if word[:1].isupper() else "aa" if word.isalpha() else "a1"
-            if any(map(str.isdigit, word)) else "a*")
+    return "AA" if word.isupper() else "Aa" if word[:1].isupper() else "aa" if word.isalpha() else "a1" if any(map(str.isdigit, word)) else "a*"
 
 def shows(word: str, # from `form`
           offset: int = 0, # where it stands as seen from the token in question: 0 is the token itself, 1 the one after it
@@ -64,8 +62,7 @@ def shows(word: str, # from `form`
     if abs(offset) == 2: return [f"{where}word={plain}"]
     if offset: return [f"{where}word={plain}", f"{where}case={_case(word)}", f"{where}end={plain[-3:]}"]
     edged = f"^{plain[:24]}$"
-    return [f"word={plain}", f"case={_case(word)}",
-            *(edged[i:i + n] for n in (2, 3, 4) for i in range(len(edged) - n + 1))]
+    return [f"word={plain}", f"case={_case(word)}", *(edged[i:i + n] for n in (2, 3, 4) for i in range(len(edged) - n + 1))]
 
 # %% ../../nbs/language/04_lid.ipynb #a1ec5d3b
 def _hash(feature: str) -> int:
@@ -76,8 +73,7 @@ def _rows(keys: np.ndarray, features) -> np.ndarray: # row numbers; the row afte
     "Where the weights of features stand."
     wanted = np.fromiter(map(_hash, features), np.uint32)
     at = np.searchsorted(keys, wanted)
-    return np.where(keys[np.minimum(at, len(keys) - 1)] == wanted, at,
-                    len(keys)) if len(keys) else np.zeros(len(wanted), int)
+    return np.where(keys[np.minimum(at, len(keys) - 1)] == wanted, at, len(keys)) if len(keys) else np.zeros(len(wanted), int)
 
 # %% ../../nbs/language/04_lid.ipynb #c5cc00fe
 def marginals(scores: np.ndarray, # (tokens, tags), sentences one after the other
@@ -110,11 +106,9 @@ def settled(token: str, tags: list[str]) -> str | None: # a tag, or nothing wher
 def _sentences(sentences) -> list[list[str]]:
     "Sentences as lists of tokens; raises `CodemixError` naming the first that is not."
     sentences = list(sentences)
-    bad = next((i for i, s in enumerate(sentences) if isinstance(s, str)
-                or not all(isinstance(t, str) and t.strip() for t in s)), None)
+    bad = next((i for i, s in enumerate(sentences) if isinstance(s, str) or not all(isinstance(t, str) and t.strip() for t in s)), None)
     if bad is None: return [list(s) for s in sentences]
-    what = "a text, not a list of tokens; cut it with tokenise" if isinstance(sentences[bad],
-                                                                              str) else "holds an empty token or one that is no string"
+    what = "a text, not a list of tokens; cut it with tokenise" if isinstance(sentences[bad], str) else "holds an empty token or one that is no string"
     raise CodemixError(f"sentence {bad}: {what}")
 
 def _aligned(sentences, tags) -> tuple[list[list[str]], list[list[str]]]:
@@ -124,9 +118,7 @@ def _aligned(sentences, tags) -> tuple[list[list[str]], list[list[str]]]:
     for i, (tokens, row) in enumerate(zip(sentences, tags)):
         if len(tokens) != len(row): raise CodemixError(f"sentence {i}: {len(tokens)} tokens and {len(row)} tags")
         odd = next((k for k, tag in enumerate(row) if tag not in TAGS), None)
-        if odd is not None:
-            raise CodemixError(f"sentence {i}, token {odd}: unknown tag {str(row[odd])[:20]!r}; known: "
-                               f"{', '.join(TAGS)}")
+        if odd is not None: raise CodemixError(f"sentence {i}, token {odd}: unknown tag {str(row[odd])[:20]!r}; known: {', '.join(TAGS)}")
     return sentences, tags
 
 # %% ../../nbs/language/04_lid.ipynb #710b21a9
@@ -177,8 +169,7 @@ def _emissions(model, sentences: list[list[str]], lengths: np.ndarray) -> np.nda
         out[at] += _scores(model, words, k)[codes[at + k]]
     if model.neighbours_:
         ends = np.cumsum(lengths[lengths > 0])
-        for mark, at in (("first", ends - lengths[lengths > 0]), ("last", ends - 1)):
-            out[at] += model.weights_[_rows(model.keys_, [mark])]
+        for mark, at in (("first", ends - lengths[lengths > 0]), ("last", ends - 1)): out[at] += model.weights_[_rows(model.keys_, [mark])]
     rules = [settled(t, model.tags_) for t in distinct]
     certain = np.array([model.tags_.index(r) if r else -1 for r in rules])[kinds]
     out[certain >= 0] = np.where(np.arange(len(model.tags_)) == certain[certain >= 0][:, None], 50, -50)
@@ -190,18 +181,15 @@ class _Chain(BaseEstimator):
     version = "1"
     def predict_proba(self, sentences) -> list[np.ndarray]: # (tokens, tags) of each sentence, columns as in `tags_`
         "Probability of each tag at each token."
-        if not hasattr(self, "tags_"):
-            raise CodemixError("this WordLID is not trained yet; call fit, or get a trained one from load_lid")
+        if not hasattr(self, "tags_"): raise CodemixError("this WordLID is not trained yet; call fit, or get a trained one from load_lid")
         sentences = _sentences(sentences)
         lengths = np.array([len(s) for s in sentences], dtype=int)
         if not lengths.sum(): return [np.zeros((0, len(self.tags_))) for _ in sentences]
-        return np.split(marginals(_emissions(self, sentences, lengths), lengths, self.transitions_),
-                        np.cumsum(lengths)[:-1])
+        return np.split(marginals(_emissions(self, sentences, lengths), lengths, self.transitions_), np.cumsum(lengths)[:-1])
     def predict(self, sentences, threshold: float | None = None) -> list[list[str]]:
         "The most probable tag of each token, or `unknown` where it is less probable than the threshold."
         probability, least = self.predict_proba(sentences), self.threshold if threshold is None else threshold
-        return [np.where(p.max(axis=1) >= least, np.array(self.tags_)[p.argmax(axis=1)], "unknown").tolist()
-                for p in probability]
+        return [np.where(p.max(axis=1) >= least, np.array(self.tags_)[p.argmax(axis=1)], "unknown").tolist() for p in probability]
     def save(self, folder) -> Path:
         "Write the model as `weights.npz` and `lid.json`."
         return _write(self, Path(folder))
@@ -210,10 +198,7 @@ class _Chain(BaseEstimator):
         "Read a model; raises `CodemixError` naming the file that is missing, broken or of another version."
         return _read(cls, Path(folder))
     def _set(self, tags, keys, weights, transitions, shift=None, neighbours=True, about=None):
-        self.tags_, self.keys_, self.weights_, self.transitions_, self.neighbours_, self.about_ = (tags, keys, weights,
-                                                                                                   transitions,
-                                                                                                   neighbours,
-                                                                                                   about or {})
+        self.tags_, self.keys_, self.weights_, self.transitions_, self.neighbours_, self.about_ = tags, keys, weights, transitions, neighbours, about or {}
         self.shift_ = np.zeros(len(tags), np.float32) if shift is None else shift
         return self
 
@@ -229,8 +214,7 @@ class WordLID(_Chain):
         sentences, tags = _aligned(sentences, tags)
         if not any(tags): raise CodemixError("no tagged sentences to learn from")
         shown = {}
-        return self._set(*_weights((_items(s, shown) for s in sentences if s), [t for t in tags if t],
-                                   self.smoothing, self.iterations))
+        return self._set(*_weights((_items(s, shown) for s in sentences if s), [t for t in tags if t], self.smoothing, self.iterations))
     def fit_words(self, words, # distinct or repeated: a word that stands there twice weighs twice
                   tags, # one a word
                   sequences): # tag sequences of code-mixed sentences, in the same tags
@@ -274,24 +258,20 @@ def word_scores(gold, # rows of tags
     from sklearn.metrics import f1_score
     gold, predicted = [list(row) for row in gold], [list(row) for row in predicted]
     bad = next((i for i, (g, p) in enumerate(zip(gold, predicted)) if len(g) != len(p)), None)
-    if bad is not None or len(gold) != len(predicted):
-        raise CodemixError(f"row {bad if bad is not None else min(len(gold), len(predicted))}: "
-                           "gold and predicted tags do not pair off")
+    if bad is not None or len(gold) != len(predicted): raise CodemixError(f"row {bad if bad is not None else min(len(gold), len(predicted))}: gold and predicted tags do not pair off")
     g, p = (np.array(list(chain.from_iterable(rows)), dtype=object) for rows in (gold, predicted))
     keep = ~np.isin(g, ["mixed", "other"])
     tags = [t for t in TAGS if t in g[keep]]
     spoken = [t for t in tags if t in languages]
     word = np.isin(g, spoken)
     f1 = lambda at, labels: f1_score(g[at].astype(str), p[at].astype(str), labels=labels, average=None, zero_division=0)
-    return pd.Series({**dict(zip(tags, f1(keep, tags))), "all": f1(keep, tags).mean(),
-                      "languages": f1(word, spoken).mean() if spoken else np.nan, "tokens": keep.sum()})
+    return pd.Series({**dict(zip(tags, f1(keep, tags))), "all": f1(keep, tags).mean(), "languages": f1(word, spoken).mean() if spoken else np.nan, "tokens": keep.sum()})
 
 # %% ../../nbs/language/04_lid.ipynb #c56b57d2
 def _write(model: WordLID, folder: Path) -> Path:
     "The work of `save`."
     arrays = dict(keys=model.keys_, weights=model.weights_, transitions=model.transitions_, shift=model.shift_)
-    facts = dict(version=model.version, tags=model.tags_, neighbours=model.neighbours_, settings=model.get_params(),
-                 about=model.about_)
+    facts = dict(version=model.version, tags=model.tags_, neighbours=model.neighbours_, settings=model.get_params(), about=model.about_)
     def pack(path):
         with open(path, "wb") as file: np.savez_compressed(file, **arrays)
     atomic_write(folder/"weights.npz", pack)
@@ -302,24 +282,16 @@ def _read(cls, folder: Path) -> WordLID:
     "The work of `load`."
     try:
         facts = json.loads((folder/"lid.json").read_text(encoding="utf-8"))
-        with np.load(folder/"weights.npz", allow_pickle=False) as kept:
-            arrays = {name: kept[name] for name in ("keys", "weights", "transitions", "shift")}
-    except FileNotFoundError as error:
-        raise CodemixError(f"{error.filename}: no such file; "
-                           "a word-language model is a folder with lid.json and weights.npz") from None
-    except Exception as error:
-        raise CodemixError(f"{folder}: not a readable word-language model ({type(error).__name__}); "
-                           "delete the folder and train again") from None
-    if facts.get("version") != cls.version:
-        raise CodemixError(f"{folder/'lid.json'}: version {facts.get('version')!r}, "
-                           f"this code reads {cls.version!r}; train again")
+        with np.load(folder/"weights.npz", allow_pickle=False) as kept: arrays = {name: kept[name] for name in ("keys", "weights", "transitions", "shift")}
+    except FileNotFoundError as error: raise CodemixError(f"{error.filename}: no such file; a word-language model is a folder with lid.json and weights.npz") from None
+    except Exception as error: raise CodemixError(f"{folder}: not a readable word-language model ({type(error).__name__}); delete the folder and train again") from None
+    if facts.get("version") != cls.version: raise CodemixError(f"{folder/'lid.json'}: version {facts.get('version')!r}, this code reads {cls.version!r}; train again")
     return cls(**facts["settings"])._set(facts["tags"], **arrays, neighbours=facts["neighbours"], about=facts["about"])
 
 # %% ../../nbs/language/04_lid.ipynb #21accb09
 def mended(tokens: list[str], tags: list[str]) -> list[str]:
     "Tags in which stop words are no names, words in Telugu script no English, and signs of no language."
-    mend = lambda token, tag: "univ" if not is_word(token) else "te" if (tag == "name"
-                                                                         and token.lower() in STOPWORDS["te"]) or (tag == "en" and settled(token, ["te"])) else tag
+    mend = lambda token, tag: "univ" if not is_word(token) else "te" if (tag == "name" and token.lower() in STOPWORDS["te"]) or (tag == "en" and settled(token, ["te"])) else tag
     return [mend(*pair) for pair in zip(tokens, tags)]
 
 # %% ../../nbs/language/04_lid.ipynb #4e127b60
@@ -327,8 +299,7 @@ def nepali_words(tokens: pd.Series, tags: pd.Series, # sentences of cmtet, mende
                  often: int = 12, # how often each Nepali stop word is repeated
                 ) -> tuple[list[str], list[str]]: # words and their tags
     "Nepali and English words in isolation."
-    seen = pd.DataFrame(dict(word=[form(t).lower() for t in tokens.explode()],
-                             english=tags.explode().eq("en").to_numpy()))
+    seen = pd.DataFrame(dict(word=[form(t).lower() for t in tokens.explode()], english=tags.explode().eq("en").to_numpy()))
     counts = seen[seen.word.map(lambda w: w.isascii() and is_word(w))].groupby("word").english.agg(["sum", "mean"])
     english = counts["sum"][(counts["sum"] >= 2) & (counts["mean"] >= .9)]
     roman = {t.lower() for w in load_pairs("nepali-translit").frame.roman for t in tokenise(w) if is_word(t)}
@@ -365,8 +336,7 @@ def _nepali(model, mend: bool = True):
     frame = _from_cmtet(mend)
     return model.fit_words(*nepali_words(frame.tokens, frame.tags), order_as(frame.tags, "ne"))
 
-RECIPES = {("te", "en"): (_telugu, ("cmtet",)), ("hi", "en"): (_hindi, ("hinglid",)),
-           ("ne", "en"): (_nepali, ("nepali-translit", "cmtet"))}
+RECIPES = {("te", "en"): (_telugu, ("cmtet",)), ("hi", "en"): (_hindi, ("hinglid",)), ("ne", "en"): (_nepali, ("nepali-translit", "cmtet"))}
 
 # %% ../../nbs/language/04_lid.ipynb #9360eb56
 def _from_sample(pair: str, model):
@@ -384,8 +354,7 @@ def load_lid(languages: tuple[str, str] = ("te", "en"), # ("te", "en"), ("ne", "
     known = {"published": ["-".join(k) for k in RECIPES], "sample": ["ne-en", "te-en"]}
     if data not in known: raise CodemixError(f"data: {data!r} is neither published nor sample")
     if pair not in known[data]: raise CodemixError(f"no {data} tagger for {pair!r}; known: {', '.join(known[data])}")
-    sources = {name: provenance(name).sha256
-               for name in RECIPES[languages][1]} if data == "published" else {f"sample-{pair}": load(f"sample-{pair}").sha256}
+    sources = {name: provenance(name).sha256 for name in RECIPES[languages][1]} if data == "published" else {f"sample-{pair}": load(f"sample-{pair}").sha256}
     about = dict(languages=list(languages), data=data, mend=mend, sources=sources)
     key = sha256(json.dumps([WordLID.version, about], sort_keys=True).encode()).hexdigest()[:16]
     folder = paths.home/"lid"/f"{pair}-{key}"
@@ -409,10 +378,8 @@ def tag(texts, # comments; or lists of tokens
     names, top = np.array(lid.tags_), np.concatenate([p.max(axis=1) for p in probability]) if sentences else np.zeros(0)
     best = np.concatenate([names[p.argmax(axis=1)] for p in probability]) if sentences else names[:0]
     least = lid.threshold if threshold is None else threshold
-    return pd.DataFrame(dict(id=np.repeat(np.array(ids, dtype=object), lengths),
-                             position=[k for n in lengths for k in range(n)],
-                             token=list(chain.from_iterable(sentences)),
-                             tag=np.where(top >= least, best, "unknown"), probability=top))
+    return pd.DataFrame(dict(id=np.repeat(np.array(ids, dtype=object), lengths), position=[k for n in lengths for k in range(n)],
+                             token=list(chain.from_iterable(sentences)), tag=np.where(top >= least, best, "unknown"), probability=top))
 
 # %% ../../nbs/language/04_lid.ipynb #863a0899
 _GOLD = """
@@ -433,16 +400,13 @@ _GOLD = """
 # %% ../../nbs/language/04_lid.ipynb #7ecde30c
 def _positions(runs: str) -> list[int]:
     "`0-2,5` as 0, 1, 2, 5."
-    return [k for run in runs.split(",") for first, _,
-            last in [run.partition("-")] for k in range(int(first), int(last or first) + 1)]
+    return [k for run in runs.split(",") for first, _, last in [run.partition("-")] for k in range(int(first), int(last or first) + 1)]
 
 def nepali_gold() -> pd.DataFrame: # id (row of ne-en-abuse), position (of the token), tag, part ("test" or "choice")
     "Tags of 660 words of 53 real Nepali-English comments; machine-annotated, not yet signed off by a speaker."
     lines = [comment.split(": ") for comment in " ".join(_GOLD.split()).split("; ")]
-    rows = [(id, k, group.split()[0], "test" if i < 29 else "choice") for i,
-            (id, groups) in enumerate(lines) for group in groups.split(" | ") for k in _positions(group.split()[1])]
-    return pd.DataFrame(rows,
-                        columns=["id", "position", "tag", "part"]).sort_values(["id", "position"], ignore_index=True)
+    rows = [(id, k, group.split()[0], "test" if i < 29 else "choice") for i, (id, groups) in enumerate(lines) for group in groups.split(" | ") for k in _positions(group.split()[1])]
+    return pd.DataFrame(rows, columns=["id", "position", "tag", "part"]).sort_values(["id", "position"], ignore_index=True)
 
 def drawn_rows(ids, seed: int = 2025) -> list[str]:
     "The rows in the order in which they were drawn for tagging."

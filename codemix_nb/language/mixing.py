@@ -23,17 +23,12 @@ NEUTRAL = frozenset({"univ", "name", "other"})
 
 def _checked(tags, where=""):
     "The tags as a list; raises `CodemixError` in one line for anything that is not a sequence of tags."
-    if isinstance(tags, str | bytes):
-        raise CodemixError(f"{where}one string instead of a sequence of tags: split it, one tag for each token")
-    if getattr(tags, "ndim", 1) > 1:
-        raise CodemixError(f"{where}an array of {tags.ndim} dimensions instead of tags: probabilities need `tag_names`")
-    if not isinstance(tags, Iterable) or isinstance(tags, dict | set | frozenset):
-        raise CodemixError(f"{where}a {type(tags).__name__} instead of a sequence of tags")
+    if isinstance(tags, str | bytes): raise CodemixError(f"{where}one string instead of a sequence of tags: split it, one tag for each token")
+    if getattr(tags, "ndim", 1) > 1: raise CodemixError(f"{where}an array of {tags.ndim} dimensions instead of tags: probabilities need `tag_names`")
+    if not isinstance(tags, Iterable) or isinstance(tags, dict | set | frozenset): raise CodemixError(f"{where}a {type(tags).__name__} instead of a sequence of tags")
     tags = list(tags)
     bad = next((i for i, t in enumerate(tags) if not isinstance(t, str) or not t.strip()), None)
-    if bad is not None:
-        raise CodemixError(f"{where}tag {bad} is "
-                           f"{'blank' if isinstance(tags[bad], str) else 'a ' + type(tags[bad]).__name__}, not a tag")
+    if bad is not None: raise CodemixError(f"{where}tag {bad} is {'blank' if isinstance(tags[bad], str) else 'a ' + type(tags[bad]).__name__}, not a tag")
     return tags
 
 # %% ../../nbs/language/05_mixing.ipynb #5f7053b5
@@ -80,9 +75,7 @@ def m_index(
     counts = np.array(list(Counter(language_tags(tags, neutral)).values()), dtype=float)
     if not len(counts): return nan
     k, squares = languages or max(len(counts), 2), ((counts / counts.sum())**2).sum()
-    if k < max(len(counts), 2):
-        raise CodemixError(f"languages: {k} is too few for a comment with {len(counts)}; at least 2, "
-                           "and as many as are seen")
+    if k < max(len(counts), 2): raise CodemixError(f"languages: {k} is too few for a comment with {len(counts)}; at least 2, and as many as are seen")
     return float((1 - squares) / ((k - 1) * squares))
 
 # %% ../../nbs/language/05_mixing.ipynb #f18ad2ab
@@ -164,10 +157,8 @@ def matrix_language(
     return first[0][0] if first and (len(first) == 1 or first[0][1] > first[1][1]) else None
 
 # %% ../../nbs/language/05_mixing.ipynb #e7d59760
-UNDEFINED = dict(m_index="no word of any language", i_index="fewer than two words of any language",
-                 switch_fraction="fewer than two tokens",
-                 entropy="no word of any language", burstiness="no switch",
-                 memory="fewer than three spans, or neighbours that do not vary",
+UNDEFINED = dict(m_index="no word of any language", i_index="fewer than two words of any language", switch_fraction="fewer than two tokens",
+                 entropy="no word of any language", burstiness="no switch", memory="fewer than three spans, or neighbours that do not vary",
                  span_entropy="no switch", matrix_language="no word of any language, or a tie")
 
 def measures(
@@ -177,18 +168,15 @@ def measures(
 ) -> dict: # measure → value; a missing one is nan (matrix language: None) for the reason in `UNDEFINED`
     "Every measure of one comment; raises `CodemixError` for anything but a sequence of tags."
     tags = _checked(tags)
-    plain = (cmi, cmi_2016, i_index, switch_fraction, switches, entropy, burstiness, memory,
-             span_entropy, matrix_language)
-    found = dict(tokens=len(tags), words=len(language_tags(tags, neutral)),
-                 m_index=m_index(tags, neutral, languages)) | {f.__name__: f(tags, neutral) for f in plain}
+    plain = (cmi, cmi_2016, i_index, switch_fraction, switches, entropy, burstiness, memory, span_entropy, matrix_language)
+    found = dict(tokens=len(tags), words=len(language_tags(tags, neutral)), m_index=m_index(tags, neutral, languages)) | {f.__name__: f(tags, neutral) for f in plain}
     order = "tokens words cmi cmi_2016 m_index entropy switches i_index switch_fraction burstiness memory span_entropy matrix_language".split()
     return {name: found[name] for name in order}
 
 # %% ../../nbs/language/05_mixing.ipynb #9d904a53
 def _listed(comments):
     "The comments as a list; raises `CodemixError` when there are none or it is no list of comments."
-    if isinstance(comments, str | bytes | dict) or not isinstance(comments, Iterable):
-        raise CodemixError(f"comments: a {type(comments).__name__} instead of a list of tag sequences")
+    if isinstance(comments, str | bytes | dict) or not isinstance(comments, Iterable): raise CodemixError(f"comments: a {type(comments).__name__} instead of a list of tag sequences")
     comments = list(comments)
     if not comments: raise CodemixError("comments: none given, so nothing can be measured")
     return [_checked(tags, f"comment {i}: ") for i, tags in enumerate(comments)]
@@ -200,11 +188,9 @@ def per_comment(
 ) -> pd.DataFrame: # a row a comment, a column a measure
     "Every measure of every comment; the M-index counts the languages of the whole list."
     comments = _listed(comments)
-    if ids is not None and len(ids) != len(comments):
-        raise CodemixError(f"ids: {len(ids)} for {len(comments)} comments")
+    if ids is not None and len(ids) != len(comments): raise CodemixError(f"ids: {len(ids)} for {len(comments)} comments")
     k = max(len({t for tags in comments for t in language_tags(tags, neutral)}), 2)
-    return pd.DataFrame([measures(tags, neutral, k) for tags in comments],
-                        index=None if ids is None else pd.Index(ids, name="id"))
+    return pd.DataFrame([measures(tags, neutral, k) for tags in comments], index=None if ids is None else pd.Index(ids, name="id"))
 
 # %% ../../nbs/language/05_mixing.ipynb #32b2f534
 def _flat(comments, neutral):
@@ -212,9 +198,7 @@ def _flat(comments, neutral):
     every = [t for tags in comments for t in tags]
     languages = sorted(set(every) - set(neutral))
     number = {t: i for i, t in enumerate(languages)}
-    return np.array([number.get(t, -1) for t in every],
-                    int), np.repeat(np.arange(len(comments)),
-                                    [len(tags) for tags in comments]), len(comments), languages
+    return np.array([number.get(t, -1) for t in every], int), np.repeat(np.arange(len(comments)), [len(tags) for tags in comments]), len(comments), languages
 
 def _runs(language, comment):
     "Length and comment number of every span, in order."
@@ -244,18 +228,15 @@ def _rows(codes, comment, n, k, ordered=False):
     switched = total(at)
     length, owner = length[switched[owner] > 0], owner[switched[owner] > 0]
     share = lambda of: 100 * np.divide(of, words, out=np.zeros(n), where=words > 0)
-    core = [np.ones(n), tokens, words, np.maximum(tokens - 1, 0), np.maximum(words - 1, 0), switched > 0,
-            share(words - top), share(words - top + switched) / 2,
-            _changes(leader, k) if ordered else np.zeros(n), switched, total(owner), total(owner, length),
-            total(owner, length**2),
+    core = [np.ones(n), tokens, words, np.maximum(tokens - 1, 0), np.maximum(words - 1, 0), switched > 0, share(words - top), share(words - top + switched) / 2,
+            _changes(leader, k) if ordered else np.zeros(n), switched, total(owner), total(owner, length), total(owner, length**2),
             total(at, a), total(at, b), total(at, a**2), total(at, b**2), total(at, a * b)]
     return np.vstack([*core, counts, leader == np.arange(k + 1)[:, None]]).T.astype(float), length, owner
 
 def _with_lengths(rows, length, owner):
     "The rows with a column for each span length that occurs."
     found, column = np.unique(length, return_inverse=True)
-    return np.hstack([rows, np.bincount(owner * len(found) + column,
-                                        minlength=len(rows) * len(found)).reshape(len(rows), len(found))])
+    return np.hstack([rows, np.bincount(owner * len(found) + column, minlength=len(rows) * len(found)).reshape(len(rows), len(found))])
 
 # %% ../../nbs/language/05_mixing.ipynb #57995769
 def _entropies(counts):
@@ -277,12 +258,9 @@ def _estimates(sums, languages):
             mixed=s["mixed"] / s["comments"], cmi=s["cmi"] / s["comments"], cmi_mixed=s["cmi"] / s["mixed"],
             cmi_2016=s["cmi_2016"] / s["comments"], cmi_2016_mixed=s["cmi_2016"] / s["mixed"],
             cc_2016=(s["cmi_2016"] + 50 * s["changes"] + 100 * 5/6 * s["mixed"]) / s["comments"],
-            m_index=(1 - squares) / ((max(k, 2) - 1) * squares), entropy=_entropies(counts),
-            switches=pairs / s["comments"],
-            i_index=pairs / s["places"], switch_fraction=pairs / s["boundaries"],
-            burstiness=(spread - s["length"]) / (spread + s["length"]),
-            memory=(pairs * s["product"] - s["first"] * s["second"]) / np.sqrt(np.where(varies > 0, varies, nan)),
-            span_entropy=_entropies(lengths))
+            m_index=(1 - squares) / ((max(k, 2) - 1) * squares), entropy=_entropies(counts), switches=pairs / s["comments"],
+            i_index=pairs / s["places"], switch_fraction=pairs / s["boundaries"], burstiness=(spread - s["length"]) / (spread + s["length"]),
+            memory=(pairs * s["product"] - s["first"] * s["second"]) / np.sqrt(np.where(varies > 0, varies, nan)), span_entropy=_entropies(lengths))
         shares = matrix / s["comments"][:, None]
     return found | {f"matrix_{name}": shares[:, i] for i, name in enumerate([*languages, "none"])}
 
@@ -297,11 +275,9 @@ def per_corpus(
     rows = _with_lengths(*_rows(codes, comment, n, len(languages), ordered))
     whole, alone = _estimates(rows.sum(0, keepdims=True), languages), _estimates(rows, languages)
     s = dict(zip(_SUMS, rows.sum(0)))
-    counted = dict(comments=n, tokens=s["tokens"], words=s["words"], languages=len(languages),
-                   without_words=int((rows[:, _SUMS.index("words")] == 0).sum()))
+    counted = dict(comments=n, tokens=s["tokens"], words=s["words"], languages=len(languages), without_words=int((rows[:, _SUMS.index("words")] == 0).sum()))
     undefined = {f"undefined_{name}": int(np.isnan(alone[name]).sum()) for name in UNDEFINED if name in alone}
-    return pd.Series(counted | {name: value[0] for name, value in whole.items()} | undefined,
-                     dtype=float, name="corpus")
+    return pd.Series(counted | {name: value[0] for name, value in whole.items()} | undefined, dtype=float, name="corpus")
 
 # %% ../../nbs/language/05_mixing.ipynb #f94d73ed
 def _copies(group, rng):
@@ -319,24 +295,19 @@ def _draw(cumulated, starts, sizes, code_of, copies, rng):
     chosen = np.repeat(np.arange(len(copies)), copies)
     size = sizes[chosen]
     token = np.repeat(starts[chosen] - np.cumsum(size) + size, size) + np.arange(size.sum())
-    return code_of[(rng.random(len(token)) >= cumulated[:, token]).sum(0)], np.repeat(np.arange(len(chosen)),
-                                                                                      size), len(chosen)
+    return code_of[(rng.random(len(token)) >= cumulated[:, token]).sum(0)], np.repeat(np.arange(len(chosen)), size), len(chosen)
 
 # %% ../../nbs/language/05_mixing.ipynb #2ea21305
 def _probabilities(comments, names):
     "All token probabilities in one array, and the number of tokens of each comment; raises `CodemixError` naming the token that is wrong."
-    if isinstance(names, str) or len(set(names)) != len(names) or not names:
-        raise CodemixError("tag_names: a list of different tags, one for each column")
+    if isinstance(names, str) or len(set(names)) != len(names) or not names: raise CodemixError("tag_names: a list of different tags, one for each column")
     parts = []
     for i, p in enumerate(comments):
         try: p = np.asarray(p, dtype=float).reshape(-1, len(names)) if np.size(p) == 0 else np.asarray(p, dtype=float)
         except (TypeError, ValueError): p = np.array(nan)
-        if p.ndim != 2 or p.shape[1] != len(names):
-            raise CodemixError(f"comment {i}: not an array of probabilities (tokens × {len(names)} tags)")
+        if p.ndim != 2 or p.shape[1] != len(names): raise CodemixError(f"comment {i}: not an array of probabilities (tokens × {len(names)} tags)")
         bad = np.flatnonzero(~((p >= 0).all(1) & (np.abs(p.sum(1) - 1) < 1e-3)))
-        if len(bad):
-            raise CodemixError(f"comment {i}, token {bad[0]}: probabilities must be 0 or more and sum to 1, "
-                               f"these sum to {p[bad[0]].sum():.3g}")
+        if len(bad): raise CodemixError(f"comment {i}, token {bad[0]}: probabilities must be 0 or more and sum to 1, these sum to {p[bad[0]].sum():.3g}")
         parts.append(p / p.sum(1, keepdims=True))
     return np.vstack(parts), np.array([len(p) for p in parts])
 
@@ -362,9 +333,7 @@ def _replicates(comments, tag_names, neutral, group, n, seed):
     place = (np.cumsum(p, 1).T[:-1].copy(), np.cumsum(sizes) - sizes, sizes, code_of)
     drawn = lambda copies: _sums_of(*_draw(*place, copies, draws), k, longest)
     likeliest = _sums_of(code_of[p.argmax(1)], np.repeat(np.arange(len(sizes)), sizes), len(sizes), k, longest)
-    return np.array([drawn(_copies(group, picks))
-                     for _ in range(n)]), np.array([drawn(once)
-                                                    for _ in range(min(n, 100))]), likeliest[None], languages
+    return np.array([drawn(_copies(group, picks)) for _ in range(n)]), np.array([drawn(once) for _ in range(min(n, 100))]), likeliest[None], languages
 
 # %% ../../nbs/language/05_mixing.ipynb #cc0d9525
 def corpus_interval(

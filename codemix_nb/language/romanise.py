@@ -25,8 +25,7 @@ def is_native(c: str, # one character
 def romaniser():
     "The uroman instance of this process; raises `CodemixError` when the package is missing."
     try: from uroman import Uroman
-    except ImportError:
-        raise CodemixError("romanising needs the package uroman, which is not installed: pip install uroman") from None
+    except ImportError: raise CodemixError("romanising needs the package uroman, which is not installed: pip install uroman") from None
     return Uroman()
 
 @lru_cache(maxsize=1 << 18)
@@ -43,8 +42,7 @@ RULES = {name: tuple((re.compile(a), b) for a, b in pairs) for name, pairs in {
     "mid-vowels": [("\u0c0f", "\u0c0e"), ("\u0c13", "\u0c12"), ("\u0c47", "\u0c46"), ("\u0c4b", "\u0c4a")],
     "nasals": [("\u0c02(?=[\u0c2a-\u0c2e])", "\u0c2e\u0c4d"), ("\u0c02(?=[\u0c15-\u0c39])", "\u0c28\u0c4d"),
                ("\u0902(?=[\u092a-\u092e])", "\u092e\u094d"), ("\u0902", "\u0928\u094d"), ("\u0901", "")],
-    "vocalic-r": [("\u0c0b", "\u0c30\u0c41"), ("\u0c43", "\u0c4d\u0c30\u0c41"), ("\u090b", "\u0930\u093f"),
-                  ("\u0943", "\u094d\u0930\u093f")],
+    "vocalic-r": [("\u0c0b", "\u0c30\u0c41"), ("\u0c43", "\u0c4d\u0c30\u0c41"), ("\u090b", "\u0930\u093f"), ("\u0943", "\u094d\u0930\u093f")],
     "schwa": [(f"(?<=[{_VOWELS}{_PLAIN}\u0939\u093c])({_WITHOUT_H})(?={_WITHOUT_H}[\u093e-\u094c])", "\\1\u094d")],
 }.items()}
 
@@ -94,10 +92,8 @@ def cross_script_key(text: str) -> str:
 _AKSHARANTAR = ("nileshtiwari1311/cs6910-assignment3", "99ba569da66690987a13d6d3b9c59ccc2721da08")
 _NEPALI = ("SushilShrestha/NepaliTransliteralDataset", "c895e6ddb54fb9f4e72d44295f6baec4016beaec")
 PAIRS = {
-    "te": [Source(*_AKSHARANTAR, "aksharantar_sampled/tel/tel_test.csv",
-                  "68c3bacfe52d76afb99f3637de0fb4258ea08e9bbb3eb2a2dd0d450658f18713")],
-    "hi": [Source(*_AKSHARANTAR, "aksharantar_sampled/hin/hin_test.csv",
-                  "91a524a1b96fbeec6d9224b9d33cd03fa01d3d7936c750e4090114176ef98d30")],
+    "te": [Source(*_AKSHARANTAR, "aksharantar_sampled/tel/tel_test.csv", "68c3bacfe52d76afb99f3637de0fb4258ea08e9bbb3eb2a2dd0d450658f18713")],
+    "hi": [Source(*_AKSHARANTAR, "aksharantar_sampled/hin/hin_test.csv", "91a524a1b96fbeec6d9224b9d33cd03fa01d3d7936c750e4090114176ef98d30")],
     "ne": [Source(*_NEPALI, f"transliterals/transliteral_words_{i:03}.json", sha256) for i, sha256 in enumerate("""
     84881baf912a7003dd3098d13a3f28abf66fba9bfe98221f1fc8920df7204a05 0254605ffce744fdf402fac1f2c1dabe7e99dc0a02a6c675784b0c3a66cdd880 6a51827967cd4afdee67810604f9a870fffcd1971ea5b8c3ccb1f7ab1331bcbb
     419f18d6f111e35bffa64c7da72e7f33a644fd3dd10b4f5ec9ea771dd3fad561 147ff5e7dd0be790e58c3cb97f3c38d6a617572d11d9bc6b98584a66b9a0bb12 dc170309e5dbe4dba36cfcdc6a84a0f3188ebe118793586236ff3ffb2b552ff0
@@ -118,9 +114,7 @@ def word_pairs(language: str, # te, hi or ne
     for source in PAIRS[language]:
         text = fetch(source).read_text(encoding="utf-8")
         if source.path.endswith(".csv"): found += [line.split(",")[::-1] for line in text.splitlines()]
-        else:
-            found += [(native, r) for native,
-                      roman in json.loads(text).items() for r in (roman if isinstance(roman, list) else [roman])]
+        else: found += [(native, r) for native, roman in json.loads(text).items() for r in (roman if isinstance(roman, list) else [roman])]
     frame = pd.DataFrame(found, columns=["native", "roman"])
     kept = frame[frame.native.ne("") & frame.roman.ne("")].reset_index(drop=True)
     kept.attrs = dict(published=len(frame), empty=len(frame) - len(kept))
