@@ -16,7 +16,8 @@ def test_treatments_are_idempotent_on_odd_input():
     from hypothesis import given, strategies as st
     @given(st.text(max_size=40))
     def check(t):
-        for name in ("clean", "raw", "readme-telugu"): assert TREATMENTS[name].one(TREATMENTS[name].one(t)) == TREATMENTS[name].one(t)
+        for name in ("clean", "raw", "readme-telugu"):
+            assert TREATMENTS[name].one(TREATMENTS[name].one(t)) == TREATMENTS[name].one(t)
     check()
 
 
@@ -54,5 +55,8 @@ def test_unknown_names_are_told():
 # %% ../nbs/01_text.ipynb #5c1e77a0
 def test_a_treatment_of_a_later_module_is_found_by_name_in_a_fresh_process():
     import subprocess, sys
-    code = "from codemix_nb.text import treatment; import sys; before = 'codemix_nb.language.romanise' in sys.modules; print(before, treatment('romanised-folded').name)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split() == ["False", "romanised-folded"]
+    code = ("from codemix_nb.text import treatment; import sys; "
+            "before = 'codemix_nb.language.romanise' in sys.modules; "
+            "print(before, treatment('romanised-folded').name)")
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.split() == ["False", "romanised-folded"]
