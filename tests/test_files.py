@@ -15,19 +15,26 @@ import pytest
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_records(tmp_path, kind):
-    frame, path = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"], label=["ok", "bad", "ok", "bad"])), tmp_path/f"mine{kind}"
-    write = {".csv": lambda: frame.to_csv(path, index=False), ".tsv": lambda: frame.to_csv(path, sep="\t", index=False), ".parquet": lambda: frame.to_parquet(path),
-             ".json": lambda: frame.to_json(path, orient="records")}
-    write.get(kind, lambda: frame.to_excel(path.with_suffix(".xlsx"), index=False) if kind.startswith(".xls") else frame.to_json(path, orient="records", lines=True))()
+    path = tmp_path/f"mine{kind}"
+    frame = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"], label=["ok", "bad", "ok", "bad"]))
+    sheet = lambda: frame.to_excel(path.with_suffix(".xlsx"), index=False)
+    lines = lambda: frame.to_json(path, orient="records", lines=True)
+    write = {".csv": lambda: frame.to_csv(path, index=False), ".tsv": lambda: frame.to_csv(path, sep="\t", index=False),
+             ".parquet": lambda: frame.to_parquet(path), ".json": lambda: frame.to_json(path, orient="records"),
+             ".xlsx": sheet, ".xlsm": sheet, ".jsonl": lines, ".ndjson": lines}
+    write[kind]()
     if kind == ".xlsm": path.with_suffix(".xlsx").rename(path)
-    found = read_any(path)
-    assert found.frame.to_dict("list") == frame.to_dict("list") and not found.blank
-    assert found.rows.tolist() == ([2, 3, 4, 6] if kind in (".csv", ".tsv") else [2, 3, 4, 5] if kind.startswith(".xls") else [1, 2, 3, 4])
+    records = read_any(path)
+    assert records.frame.to_dict("list") == frame.to_dict("list") and not records.blank
+    rows = {".csv": [2, 3, 4, 6], ".tsv": [2, 3, 4, 6], ".xlsx": [2, 3, 4, 5], ".xlsm": [2, 3, 4, 5]}
+    assert records.rows.tolist() == rows.get(kind, [1, 2, 3, 4])
 
 
 # %% ../nbs/01a_files.ipynb #5dcc0d10
-@pytest.mark.parametrize("text, row, what", [("text,label\na,0\nb\n", 3, "1 fields"), ("text,label\na,0,x\n", 2, "3 fields"), ('text,label\n"a,0\nb,1\n', 2, "does not close"),
-                                             ('text,label\na,0\n\n"b" c,1\n', 4, "after a closing quote")])
+@pytest.mark.parametrize("text, row, what",
+                         [("text,label\na,0\nb\n", 3, "1 fields"), ("text,label\na,0,x\n", 2, "3 fields"),
+                          ('text,label\n"a,0\nb,1\n', 2, "does not close"),
+                          ('text,label\na,0\n\n"b" c,1\n', 4, "after a closing quote")])
 def test_what_does_not_fit_names_its_row(tmp_path, text, row, what):
     (tmp_path/"x.csv").write_text(text)
     with pytest.raises(CodemixError, match=f"x.csv, row {row}: .*{what}"): read_any(tmp_path/"x.csv")
@@ -38,7 +45,8 @@ def test_empty_fields_at_the_end_hold_nothing(tmp_path):
 
 def test_marks_in_front_are_no_text(tmp_path):
     for name, encoding in (("a.csv", "utf-8-sig"), ("b.csv", "utf-16"), ("c.jsonl", "utf-8-sig")):
-        (tmp_path/name).write_text("text,label\nx,1\n" if name.endswith("csv") else '{"text": "x", "label": "1"}\n', encoding=encoding)
+        (tmp_path/name).write_text("text,label\nx,1\n" if name.endswith("csv") else '{"text": "x", "label": "1"}\n',
+                                   encoding=encoding)
         assert read_any(tmp_path/name).frame.to_dict("list") == {"text": ["x"], "label": ["1"]}
 
 
@@ -49,10 +57,11 @@ def test_sheets(tmp_path):
     for row in ([None, None], ["text", "label"], ["a", 0], [None, None], ["b", 1]): book.active.append(row)
     book.create_sheet("more").append(["text", "label"]); book["more"].append(["c", 1])
     book.save(tmp_path/"x.xlsx")
-    found = read_any(tmp_path/"x.xlsx")
-    assert found.rows.tolist() == [3, 5] and found.blank == 1 and "not read: 'more'" in found.note
+    records = read_any(tmp_path/"x.xlsx")
+    assert records.rows.tolist() == [3, 5] and records.blank == 1 and "not read: 'more'" in records.note
     assert read_any(tmp_path/"x.xlsx", sheet="more").frame.text.tolist() == ["c"]
-    with pytest.raises(CodemixError, match="no sheet 'none'; the file has: 'Sheet', 'more'"): read_any(tmp_path/"x.xlsx", sheet="none")
+    with pytest.raises(CodemixError, match="no sheet 'none'; the file has: 'Sheet', 'more'"):
+        read_any(tmp_path/"x.xlsx", sheet="none")
 
 def test_half_a_character_is_told(tmp_path):
     (tmp_path/"x.jsonl").write_text('{"text": "a"}\n{"text": "\\ud83d"}\n')
