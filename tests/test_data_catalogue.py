@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from codemix_nb.data.corpora import HOLD, HOLD_TEST, LEXICONS, NE_EN, TE_EN, Corpus, Ledger, Provenance, Source
-from codemix_nb.data.corpora import build, fetch, labels_of, list_corpora, load, provenance_of, register, schema
+from codemix_nb.data.corpora import build, fetch, labels_of, list_corpora, load, provenance_of, schema
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import TREATMENTS, scripts
 from codemix_nb.data.catalogue import *
@@ -19,7 +19,6 @@ from codemix_nb.data.catalogue import *
 # %% ../nbs/data/02a_catalogue.ipynb #ae193ff0
 import pytest
 from codemix_nb.data.corpora import conflicts
-
 
 def written(folder, text, name="made-up.txt"):
     path = folder/name; path.write_text(text, encoding="utf-8")
@@ -30,14 +29,17 @@ def test_unaligned_and_unknown_are_dropped_and_the_rest_is_read(tmp_path):
     t = tagged("t", {"all": path}, columns, TAGSETS["cmtet"], Provenance("t"))
     steps = t.ledger.set_index("step").rows
     assert (steps["published"], steps["unaligned"], steps["unknown tag"], steps["used"]) == (3, -1, -1, 1)
-    assert t.frame.tags.tolist() == [["name", "te"]] and t.frame.published_tags.tolist() == [["NE", "Te"]] and t.frame.id.tolist() == ["7"]
+    assert t.frame.tags.tolist() == [["name", "te"]] and t.frame.published_tags.tolist() == [["NE", "Te"]]
+    assert t.frame.id.tolist() == ["7"]
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #2a9c2c5b
-@pytest.mark.parametrize("text, message", [("a\ten\nb\n", "line 1: 2 tokens and 1 tags"), ("a\ten\n\n\nb\txx\n", "line 4: unknown tag 'xx'; known: te, en, ne, univ")])
+@pytest.mark.parametrize("text, message", [("a\ten\nb\n", "line 1: 2 tokens and 1 tags"),
+                                           ("a\ten\n\n\nb\txx\n", "line 4: unknown tag 'xx'; known: te, en, ne, univ")])
 def test_strict_names_file_line_and_reason(tmp_path, text, message):
     path = written(tmp_path, text)
-    with pytest.raises(CodemixError) as caught: tagged("t", {"all": path}, columns, TAGSETS["cmtet"], Provenance("t"), strict=True)
+    with pytest.raises(CodemixError) as caught:
+        tagged("t", {"all": path}, columns, TAGSETS["cmtet"], Provenance("t"), strict=True)
     assert str(caught.value).startswith(f"{path}, {message}") and "\n" not in str(caught.value)
 
 
@@ -46,7 +48,8 @@ def test_ids_say_the_part_when_there_are_several(tmp_path):
     files = {part: written(tmp_path, "a\ten\n\nb\ten\n", part) for part in ("train", "test")}
     t = tagged("t", files, columns, TAGSETS["cmtet"], Provenance("t"))
     assert t.frame.id.tolist() == ["train:1", "train:3", "test:1", "test:3"]
-    assert found(t.ledger) == {"train": 2, "test": 2} and t.ledger.set_index("step").note["copies across parts"].startswith("2 rows")
+    assert found(t.ledger) == {"train": 2, "test": 2}
+    assert t.ledger.set_index("step").note["copies across parts"].startswith("2 rows")
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #40f71be7
@@ -72,7 +75,8 @@ def test_zero_means_abusive_where_the_publisher_says_so(publish):
     assert c.frame.id.tolist() == ["train:1", "train:2", "validation:1", "test:1"]
     publish("macd-telugu", train="label,text\n0,చెడ్డ\n1,మంచి\n", test="label,text\n1,సరే\n")
     c = load("macd-telugu")
-    assert c.labels.tolist() == [1, 0, 0] and c.frame.published_label.tolist() == ["0", "1", "1"] and c.frame.id[0] == "train:2"
+    assert c.labels.tolist() == [1, 0, 0] and c.frame.published_label.tolist() == ["0", "1", "1"]
+    assert c.frame.id[0] == "train:2"
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #7b05e8bb
@@ -84,15 +88,18 @@ def test_the_catalogue_says_that_zero_was_abusive(name):
 # %% ../nbs/data/02a_catalogue.ipynb #4ecbb5fe
 def test_an_unknown_label_names_part_and_row(publish):
     publish("macd-telugu", train="label,text\n0,a\n1,b\n", test="label,text\n1,c\n2,d\n")
-    with pytest.raises(CodemixError, match="macd-telugu-test, row 3, column 'label': unknown label '2'"): load("macd-telugu")
+    with pytest.raises(CodemixError, match="macd-telugu-test, row 3, column 'label': unknown label '2'"):
+        load("macd-telugu")
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #4457c7f4
 def test_covert_aggression_is_aggression_and_blanks_leave(publish):
-    publish("trac1", train='x1,"one\r\nline",CAG\r\nx2,two,NAG\r\nx3,,OAG\r\n', validation="y1,two,NAG\r\ny2,three,OAG\r\n")
+    publish("trac1", train='x1,"one\r\nline",CAG\r\nx2,two,NAG\r\nx3,,OAG\r\n',
+            validation="y1,two,NAG\r\ny2,three,OAG\r\n")
     c = load("trac1")
     steps = c.ledger.set_index("step")
-    assert c.labels.tolist() == [1, 0, 0, 1] and c.frame.aggression.tolist() == ["CAG", "NAG", "NAG", "OAG"] and c.frame.id.tolist() == ["x1", "x2", "y1", "y2"]
+    assert c.labels.tolist() == [1, 0, 0, 1] and c.frame.aggression.tolist() == ["CAG", "NAG", "NAG", "OAG"]
+    assert c.frame.id.tolist() == ["x1", "x2", "y1", "y2"]
     assert steps.rows["blank"] == -1 and steps.note["copies across parts"].startswith("1 rows")
 
 
@@ -100,7 +107,8 @@ def test_covert_aggression_is_aggression_and_blanks_leave(publish):
 def test_a_sentence_is_one_row_however_many_aspects(publish):
     publish("nepsa", all='"1","GENERAL","abc","abc def"\n"0","FEEDBACK","xy","xy z"\n"0","PROFANITY","def","abc def"\n')
     c = load("nepsa")
-    assert c.texts == ["abc def", "xy z"] and c.labels.tolist() == [1, 0] and c.ledger.set_index("step").rows["grouped"] == -1
+    assert c.texts == ["abc def", "xy z"] and c.labels.tolist() == [1, 0]
+    assert c.ledger.set_index("step").rows["grouped"] == -1
     assert c.frame.spans[0] == [(0, 3, "GENERAL", 1), (4, 7, "PROFANITY", 0)]
 
 
@@ -110,31 +118,37 @@ def test_a_pasted_header_goes_and_spans_stay_inside_the_text(publish):
     c = load("dosa-tamil")
     steps = c.ledger.set_index("step")
     assert steps.rows["artefact"] == -1 and steps.note["spans cut"].startswith("1 rows")
-    assert c.frame.spans.tolist() == [[(4, 7)], [(0, 1), (2, 3)]] and c.frame.source.tolist() == ["first", "second"] and c.labels.tolist() == [1, 1]
+    assert c.frame.spans.tolist() == [[(4, 7)], [(0, 1), (2, 3)]] and c.frame.source.tolist() == ["first", "second"]
+    assert c.labels.tolist() == [1, 1]
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #971c4c8d
 def test_code_mixed_flag_survives_its_stray_space(publish):
-    publish("tb-olid", train=json.dumps([dict(text="a", code_mixed_gold="T ", offensive_gold="N", target_gold=None), dict(text="b", code_mixed_gold="C", offensive_gold="O", target_gold="I")]))
+    publish("tb-olid", train=json.dumps([dict(text="a", code_mixed_gold="T ", offensive_gold="N", target_gold=None),
+                                         dict(text="b", code_mixed_gold="C", offensive_gold="O", target_gold="I")]))
     assert load("tb-olid").frame.code_mixed.tolist() == [False, True]
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #3b71fdd0
 def test_a_broken_byte_costs_one_pair(publish):
-    publish("nepali-translit", words_000='{"घर": "ghar", "आमा": "", "फल": ["phal", "fal"]}', typed=b'{"pa": "\xe0", "jal": "' + "जल".encode() + b'", "12": "12"}')
+    publish("nepali-translit", words_000='{"घर": "ghar", "आमा": "", "फल": ["phal", "fal"]}',
+            typed=b'{"pa": "\xe0", "jal": "' + "जल".encode() + b'", "12": "12"}')
     p = load_pairs("nepali-translit")
     steps = p.ledger.set_index("step").rows
-    assert (steps["published"], steps["second spellings"], steps["blank"], steps["broken"], steps["roman side"]) == (6, 1, -1, -1, -1)
-    assert list(zip(p.frame.roman, p.frame.source)) == [("ghar", "words"), ("phal", "words"), ("fal", "words"), ("jal", "typed")]
+    assert steps[["published", "second spellings", "blank", "broken", "roman side"]].tolist() == [6, 1, -1, -1, -1]
+    assert p.frame.roman.tolist() == ["ghar", "phal", "fal", "jal"]
+    assert p.frame.source.tolist() == ["words", "words", "words", "typed"]
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #a011907d
 def test_the_catalogue_needs_no_file_and_asks_no_network(tmp_path, monkeypatch):
     monkeypatch.delenv("CODEMIX_MIRROR", raising=False); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
-    monkeypatch.setattr("codemix_nb.data.catalogue.fetch", lambda source: 1/0); monkeypatch.setattr("codemix_nb.data.corpora.fetch", lambda source: 1/0)
+    for module in ("catalogue", "corpora"): monkeypatch.setattr(f"codemix_nb.data.{module}.fetch", lambda source: 1/0)
     c = catalogue().set_index("name")
-    assert set(SIZES) < set(c.index) and not c.available[list(SIZES)].any() and c.used[list(SIZES)].isna().all() and c.label_meaning[list(SIZES)].notna().all()
+    assert set(SIZES) < set(c.index) and not c.available[list(SIZES)].any() and c.used[list(SIZES)].isna().all()
+    assert c.label_meaning[list(SIZES)].notna().all()
     assert c.available["sample-ne-en"] and c.used["sample-ne-en"] > 0
+    assert c.licence.notna().all() and c.languages["te-en-abuse"] == "te, en"
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #ba6cbc2a
@@ -152,8 +166,11 @@ once = cache(load_any)
 def test_every_set_holds_what_is_stated_and_accounts_for_it(name):
     s = once(name)
     assert found(s.ledger) == SIZES[name] and s.ledger.rows.iloc[:-1].sum() == len(s) == s.ledger.rows.iloc[-1]
+    assert s.provenance == provenance(name)
     if isinstance(s, Corpus): assert not s.frame.id.duplicated().any() and not conflicts(s.frame).any()
-    if isinstance(s, Tagged): assert (s.frame.tokens.map(len) == s.frame.tags.map(len)).all() and {t for row in s.frame.tags for t in row} <= set(TAGS)
+    if isinstance(s, Tagged):
+        assert (s.frame.tokens.map(len) == s.frame.tags.map(len)).all()
+        assert {t for row in s.frame.tags for t in row} <= set(TAGS)
 
 
 # %% ../nbs/data/02a_catalogue.ipynb #00e483f4

@@ -36,7 +36,8 @@ def test_telugu_counts(needs_mirror):
 # %% ../nbs/data/02_corpora.ipynb #5164b2a1
 def test_hold_drops_contradictions(needs_mirror):
     c = load("hold-telugu")
-    assert c.ledger.rows.iloc[0] == 4200 and len(c) == 3978 and c.ledger.set_index("step").rows["conflict"] < 0 and not conflicts(c.frame).any()
+    assert c.ledger.rows.iloc[0] == 4200 and len(c) == 3978 and c.ledger.set_index("step").rows["conflict"] < 0
+    assert not conflicts(c.frame).any()
 
 
 # %% ../nbs/data/02_corpora.ipynb #711fbe81
@@ -51,7 +52,8 @@ def made_test_file(tmp_path, monkeypatch):
         file = tmp_path/corpora.HOLD_TEST.tail
         file.parent.mkdir(parents=True, exist_ok=True)
         book.save(file)
-        monkeypatch.setattr(corpora, "HOLD_TEST", Source(HOLD.repo, HOLD.commit, corpora.HOLD_TEST.path, sha256_of(file)))
+        monkeypatch.setattr(corpora, "HOLD_TEST",
+                            Source(HOLD.repo, HOLD.commit, corpora.HOLD_TEST.path, sha256_of(file)))
     monkeypatch.setenv("CODEMIX_MIRROR", str(tmp_path))
     return write
 
@@ -60,7 +62,8 @@ def test_the_test_file_has_no_header(made_test_file, order):
     rows = [(i + 1, f"made up comment number {i}", "hate" if i % 2 else "Non-Hate ") for i in range(20)]
     made_test_file([[row[j] for j in order] for row in rows])
     c = load("hold-telugu-test")
-    assert len(c) == 20 and c.frame.id.tolist()[:2] == ["1", "2"] and c.labels.tolist()[:2] == [0, 1] and c.texts[0] == "made up comment number 0"
+    assert len(c) == 20 and c.frame.id.tolist()[:2] == ["1", "2"] and c.labels.tolist()[:2] == [0, 1]
+    assert c.texts[0] == "made up comment number 0"
 
 def test_a_test_file_without_labels_is_told(made_test_file):
     made_test_file([(i, f"made up comment {i}", "maybe") for i in range(20)])
@@ -76,8 +79,9 @@ def test_a_test_file_that_is_not_there_is_told(tmp_path, monkeypatch):
 def test_every_kind_of_file(tmp_path, kind):
     f = pd.DataFrame(dict(t=["ramro", "bekar", "thik"], y=["ok", "bad", "ok"]))
     p = tmp_path/f"mine.{kind}"
-    {"csv": lambda: f.to_csv(p, index=False), "tsv": lambda: f.to_csv(p, sep="\t", index=False), "xlsx": lambda: f.to_excel(p, index=False),
-     "parquet": lambda: f.to_parquet(p), "jsonl": lambda: f.to_json(p, orient="records", lines=True)}[kind]()
+    {"csv": lambda: f.to_csv(p, index=False), "tsv": lambda: f.to_csv(p, sep="\t", index=False),
+     "xlsx": lambda: f.to_excel(p, index=False), "parquet": lambda: f.to_parquet(p),
+     "jsonl": lambda: f.to_json(p, orient="records", lines=True)}[kind]()
     c = read_table(p, text="t", label="y", positive="bad")
     assert c.labels.tolist() == [0, 1, 0] and c.texts[1] == "bekar"
 
@@ -102,7 +106,8 @@ def test_a_third_label_has_to_be_put_somewhere(tmp_path):
     assert read_table(p, positive="rude", negative=["fine", "maybe"]).labels.sum() == 1
     dropped = read_table(p, positive="rude", drop="maybe")
     assert len(dropped) == 3 and dropped.ledger.set_index("step").rows["dropped label"] == -1
-    with pytest.raises(CodemixError, match="no label 'vulgar'"): read_table(p, positive=["rude", "vulgar"], negative=["fine", "maybe"])
+    with pytest.raises(CodemixError, match="no label 'vulgar'"):
+        read_table(p, positive=["rude", "vulgar"], negative=["fine", "maybe"])
 
 def test_truth_values_of_yaml(tmp_path):
     p = tmp_path/"x.csv"; p.write_text("text,label\na,yes\nb,no\n")
@@ -110,7 +115,8 @@ def test_truth_values_of_yaml(tmp_path):
 
 def test_what_is_missing_names_its_row(tmp_path):
     p = tmp_path/"x.parquet"
-    pd.DataFrame(dict(text=list("abc"), label=["1", "0", "0"], key=["x", None, "z"], where=["p", None, "p"])).to_parquet(p)
+    pd.DataFrame(dict(text=list("abc"), label=["1", "0", "0"], key=["x", None, "z"],
+                      where=["p", None, "p"])).to_parquet(p)
     with pytest.raises(CodemixError, match="row 2, column 'key': no id"): read_table(p, id="key")
     assert read_table(p, source="where").frame.source.tolist() == ["p", "(not given)", "p"]
 
@@ -121,7 +127,8 @@ def test_blank_rows_are_in_the_ledger(tmp_path):
 
 def test_unknown_label_names_the_row(tmp_path):
     p = tmp_path/"x.csv"; p.write_text("text,label\na,0\nb,1\nc,maybe\n")
-    with pytest.raises(CodemixError, match="row 4, column 'label': unknown label 'maybe'"): read_table(p, positive="1", negative="0")
+    with pytest.raises(CodemixError, match="row 4, column 'label': unknown label 'maybe'"):
+        read_table(p, positive="1", negative="0")
 
 
 # %% ../nbs/data/02_corpora.ipynb #28089f0e
@@ -133,4 +140,21 @@ def test_conflicts_leave_through_the_ledger(tmp_path):
 # %% ../nbs/data/02_corpora.ipynb #866bbb6e
 def test_an_unreachable_source_says_what_was_tried(monkeypatch, tmp_path):
     monkeypatch.setenv("CODEMIX_MIRROR", "http://127.0.0.1:9/none"); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
-    with pytest.raises(CodemixError, match="could not reach http://127.0.0.1:9/none.*sha256 " + "0"*64): fetch(Source("o", "c", "p.csv", "0"*64))
+    with pytest.raises(CodemixError, match="could not reach http://127.0.0.1:9/none.*sha256 " + "0"*64):
+        fetch(Source("o", "c", "p.csv", "0"*64))
+
+
+# %% ../nbs/data/02_corpora.ipynb #936727e2
+def test_facts_are_known_without_a_file(monkeypatch):
+    monkeypatch.setattr("codemix_nb.data.corpora.fetch", lambda source: 1/0)
+    facts = {name: provenance_of(name) for name in list_corpora()}
+    assert all(p.title and p.licence and p.label_meaning and (p.generated or p.sha256) for p in facts.values())
+    assert facts["te-en-abuse"].stated_size == 2000 and facts["hold-telugu-test"].url == HOLD_TEST.url
+    with pytest.raises(CodemixError, match="unknown corpus 'nope'; known: "): provenance_of("nope")
+
+def test_a_corpus_registered_without_facts_has_none(monkeypatch):
+    monkeypatch.setitem(BUILDERS, "mine", lambda: 1/0); monkeypatch.setitem(PROVENANCES, "mine", None)
+    assert provenance_of("mine") == Provenance("")
+
+def test_a_loaded_corpus_has_the_registered_facts(needs_mirror):
+    for name in ("ne-en-abuse", "te-en-abuse", "hold-telugu"): assert load(name).provenance == provenance_of(name)
