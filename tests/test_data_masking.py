@@ -11,10 +11,13 @@ from codemix_nb.data.masking import *
 # %% ../nbs/data/10a_masking.ipynb #b0162f3c
 def test_masking_fails_closed(monkeypatch):
     monkeypatch.delenv("CODEMIX_UNMASK", raising=False)
-    for term in ("xyzzy", "the xyzzy", "नाम", "", " ", "98", "the1", "the*the"): assert not is_ordinary(term), term
-    for term in (" qzx", "9", "th3", "नाम", " नाम ", " a*a ", ""): assert not is_ordinary(term, "char"), term
+    for term in ("xyzzy", "the xyzzy", "नाम", "", " ", "98", "the1", "the*the"):
+        assert not is_ordinary(term), term
+    for term in (" qzx", "9", "th3", "नाम", " नाम ", " a*a ", ""):
+        assert not is_ordinary(term, "char"), term
     assert is_ordinary("!!", "char") and is_ordinary("!!") and is_ordinary("the")
-    assert "xyzzy" not in mask_term("the xyzzy") and mask_term("नाम") == "•••" and mask_term(" qzx", "char") == "‹_•••›"
+    assert "xyzzy" not in mask_term("the xyzzy") and mask_term("नाम") == "•••"
+    assert mask_term(" qzx", "char") == "‹_•••›"
     monkeypatch.setenv("CODEMIX_UNMASK", "1")
     assert mask_term("xyzzy") == "xyzzy"
 
@@ -26,6 +29,7 @@ def test_no_part_of_a_listed_word_is_shown(monkeypatch):
         framed = f" {word} "
         for n in range(1, len(word) + 2):
             for at in range(len(framed) - n + 1):
-                part = framed[at:at + n]
-                if any(c.isalpha() for c in part): assert not is_ordinary(part, "char") and not set(mask_term(part, "char")) - set("‹›•_"), part
+                piece = framed[at:at + n]
+                if any(c.isalpha() for c in piece):
+                    assert not is_ordinary(piece, "char") and not set(mask_term(piece, "char")) - set("‹›•_"), piece
         assert is_ordinary(framed, "char") or not word.isalpha()

@@ -19,8 +19,8 @@ def test_windows_find_what_a_full_matrix_finds():
     texts = [" ".join(rng.choice(words, rng.integers(1, 12))) for _ in range(700)] + ["", "", "a"]
     a, b = _links_(texts, 90)
     full = process.cdist(texts, texts, scorer=fuzz.ratio, score_cutoff=90) > 0
-    found = np.zeros_like(full); found[a, b] = found[b, a] = True
-    assert (found == full).all()
+    windows = np.zeros_like(full); windows[a, b] = windows[b, a] = True
+    assert (windows == full).all()
 
 
 # %% ../nbs/data/07_sameness.ipynb #639f0dc5
@@ -47,7 +47,8 @@ def test_grouped_folds_leak_nothing_on_templates_and_short_comments():
     from codemix_nb.data.folds import assign
     rng = np.random.default_rng(2)
     who, what = ["dai", "didi", "timi", "tapai", "hajur"], ["ramro", "bekar", "jhur", "mitho"]
-    texts = [f"{rng.choice(who)} ta {rng.choice(what)} ho {rng.choice(['yaar', 'yaar yaar', ''])}".strip() for _ in range(150)]
+    texts = [f"{rng.choice(who)} ta {rng.choice(what)} ho {rng.choice(['yaar', 'yaar yaar', ''])}".strip()
+             for _ in range(150)]
     texts += ["".join(rng.choice(list("abcdefghij klmno"), 40)) for _ in range(150)]
     y, pairs = np.arange(300) % 2, near_pairs(texts)
     fold, plain = (assign(y, g, 5, 1, 0)[0] for g in (groups(texts), np.arange(300)))

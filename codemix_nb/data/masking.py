@@ -20,17 +20,20 @@ def ordinary_words() -> frozenset[str]: # lower case
     return frozenset(w.lower() for words in [*ORDINARY.values(), *STOPWORDS.values(), PLACEHOLDERS] for w in words)
 
 # %% ../../nbs/data/10a_masking.ipynb #fc2f6767
-def _harmless(c): return c.isspace() or is_emoji(c) or (c.isascii() and not c.isalnum()) or c in "\ufe0f\u200d"
+def _harmless(c) -> bool:
+    "Does a character name nobody: space, emoji, sign or joiner?"
+    return c.isspace() or is_emoji(c) or (c.isascii() and not c.isalnum()) or c in "\ufe0f\u200d"
 
 def is_ordinary(
     term: str,           # an n-gram
     kind: str = "word",  # "word" or "char"
     words: frozenset[str] | None = None, # the ordinary words when not given
 ) -> bool:
-    "May this n-gram be shown? Every run of letters must be a listed word, in a character n-gram with an edge on both sides; digits never pass."
+    "May this n-gram be shown? Only runs of listed words pass, in a character n-gram with edges; digits never do."
     words, term = ordinary_words() if words is None else words, term.lower()
     parted = lambda text: "".join(" " if _harmless(c) else c for c in text)
-    runs, edges = [parted(token).split() for token in term.split()], parted(term)[:1] == parted(term)[-1:] == " "
+    runs = [parted(token).split() for token in term.split()]
+    edges = parted(term)[:1] == parted(term)[-1:] == " "
     if not any(runs): return bool(term.strip())
     return all(len(token) < 2 and all(run in words for run in token) for token in runs) and (kind == "word" or edges)
 
@@ -43,6 +46,8 @@ def mask_term(
     words: frozenset[str] | None = None,
 ) -> str:
     "An n-gram as it may be printed; `CODEMIX_UNMASK=1` prints it as it is."
-    shown = os.environ.get("CODEMIX_UNMASK") == "1" or (is_ordinary(term, kind, words) and (count is None or count >= least))
+    shown = os.environ.get("CODEMIX_UNMASK") == "1"
+    shown = shown or (is_ordinary(term, kind, words) and (count is None or count >= least))
     if kind == "char": return f"‹{''.join('_' if c.isspace() else c if shown else '•' for c in term)}›"
-    return term if shown else " ".join(mask(w) if re.match(r"[a-z]", w, re.I) else "•••" for w in term.split()) or "•••"
+    if shown: return term
+    return " ".join(mask(w) if re.match(r"[a-z]", w, re.I) else "•••" for w in term.split()) or "•••"
