@@ -30,7 +30,8 @@ def trained():
 def test_nothing_but_white_space_is_lost():
     from hypothesis import given, settings, strategies as st
     @settings(max_examples=200, deadline=None)
-    @given(st.text(alphabet="aé राम్र్ 1.5@#*'_🙏🏽\u200d\ufe0f❤!\n", max_size=30) | st.text(max_size=30))
+    @given(st.text(alphabet="aé राम్र్ 1.5@#*'_🙏🏽\u200d\ufe0f❤!\n", max_size=30)
+           | st.text(max_size=30))
     def check(text):
         tokens = tokenise(text)
         assert "".join(tokens) == "".join(text.split()) and all(t.strip() for t in tokens)
@@ -41,9 +42,11 @@ def test_nothing_but_white_space_is_lost():
 # %% ../nbs/language/04_lid.ipynb #a4a7f081
 def test_tokens_stay_whole():
     assert tokenise("m*jja g@dha don't 1,000.5") == ["m*jja", "g@dha", "don't", "1,000.5"]
-    assert tokenise("राम्रो!! 🤦🏽‍♂️❤️") == ["राम्रो", "!", "!", "🤦🏽‍♂️", "❤️"]
+    assert tokenise("राम्रो!! 🤦🏽‍♂️❤️") == ["राम्रो", "!",
+                                            "!", "🤦🏽‍♂️", "❤️"]
     assert [form(t) for t in ("@ram", "#ram", "https://a.np", "७", "12", "..")] == ["@", "#", "/", "0", "0", "."]
-    assert not any(map(is_word, ["@ram", "#ram", "www.a.np", "12", "🙏", "_"])) and is_word("राम") and is_word("g.a.d")
+    assert not any(map(is_word, ["@ram", "#ram", "www.a.np", "12", "🙏", "_"])) and is_word("राम")
+    assert is_word("g.a.d")
 
 
 # %% ../nbs/language/04_lid.ipynb #55dd77e1
@@ -53,7 +56,8 @@ def test_marginals_are_those_of_crfsuite():
     frame = load("sample-ne-en").frame
     train, test = frame[:200], frame[200:260]
     model = WordLID(iterations=25).fit(train.tokens, train.langs)
-    crf = CRF(algorithm="lbfgs", c1=0, c2=.5, max_iterations=25).fit([_items(s, {}) for s in train.tokens], train.langs.tolist())
+    crf = CRF(algorithm="lbfgs", c1=0, c2=.5,
+              max_iterations=25).fit([_items(s, {}) for s in train.tokens], train.langs.tolist())
     theirs = crf.predict_marginals([_items(s, {}) for s in test.tokens])
     for tokens, ours, row in zip(test.tokens, model.predict_proba(test.tokens), theirs):
         if not all(map(is_word, tokens)): continue
@@ -65,7 +69,8 @@ def test_held_out_words_are_tagged_and_probabilities_add_up(trained):
     model, test = trained
     scores = word_scores(test.langs, model.predict(test.tokens))
     assert scores.languages > .9 and scores.univ == 1
-    for tokens, p in zip(test.tokens, model.predict_proba(test.tokens)): assert p.shape == (len(tokens), 3) and np.allclose(p.sum(axis=1), 1)
+    for tokens, p in zip(test.tokens, model.predict_proba(test.tokens)):
+        assert p.shape == (len(tokens), 3) and np.allclose(p.sum(axis=1), 1)
 
 
 # %% ../nbs/language/04_lid.ipynb #8c12f2fb
@@ -79,7 +84,8 @@ def test_sentences_do_not_touch_each_other(trained):
 # %% ../nbs/language/04_lid.ipynb #ecd65427
 def test_empty_is_no_accident(trained):
     model, _ = trained
-    assert model.predict([]) == [] and model.predict([[], ["ramro"], []])[::2] == [[], []] and model.predict([[]]) == [[]]
+    assert model.predict([]) == [] and model.predict([[], ["ramro"], []])[::2] == [[], []]
+    assert model.predict([[]]) == [[]]
     assert len(tag([], model)) == 0 and tag(["", "ramro cha"], model).id.tolist() == [1, 1]
 
 
@@ -96,8 +102,10 @@ def test_each_distinct_word_is_scored_once(trained, monkeypatch):
 # %% ../nbs/language/04_lid.ipynb #8c308ca3
 def test_rules_hold_whatever_the_model_thinks(trained):
     model, _ = trained
-    assert model.predict([["राम्रो", "🙏", "12", "@idiot", "idiot"]]) == [["ne", "univ", "univ", "univ", "en"]]
-    assert settled("राम", ["hi", "en"]) == "hi" and settled("బాగుంది", ["te"]) == "te" and settled("12", ["hi", "en"]) is None
+    assert model.predict([["राम्रो", "🙏", "12", "@idiot",
+                           "idiot"]]) == [["ne", "univ", "univ", "univ", "en"]]
+    assert settled("राम", ["hi", "en"]) == "hi" and settled("బాగుంది", ["te"]) == "te"
+    assert settled("12", ["hi", "en"]) is None
 
 
 # %% ../nbs/language/04_lid.ipynb #55b3fabe
@@ -107,7 +115,8 @@ def test_abstention_is_off_unless_asked_for(trained):
     some = [list(chain.from_iterable(model.predict(test.tokens, threshold=t))).count("unknown") for t in (.6, .9, 1.01)]
     assert some == sorted(some) and some[2] == sum(map(len, test.tokens))
     assert set(tag(test.text, model, threshold=1.01).tag) == {"unknown"}
-    assert WordLID(threshold=.9)._set(model.tags_, model.keys_, model.weights_, model.transitions_).predict(test.tokens) == model.predict(test.tokens, .9)
+    assert WordLID(threshold=.9)._set(model.tags_, model.keys_, model.weights_,
+                                      model.transitions_).predict(test.tokens) == model.predict(test.tokens, .9)
 
 
 # %% ../nbs/language/04_lid.ipynb #7c61d3a9
@@ -125,15 +134,20 @@ def test_a_kept_model_is_the_same_model(trained, tmp_path):
     model, test = trained
     model.about_ = dict(data="sample")
     again = WordLID.load(model.save(tmp_path/"m"))
-    assert again.predict_proba(test.tokens)[3].tolist() == model.predict_proba(test.tokens)[3].tolist() and again.about_ == model.about_
+    assert again.predict_proba(test.tokens)[3].tolist() == model.predict_proba(test.tokens)[3].tolist()
+    assert again.about_ == model.about_
     assert sorted(p.name for p in (tmp_path/"m").iterdir()) == ["lid.json", "weights.npz"]
-    kept = (tmp_path/"m"/"lid.json").read_bytes() + b"".join(np.load(tmp_path/"m"/"weights.npz", allow_pickle=False)[k].tobytes() for k in ("keys", "weights"))
+    kept = (tmp_path/"m"/"lid.json").read_bytes() + b"".join(np.load(tmp_path/"m"/"weights.npz",
+                                                                     allow_pickle=False)[k].tobytes()
+                                                             for k in ("keys", "weights"))
     assert b"ramro" not in kept
 
 
 # %% ../nbs/language/04_lid.ipynb #b6e93f71
-@pytest.mark.parametrize("spoil, message", [(lambda f: (f/"weights.npz").unlink(), "weights.npz: no such file"), (lambda f: (f/"lid.json").write_text("{"), "not a readable"),
-                                            (lambda f: (f/"weights.npz").write_bytes(b"PK"), "not a readable"), (lambda f: (f/"lid.json").write_text('{"version": "0"}'), "version '0'")])
+@pytest.mark.parametrize("spoil, message", [(lambda f: (f/"weights.npz").unlink(), "weights.npz: no such file"),
+                                            (lambda f: (f/"lid.json").write_text("{"), "not a readable"),
+                                            (lambda f: (f/"weights.npz").write_bytes(b"PK"), "not a readable"),
+                                            (lambda f: (f/"lid.json").write_text('{"version": "0"}'), "version '0'")])
 def test_a_broken_model_is_told(trained, tmp_path, spoil, message):
     folder = trained[0].save(tmp_path/"m")
     spoil(folder)
@@ -146,14 +160,20 @@ def test_the_sample_tagger_is_trained_once(monkeypatch, tmp_path):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
     first = load_lid(("ne", "en"), data="sample")
     monkeypatch.setattr(module, "_from_sample", None)
-    assert load_lid(["ne", "en"], data="sample").predict([["phone", "ramro"]]) == first.predict([["phone", "ramro"]]) == [["en", "ne"]]
+    assert load_lid(["ne", "en"],
+                    data="sample").predict([["phone",
+                                             "ramro"]]) == first.predict([["phone", "ramro"]]) == [["en", "ne"]]
     assert first.about_["data"] == "sample" and len(list((tmp_path/"lid").iterdir())) == 1
 
 
 # %% ../nbs/language/04_lid.ipynb #f2d917ae
-@pytest.mark.parametrize("sentences, tags, message", [([["a"]], [["ne", "en"]], "sentence 0: 1 tokens and 2 tags"), ([["a"], ["b"]], [["ne"], ["xx"]], "sentence 1, token 0: unknown tag 'xx'"),
-                                                      (["a b"], [["ne", "en"]], "sentence 0: a text"), ([["a"]], [], "1 sentences and 0 rows"), ([["a"], [""]], [["ne"], ["ne"]], "sentence 1: holds an empty token"),
-                                                      ([[]], [[]], "no tagged sentences")])
+@pytest.mark.parametrize("sentences, tags, message",
+                         [([["a"]], [["ne", "en"]], "sentence 0: 1 tokens and 2 tags"),
+                          ([["a"], ["b"]], [["ne"], ["xx"]], "sentence 1, token 0: unknown tag 'xx'"),
+                          (["a b"], [["ne", "en"]], "sentence 0: a text"),
+                          ([["a"]], [], "1 sentences and 0 rows"),
+                          ([["a"], [""]], [["ne"], ["ne"]], "sentence 1: holds an empty token"),
+                          ([[]], [[]], "no tagged sentences")])
 def test_what_does_not_fit_is_told_with_its_place(sentences, tags, message):
     with pytest.raises(CodemixError, match=message): WordLID().fit(sentences, tags)
 
@@ -170,20 +190,23 @@ def test_other_mistakes_are_told(trained):
 # %% ../nbs/language/04_lid.ipynb #fe25edcc
 def test_scores_by_hand():
     s = word_scores([["ne", "ne", "en", "name", "univ", "mixed"]], [["ne", "en", "en", "en", "univ", "ne"]])
-    assert s.tokens == 5 and s["ne"] == pytest.approx(2/3) and s["en"] == pytest.approx(1/2) and s["name"] == 0 and s.univ == 1
+    assert s.tokens == 5 and s["ne"] == pytest.approx(2/3) and s["en"] == pytest.approx(1/2) and s["name"] == 0
+    assert s.univ == 1
     assert s["all"] == pytest.approx((2/3 + 1/2 + 0 + 1)/4) and s.languages == pytest.approx(2/3)
 
 
 # %% ../nbs/language/04_lid.ipynb #da413a01
 def test_mends_touch_what_they_should():
-    assert mended(["ki", "Mahesh", "ki", "సినిమా", "12", "the"], ["name", "name", "te", "en", "en", "en"]) == ["te", "name", "te", "te", "univ", "en"]
+    assert mended(["ki", "Mahesh", "ki", "సినిమా", "12", "the"],
+                  ["name", "name", "te", "en", "en", "en"]) == ["te", "name", "te", "te", "univ", "en"]
 
 
 # %% ../nbs/language/04_lid.ipynb #4c2e0502
 def test_gold_tags_are_whole():
     gold = nepali_gold()
     assert len(gold) == 660 and gold.id.nunique() == 53 and set(gold.tag) == {"ne", "en", "name", "univ"}
-    assert gold.part.value_counts().to_dict() == {"choice": 352, "test": 308} and not gold.duplicated(["id", "position"]).any()
+    assert gold.part.value_counts().to_dict() == {"choice": 352, "test": 308}
+    assert not gold.duplicated(["id", "position"]).any()
 
 
 # %% ../nbs/language/04_lid.ipynb #1ca178a0
@@ -191,12 +214,14 @@ def test_gold_tags_are_whole():
 def test_gold_positions_exist_and_leave_no_word_out():
     gold, comments = nepali_gold(), load("ne-en-abuse").frame.set_index("id").text
     assert set(drawn_rows(comments.index.tolist())[:53]) == set(gold.id)
-    for id, rows in gold.groupby("id"): assert rows.position.tolist() == [k for k, t in enumerate(tokenise(comments[id])) if is_word(t)]
+    for id, rows in gold.groupby("id"):
+        assert rows.position.tolist() == [k for k, t in enumerate(tokenise(comments[id])) if is_word(t)]
 
 
 # %% ../nbs/language/04_lid.ipynb #2ce60b4c
 def test_behaviour_has_not_changed_without_a_new_version():
     frame = load("sample-ne-en").frame[:120]
-    p = WordLID(iterations=15).fit(frame.tokens, frame.langs).predict_proba([["yo", "phone", "ko", "battery", "ramro", "cha"]])[0]
+    p = WordLID(iterations=15).fit(frame.tokens,
+                                   frame.langs).predict_proba([["yo", "phone", "ko", "battery", "ramro", "cha"]])[0]
     assert WordLID.version == "1"
     assert np.allclose(p[:, 0], [.989, .059, .986, .038, .634, .967], atol=.02)

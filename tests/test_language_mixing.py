@@ -30,10 +30,12 @@ def _same(a, b): return all(np.isclose(a[m], b[m], equal_nan=True) for m in NUMB
 @given(_TAGS)
 def test_every_measure_keeps_its_range(tags):
     m = measures(tags)
-    ranges = dict(cmi=(0, 100), cmi_2016=(0, 100), m_index=(0, 1), entropy=(0, np.log2(3)), i_index=(0, 1), switch_fraction=(0, 1), burstiness=(-1, 1), memory=(-1, 1), span_entropy=(0, 5))
+    ranges = dict(cmi=(0, 100), cmi_2016=(0, 100), m_index=(0, 1), entropy=(0, np.log2(3)), i_index=(0, 1),
+                  switch_fraction=(0, 1), burstiness=(-1, 1), memory=(-1, 1), span_entropy=(0, 5))
     for name, (low, high) in ranges.items(): assert np.isnan(m[name]) or low - 1e-9 <= m[name] <= high + 1e-9, name
     assert all(not np.isnan(m[name]) for name in NUMBERS if name not in UNDEFINED)
-    assert m["cmi"] < 100 and m["cmi_2016"] < 100 and m["words"] == sum(spans(tags)) and m["switches"] == max(len(spans(tags)) - 1, 0)
+    assert m["cmi"] < 100 and m["cmi_2016"] < 100 and m["words"] == sum(spans(tags))
+    assert m["switches"] == max(len(spans(tags)) - 1, 0)
 
 @settings(deadline=None, max_examples=100)
 @given(_TAGS)
@@ -55,7 +57,8 @@ def test_tokens_without_a_language_change_the_switch_fraction_alone(tags, extra)
     more = list(tags)
     for at, tag in extra: more.insert(min(at, len(more)), tag)
     a, b = measures(tags), measures(more)
-    assert _same(a | dict(switch_fraction=0), b | dict(switch_fraction=0)) and a["matrix_language"] == b["matrix_language"]
+    assert _same(a | dict(switch_fraction=0), b | dict(switch_fraction=0))
+    assert a["matrix_language"] == b["matrix_language"]
     if a["switches"] and extra: assert b["switch_fraction"] < a["switch_fraction"]
 
 @settings(deadline=None, max_examples=50)
@@ -70,12 +73,15 @@ def test_order_matters_to_the_right_measures(tags, random):
 @pytest.mark.parametrize("n", [1, 2, 7])
 def test_one_language_is_not_mixed(n):
     m = measures(["en"] * n + ["univ"])
-    assert m["cmi"] == m["cmi_2016"] == m["m_index"] == m["entropy"] == m["switches"] == m["switch_fraction"] == 0 and m["matrix_language"] == "en"
-    assert (m["i_index"] == 0 if n > 1 else np.isnan(m["i_index"])) and np.isnan([m[k] for k in ("burstiness", "memory", "span_entropy")]).all()
+    assert m["cmi"] == m["cmi_2016"] == m["m_index"] == m["entropy"] == m["switches"] == m["switch_fraction"] == 0
+    assert m["matrix_language"] == "en"
+    assert (m["i_index"] == 0 if n > 1 else np.isnan(m["i_index"]))
+    assert np.isnan([m[k] for k in ("burstiness", "memory", "span_entropy")]).all()
 
 def test_equal_shares_and_constant_switching_reach_the_tops():
     m = measures(list("ab" * 10))
-    assert (m["cmi"], m["m_index"], m["entropy"], m["i_index"], m["burstiness"], m["span_entropy"]) == (50, 1, 1, 1, -1, 0)
+    assert (m["cmi"], m["m_index"], m["entropy"], m["i_index"], m["burstiness"],
+            m["span_entropy"]) == (50, 1, 1, 1, -1, 0)
     assert np.isclose(m["cmi_2016"], 100 * (10 + 19) / 40) and np.isnan(m["memory"]) and m["matrix_language"] is None
 
 def test_paper_bounds_of_switches_at_two_words_a_language():
@@ -94,7 +100,8 @@ def test_a_comment_is_a_corpus_of_one_and_means_are_means(corpus):
     for name in ("cmi", "cmi_2016"):
         assert np.isclose(whole[name], frame[name].mean())
         assert np.isclose(whole[name + "_mixed"], frame[name][mixed].mean(), equal_nan=True)
-    assert np.isclose(whole.cc_2016, frame.cmi_2016.mean() + 250/3 * mixed.mean()) and whole.comments == len(corpus) and np.isclose(whole.mixed, mixed.mean())
+    assert np.isclose(whole.cc_2016, frame.cmi_2016.mean() + 250/3 * mixed.mean()) and whole.comments == len(corpus)
+    assert np.isclose(whole.mixed, mixed.mean())
     for name in UNDEFINED:
         if name == "matrix_language": assert np.isclose(whole.matrix_none, frame.matrix_language.isna().mean())
         else: assert whole[f"undefined_{name}"] == frame[name].isna().sum()
@@ -103,12 +110,15 @@ def test_a_comment_is_a_corpus_of_one_and_means_are_means(corpus):
 @given(_CORPUS)
 def test_pooled_measures_pool(corpus):
     whole, joined = per_corpus(corpus), [t for tags in corpus for t in tags]
-    assert np.isclose(whole.m_index, m_index(joined), equal_nan=True) and np.isclose(whole.entropy, entropy(joined), equal_nan=True)
+    assert np.isclose(whole.m_index, m_index(joined), equal_nan=True)
+    assert np.isclose(whole.entropy, entropy(joined), equal_nan=True)
     lengths = [spans(tags) for tags in corpus if switches(tags)]
     pairs = np.array([pair for s in lengths for pair in zip(s, s[1:])]).reshape(-1, 2)
     pool = [n for s in lengths for n in s]
-    assert np.isclose(whole.burstiness, (np.std(pool) - np.mean(pool)) / (np.std(pool) + np.mean(pool)) if pool else np.nan, equal_nan=True)
-    assert np.isclose(whole.memory, np.corrcoef(pairs.T)[0, 1] if len(pairs) > 1 and pairs.std(0).all() else np.nan, equal_nan=True)
+    assert np.isclose(whole.burstiness, (np.std(pool) - np.mean(pool)) / (np.std(pool) + np.mean(pool)) if pool
+                      else np.nan, equal_nan=True)
+    assert np.isclose(whole.memory, np.corrcoef(pairs.T)[0, 1] if len(pairs) > 1
+                      and pairs.std(0).all() else np.nan, equal_nan=True)
     places = sum(max(len(language_tags(t)) - 1, 0) for t in corpus)
     assert np.isclose(whole.i_index, sum(map(switches, corpus)) / places if places else np.nan, equal_nan=True)
     matrix = [matrix_language(t) for t in corpus]
@@ -130,7 +140,8 @@ def _some(n=60, seed=0):
     rng = np.random.default_rng(seed)
     return [list(rng.choice(["ne", "en", "univ"], rng.integers(2, 15), p=[.6, .3, .1])) for _ in range(n)]
 
-def _onehot(tags, names=("ne", "en", "univ")): return (np.array(tags)[:, None] == np.array(names)).astype(float).reshape(-1, 3)
+def _onehot(tags, names=("ne", "en", "univ")):
+    return (np.array(tags)[:, None] == np.array(names)).astype(float).reshape(-1, 3)
 
 def test_interval_of_a_mean_is_the_textbook_one():
     corpus = _some(400)
@@ -144,14 +155,16 @@ def test_interval_of_a_mean_is_the_textbook_one():
 def test_certain_probabilities_are_tags():
     corpus = _some()
     a = corpus_interval(corpus, n=50, level=.8)
-    b = corpus_interval([_onehot(t) for t in corpus], tag_names=["ne", "en", "univ"], n=50, level=.8).set_index("measure").loc[a.measure]
+    b = corpus_interval([_onehot(t) for t in corpus], tag_names=["ne", "en", "univ"], n=50,
+                        level=.8).set_index("measure").loc[a.measure]
     for column in ("value", "low", "high"): assert np.allclose(a[column], b[column])
     assert np.allclose(b.value, b.likeliest)
 
 def test_doubt_widens_and_drawing_is_unbiased():
     p = [np.tile([.6, .4], (10, 1))] * 40
     found = corpus_interval(p, tag_names=["ne", "en"], n=400).set_index("measure")
-    assert found.likeliest["i_index"] == 0 and abs(found.value["i_index"] - .48) < .01 and .02 < found.high["i_index"] - found.low["i_index"] < .2
+    assert found.likeliest["i_index"] == 0 and abs(found.value["i_index"] - .48) < .01
+    assert .02 < found.high["i_index"] - found.low["i_index"] < .2
     share = 2 * .6 * .4 / (.36 + .16)
     assert abs(found.value["m_index"] - share) < .02 and abs(found.value["matrix_ne"] - .633) < .03
 
@@ -163,7 +176,9 @@ def test_seed_level_and_groups():
     assert ((narrow.high - narrow.low) <= (a.high - a.low) + 1e-12).all() and narrow.high.lt(a.high).any()
     one_by_one = corpus_interval(corpus, n=100, groups=[f"g{i}" for i in range(len(corpus))])
     pairs = corpus_interval(corpus, n=100, groups=[i // 30 for i in range(len(corpus))])
-    assert a.equals(one_by_one) and pairs[pairs.measure == "cmi"].low.item() == pytest.approx(min(per_corpus(corpus[:30]).cmi, per_corpus(corpus[30:]).cmi))
+    assert a.equals(one_by_one)
+    assert pairs[pairs.measure == "cmi"].low.item() == pytest.approx(min(per_corpus(corpus[:30]).cmi,
+                                                                         per_corpus(corpus[30:]).cmi))
 
 def test_replicates_without_a_value_are_counted():
     found = corpus_interval([["en", "en"]] * 9 + [["en", "ne"]], n=200).set_index("measure")
@@ -175,7 +190,8 @@ def test_doubled_comments_are_drawn_apart():
     p, rng = [np.full((1, 2), .5)] * 30, np.random.default_rng(0)
     from codemix_nb.language.mixing import _draw, _probabilities
     q, sizes = _probabilities(p, ["ne", "en"])
-    codes, comment, n = _draw(np.cumsum(q, 1).T[:-1], np.cumsum(sizes) - sizes, sizes, np.array([0, 1]), np.full(30, 50), rng)
+    codes, comment, n = _draw(np.cumsum(q, 1).T[:-1], np.cumsum(sizes) - sizes, sizes, np.array([0, 1]),
+                              np.full(30, 50), rng)
     assert n == 1500 and len(codes) == 1500 and 650 < codes.sum() < 850 and (np.diff(comment) == 1).all()
     assert len({tuple(row) for row in codes.reshape(30, 50)}) == 30
 
@@ -188,28 +204,43 @@ def test_replicates_do_not_count_comments_again():
     corpus = _some(2000)
     p = [_onehot(tags) * .9 + .1 / 3 for tags in corpus]
     counted = took(per_comment, corpus)
-    assert took(corpus_interval, corpus, n=300) < 4 * counted and took(corpus_interval, p, tag_names=["ne", "en", "univ"], n=30) < 4 * counted
+    assert took(corpus_interval, corpus, n=300) < 4 * counted
+    assert took(corpus_interval, p, tag_names=["ne", "en", "univ"], n=30) < 4 * counted
 
 
 # %% ../nbs/language/05_mixing.ipynb #b6cdade7
 @pytest.mark.parametrize("call, words", [
-    (lambda: cmi("en hi"), "one string"), (lambda: cmi(3), "a int instead"), (lambda: cmi(None), "a NoneType"), (lambda: cmi(["en", 3]), "tag 1 is a int"),
-    (lambda: cmi(["en", ""]), "tag 1 is blank"), (lambda: cmi({"en"}), "a set instead"), (lambda: memory(["en", float("nan")]), "tag 1 is a float"),
-    (lambda: measures(np.ones((2, 2))), "probabilities need `tag_names`"), (lambda: m_index(list("abc"), languages=2), "languages: 2 is too few"),
-    (lambda: per_comment([]), "none given"), (lambda: per_corpus([]), "none given"), (lambda: corpus_interval([]), "none given"),
-    (lambda: per_corpus("en"), "a str instead of a list"), (lambda: per_corpus(["en hi"]), "comment 0: one string"), (lambda: per_corpus([["en"], ["en", None]]), "comment 1: tag 1 is a NoneType"),
-    (lambda: per_corpus([np.ones((2, 2))]), "comment 0: an array of 2 dimensions"), (lambda: per_comment([["en"]], ids=[1, 2]), "ids: 2 for 1"),
-    (lambda: corpus_interval([np.ones((2, 2))] * 2), "tag_names"), (lambda: corpus_interval([["en"]]), "at least two"), (lambda: corpus_interval([["en"]] * 3, groups=[1, 1, 1]), "at least two"),
-    (lambda: corpus_interval([["en"]] * 3, groups=[1]), "groups: 1 for 3"), (lambda: corpus_interval([["en"]] * 2, level=1), "level"), (lambda: corpus_interval([["en"]] * 2, n=0), "n: 1 or more"),
-    (lambda: corpus_interval([["en"]] * 2, tag_names=["en", "ne"]), "comment 0: not an array"), (lambda: corpus_interval([np.ones((2, 3))] * 2, tag_names=["en", "ne"]), "tokens × 2"),
-    (lambda: corpus_interval([np.eye(2), np.ones((2, 2))], tag_names=["en", "ne"]), "comment 1, token 0"), (lambda: corpus_interval([np.eye(2)] * 2, tag_names=["en", "en"]), "different tags"),
-    (lambda: corpus_interval([], tag_names=["en"]), "none given"), (lambda: corpus_interval([np.eye(2) * np.nan] * 2, tag_names=["en", "ne"]), "comment 0, token 0")])
+    (lambda: cmi("en hi"), "one string"), (lambda: cmi(3), "a int instead"), (lambda: cmi(None), "a NoneType"),
+    (lambda: cmi(["en", 3]), "tag 1 is a int"),
+    (lambda: cmi(["en", ""]), "tag 1 is blank"), (lambda: cmi({"en"}), "a set instead"),
+    (lambda: memory(["en", float("nan")]), "tag 1 is a float"),
+    (lambda: measures(np.ones((2, 2))), "probabilities need `tag_names`"),
+    (lambda: m_index(list("abc"), languages=2), "languages: 2 is too few"),
+    (lambda: per_comment([]), "none given"), (lambda: per_corpus([]), "none given"),
+    (lambda: corpus_interval([]), "none given"),
+    (lambda: per_corpus("en"), "a str instead of a list"), (lambda: per_corpus(["en hi"]), "comment 0: one string"),
+    (lambda: per_corpus([["en"], ["en", None]]), "comment 1: tag 1 is a NoneType"),
+    (lambda: per_corpus([np.ones((2, 2))]), "comment 0: an array of 2 dimensions"),
+    (lambda: per_comment([["en"]], ids=[1, 2]), "ids: 2 for 1"),
+    (lambda: corpus_interval([np.ones((2, 2))] * 2), "tag_names"), (lambda: corpus_interval([["en"]]), "at least two"),
+    (lambda: corpus_interval([["en"]] * 3, groups=[1, 1, 1]), "at least two"),
+    (lambda: corpus_interval([["en"]] * 3, groups=[1]), "groups: 1 for 3"),
+    (lambda: corpus_interval([["en"]] * 2, level=1), "level"),
+    (lambda: corpus_interval([["en"]] * 2, n=0), "n: 1 or more"),
+    (lambda: corpus_interval([["en"]] * 2, tag_names=["en", "ne"]), "comment 0: not an array"),
+    (lambda: corpus_interval([np.ones((2, 3))] * 2, tag_names=["en", "ne"]), "tokens × 2"),
+    (lambda: corpus_interval([np.eye(2), np.ones((2, 2))], tag_names=["en", "ne"]), "comment 1, token 0"),
+    (lambda: corpus_interval([np.eye(2)] * 2, tag_names=["en", "en"]), "different tags"),
+    (lambda: corpus_interval([], tag_names=["en"]), "none given"),
+    (lambda: corpus_interval([np.eye(2) * np.nan] * 2, tag_names=["en", "ne"]), "comment 0, token 0")])
 def test_errors_are_one_clear_line(call, words):
     with pytest.raises(CodemixError, match=words) as e: call()
     assert "\n" not in str(e.value)
 
 def test_any_sequence_of_tags_will_do():
     tags = "en univ ne ne".split()
-    for same in (tuple(tags), np.array(tags), pd.Series(tags, index=[9, 8, 7, 6])): assert _same(measures(same), measures(tags))
+    for same in (tuple(tags), np.array(tags), pd.Series(tags, index=[9, 8, 7, 6])):
+        assert _same(measures(same), measures(tags))
     assert per_comment(pd.Series([tags, tags], index=[5, 6]), ids=["a", "b"]).index.tolist() == ["a", "b"]
-    assert cmi("en hi ne".split(), neutral=frozenset({"ne"})) == 50 and per_corpus([["X", "en"]], neutral=frozenset({"X"})).languages == 1
+    assert cmi("en hi ne".split(), neutral=frozenset({"ne"})) == 50
+    assert per_corpus([["X", "en"]], neutral=frozenset({"X"})).languages == 1
