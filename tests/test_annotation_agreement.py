@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from functools import partial
 from typing import NamedTuple
+from codemix_nb.draws import ends, multinomial
 from codemix_nb.paths import CodemixError
 from codemix_nb.annotation.exports import Annotations, _number, _ordered
 from codemix_nb.annotation.agreement import *

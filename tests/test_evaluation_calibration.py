@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from codemix_nb.paths import CodemixError
+from codemix_nb.draws import by_group, copies, drawn, ends
 from codemix_nb.models.calibrated import METHODS, log_loss, mender, _checked
 from codemix_nb.evaluation.calibration import *
 

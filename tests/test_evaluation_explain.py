@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 from dataclasses import dataclass
 from scipy.special import logit
+from codemix_nb.draws import by_group, ends, multinomial, totals
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
 from codemix_nb.data import folds, sameness

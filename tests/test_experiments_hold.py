@@ -3,6 +3,7 @@
 
 import numpy as np
 import pandas as pd
+from codemix_nb.draws import by_group, ends, multinomial, totals
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, _mean_sd
 from codemix_nb.experiments.wording import number

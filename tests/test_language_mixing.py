@@ -9,6 +9,7 @@ from math import log2, nan
 import numpy as np
 import pandas as pd
 
+from codemix_nb.draws import copies, ends
 from codemix_nb.paths import CodemixError
 from codemix_nb.language.mixing import *
 

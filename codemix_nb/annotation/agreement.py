@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from functools import partial
 from typing import NamedTuple
+from ..draws import ends, multinomial
 from ..paths import CodemixError
 from .exports import Annotations, _number, _ordered
 
@@ -157,10 +158,6 @@ def _sparse(v: Votes) -> tuple[str, str]:
     if not pairs: return f"no two annotators share {SHARED} items: use alpha", ""
     return "", f"mean of {pairs} of {every} pairs: the others share fewer than {SHARED} items" if pairs < every else ""
 
-def _draws(items: int, resamples: int, seed: int) -> np.ndarray:
-    "How often each item comes up in each resample: (resamples, items)."
-    return np.random.default_rng(seed).multinomial(items, np.full(items, 1/items), size=resamples).astype(np.float32) if items else np.zeros((resamples, 0))
-
 def _estimate(f, v: Votes, draws: np.ndarray, confidence: float) -> tuple:
     "Value, low, high and a note on the interval, from a measure and resampled weights."
     value = float(f(v, np.ones((1, len(v.items))))[0])
@@ -168,7 +165,7 @@ def _estimate(f, v: Votes, draws: np.ndarray, confidence: float) -> tuple:
     spread = f(v, draws) if len(draws) and (v.raters > 1).sum() > 1 else np.array([])
     spread = spread[~np.isnan(spread)]
     if len(spread) < max(len(draws)/2, 1): return value, None, None, "too few items for an interval"
-    low, high = np.quantile(spread, [(1 - confidence)/2, (1 + confidence)/2])
+    low, high = ends(spread, confidence)
     return value, float(low), float(high), "" if len(spread) == len(draws) else f"interval from {len(spread)} of {len(draws)} resamples"
 
 def _row(name: str, f, v: Votes, draws: np.ndarray, confidence: float, why: str = "") -> Agreement:
@@ -197,7 +194,7 @@ def agreement(annotations: Annotations,
     if level == "ordinal" and labels is None and not all(_number(l) is not None for l in annotations.labels):
         raise CodemixError("level 'ordinal' needs the order of the labels: name them all with labels=")
     v = votes(annotations, labels, round)
-    draws = _draws(len(v.items), resamples, seed)
+    draws = multinomial(len(v.items), resamples, seed).astype(np.float32)
     chosen = {m: partial(f, level=level) if f is krippendorff_alpha else f for m, f in MEASURES.items() if m in measures}
     why, note = _sparse(v) if "cohen_kappa" in chosen and not _undefined(v) else ("", "")
     rows = [_row(m, chosen[m], v, draws, confidence, why if m == "cohen_kappa" else "") for m in measures]
@@ -220,7 +217,7 @@ def by_label(annotations: Annotations,
             ) -> pd.DataFrame: # label, share of the answers, measure, value, low, high, items that got the label, workers, why
     "Agreement on each label: specific agreement, and kappa of the label against the rest."
     v = votes(annotations, labels, round)
-    draws, rows, both = _draws(len(v.items), resamples, seed), [], v.raters > 1
+    draws, rows, both = multinomial(len(v.items), resamples, seed).astype(np.float32), [], v.raters > 1
     for k, label in enumerate(v.labels):
         n = v.counts[both, k].sum()
         why = _undefined(v) or ("" if n else f"{label!r} was not used on any item that two annotators labelled")
@@ -257,7 +254,7 @@ def by_worker(annotations: Annotations,
              ) -> pd.DataFrame: # worker, annotations, measure, value, low, high, items shared with others, workers, why
     "Each annotator against the rest: observed agreement, kappa, and the alpha of the others alone."
     v = votes(annotations, labels, round)
-    draws, rows, alpha = _draws(len(v.items), resamples, seed), [], partial(krippendorff_alpha, level=level)
+    draws, rows, alpha = multinomial(len(v.items), resamples, seed).astype(np.float32), [], partial(krippendorff_alpha, level=level)
     for k, worker in enumerate(v.workers):
         mine = v.codes[:, k] >= 0
         shared = int((mine & (v.raters > 1)).sum())

@@ -215,8 +215,8 @@ def baseline(x: pd.DataFrame, # (n, features)
 # %% ../../nbs/evaluation/18_audit.ipynb #6ff71108
 def wilson(right, rows, z: float = 1.96):
     "Lower bound of a proportion (Wilson 1927)."
-    p = right/rows
-    return (p + z*z/(2*rows) - z*np.sqrt(p*(1 - p)/rows + z*z/(4*rows*rows)))/(1 + z*z/rows)
+    from statsmodels.stats.proportion import proportion_confint
+    return proportion_confint(right, rows, 2*stats.norm.sf(z), "wilson")[0]
 
 def best_rule(x: np.ndarray, y: np.ndarray, least: int) -> tuple | None: # doubt removed, above, threshold, label
     "The threshold on one feature that removes most of the doubt about a label."

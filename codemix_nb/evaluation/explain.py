@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 from dataclasses import dataclass
 from scipy.special import logit
+from ..draws import by_group, ends, multinomial, totals
 from ..paths import CodemixError
 from ..text import STEPS, STOPWORDS, mask, treatment
 from ..data import folds, sameness
@@ -314,11 +315,10 @@ def bootstrap(values: np.ndarray, # one a comment, or (comments, columns) of sum
               of=lambda sums, n: sums[..., 0]/n, # statistic of the sums of a draw and its number of comments
              ) -> tuple[float, float]: # low, high
     "Bootstrap interval over groups of near-duplicates."
-    values, group = np.asarray(values, dtype=float).reshape(len(groups), -1), pd.factorize(np.asarray(groups))[0]
-    cells = np.zeros((group.max() + 1, values.shape[1] + 1))
-    np.add.at(cells, group, np.column_stack([values, np.ones(len(group))]))
-    sums = np.random.default_rng(seed).multinomial(len(cells), np.full(len(cells), 1/len(cells)), draws) @ cells
-    return tuple(np.quantile(of(sums[:, :-1], sums[:, -1]), [(1 - level)/2, (1 + level)/2]).tolist())
+    values = np.asarray(values, dtype=float).reshape(len(groups), -1)
+    cells = by_group(groups, np.column_stack([values, np.ones(len(values))]))
+    sums = totals(multinomial(len(cells), draws, seed), cells)
+    return tuple(ends(of(sums[:, :-1], sums[:, -1]), level).tolist())
 
 # %% ../../nbs/evaluation/24_explain.ipynb #9e9fe951
 MEASURES = {"comprehensiveness": 1, "sufficiency": -1}
