@@ -29,7 +29,8 @@ def bins_of(
     return np.searchsorted((np.quantile(p, levels) if strategy == "quantile" else levels)[1:-1], p)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #36f8fda1
-def _share(totals): return np.divide(totals[..., 0], totals[..., 1], out=np.full(totals.shape[:-1], np.nan), where=totals[..., 1] > 0)
+def _share(totals):
+    return np.divide(totals[..., 0], totals[..., 1], out=np.full(totals.shape[:-1], np.nan), where=totals[..., 1] > 0)
 
 def reliability(
     y,                     # (n,) 0 or 1
@@ -44,7 +45,8 @@ def reliability(
     names, code = np.unique(bins_of(p, bins, strategy), return_inverse=True)
     low, high = ends(_share(drawn(by_group(groups, np.column_stack([y, np.ones(len(y))]), code), draws)))
     rows, predicted, observed = (np.bincount(code, weights=w) for w in (np.ones(len(y)), p, y))
-    return pd.DataFrame(dict(bin=names, rows=rows.astype(int), predicted=predicted/rows, observed=observed/rows, low=low, high=high))
+    return pd.DataFrame(dict(bin=names, rows=rows.astype(int), predicted=predicted/rows, observed=observed/rows,
+                             low=low, high=high))
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #e969e95a
 def _codes(p, bins, strategy, parts):
@@ -72,7 +74,7 @@ def ece_null(
     groups=None,                 # rows that share one throw of the dice
     draws: int = 200, seed: int = 0,
 ) -> np.ndarray: # (draws,) errors of a model that is calibrated
-    "The calibration errors that chance alone gives a calibrated model (consistency resampling, Bröcker and Smith 2007)."
+    "Calibration errors that chance alone gives a calibrated model (consistency resampling: Bröcker and Smith 2007)."
     p = np.asarray(p, dtype=float)
     code, rng = _codes(p, bins, strategy, parts), np.random.default_rng(seed)
     group = np.arange(len(p)) if groups is None else pd.factorize(np.asarray(groups))[0]
@@ -88,7 +90,7 @@ def ece_interval(
     groups=None,    # near-duplicates, drawn together
     draws: int = 500, level: float = .95, seed: int = 0,
 ) -> tuple[float, float]: # low, high, with the error as measured between them
-    "Bootstrap interval of the true calibration error, by groups (for a function with corners: Fang and Santos 2019); bins stay as they are."
+    "Interval of the true calibration error by groups, bins kept (a function with corners: Fang and Santos 2019)."
     y, p = _checked(y, p)
     code, found = _codes(p, bins, strategy, parts), ece(y, p, bins, strategy, parts)
     cells = np.column_stack([by_group(groups, p - y, code), by_group(groups, np.ones(len(y)))])
@@ -110,15 +112,18 @@ def brier(
     n, predicted, observed = (np.bincount(code, weights=w) for w in (np.ones(len(y)), p, y))
     used, total = n > 0, np.mean((p - y)**2)
     n, predicted, observed = n[used], predicted[used]/n[used], observed[used]/n[used]
-    parts = dict(reliability=(n*(predicted - observed)**2).sum()/len(y), resolution=(n*(observed - y.mean())**2).sum()/len(y), uncertainty=y.mean()*(1 - y.mean()))
-    return {k: float(v) for k, v in (dict(brier=total) | parts | dict(within=total - parts["reliability"] + parts["resolution"] - parts["uncertainty"])).items()}
+    parts = dict(reliability=(n*(predicted - observed)**2).sum()/len(y),
+                 resolution=(n*(observed - y.mean())**2).sum()/len(y), uncertainty=y.mean()*(1 - y.mean()))
+    within = total - parts["reliability"] + parts["resolution"] - parts["uncertainty"]
+    return {k: float(v) for k, v in (dict(brier=total) | parts | dict(within=within)).items()}
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #95f6a7a2
 def _others(items, by):
     "For every fold of every unit: positions tested, and those of other folds that share no group with them."
     for key, at in items.groupby(list(by), sort=False).indices.items():
         fold, group = items.fold.to_numpy()[at], items.group.to_numpy()[at]
-        if len(np.unique(fold)) < 2: raise CodemixError(f"{', '.join(map(str, key))}: one fold only, so there is no other to learn from")
+        if len(np.unique(fold)) < 2:
+            raise CodemixError(f"{', '.join(map(str, key))}: one fold only, so there is no other to learn from")
         for f in np.unique(fold):
             mine = fold == f
             yield key, f, at[mine], at[~mine & ~np.isin(group, group[mine])]
@@ -149,17 +154,21 @@ def summary(
     methods: tuple[str, ...] = ("none", *METHODS),
     bins: int = 15,
 ) -> pd.DataFrame: # a row a corpus, model and method
-    "Calibration error with its interval and its value under perfect calibration, Brier score, log loss and labels moved."
+    "Calibration error with interval and value under perfect calibration, Brier score, log loss and labels moved."
     _needed(items)
-    made = [(m, items.assign(before=items.probability, setting=np.nan) if m == "none" else recalibrate(items, m)) for m in methods]
-    rows = [dict(zip(("corpus", "model"), key), method=m) | _judged(part, bins, m) for m, frame in made for key, part in frame.groupby(["corpus", "model"], sort=False)]
+    made = [(m, items.assign(before=items.probability, setting=np.nan) if m == "none" else recalibrate(items, m))
+            for m in methods]
+    rows = [dict(zip(("corpus", "model"), key), method=m) | _judged(part, bins, m)
+            for m, frame in made for key, part in frame.groupby(["corpus", "model"], sort=False)]
     return pd.DataFrame(rows).sort_values(["corpus", "model"], kind="stable", ignore_index=True)
 
 def _judged(m, bins, method):
     y, p, about = m.label, m.probability, dict(bins=bins, parts=m["repeat"].to_numpy(), groups=m.group.to_numpy())
     null, (low, high) = ece_null(p, **about), ece_interval(y, p, **about)
-    return dict(ece=ece(y, p, bins, parts=about["parts"]), ece_low=low, ece_high=high, perfect=null.mean(), perfect_95=np.quantile(null, .95), brier=np.mean((p - y)**2), log_loss=log_loss(y, p),
-                temperature=m.setting.astype(float).median() if method == "temperature" else np.nan, moved=np.mean((p >= .5) != (m.before >= .5)))
+    return dict(ece=ece(y, p, bins, parts=about["parts"]), ece_low=low, ece_high=high, perfect=null.mean(),
+                perfect_95=np.quantile(null, .95), brier=np.mean((p - y)**2), log_loss=log_loss(y, p),
+                temperature=m.setting.astype(float).median() if method == "temperature" else np.nan,
+                moved=np.mean((p >= .5) != (m.before >= .5)))
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #c577ab22
 def coverage_risk(y, p) -> pd.DataFrame: # confidence, coverage, risk; from the surest rows to all
@@ -195,7 +204,7 @@ def keep_above(
     groups=None,           # near-duplicates: the first of each counts
     grid: tuple = GRID,    # thresholds of confidence, fixed beforehand
 ) -> float: # confidence; infinite when no threshold keeps the promise
-    "The lowest confidence above which the risk is held with probability 1 − delta (Geifman and El-Yaniv 2017; Clopper and Pearson 1934)."
+    "Lowest confidence that holds the risk at 1 − delta (Geifman and El-Yaniv 2017; Clopper and Pearson 1934)."
     from scipy.stats import beta
     y, p = _checked(y, p)
     if groups is not None: y, p = (v[np.unique(np.asarray(groups), return_index=True)[1]] for v in (y, p))
@@ -207,14 +216,17 @@ def keep_above(
 # %% ../../nbs/evaluation/23_calibration.ipynb #e9f89c9b
 COVERAGES = (1., .9, .8, .5)
 
-def _by_part(y, p, parts, measure): return float(np.mean([measure(y[parts == r], p[parts == r]) for r in pd.unique(parts)]))
+def _by_part(y, p, parts, measure):
+    return float(np.mean([measure(y[parts == r], p[parts == r]) for r in pd.unique(parts)]))
 
 def _promised(m, share, delta):
     "Coverage and risk with thresholds from other folds, for a promised share of the error."
     y, p, group = m.label.to_numpy(), m.probability.to_numpy(), m.group.to_numpy()
     wanted, kept = share*np.mean((p >= .5) != y), np.zeros(len(m), dtype=bool)
-    for _, _, test, other in _others(m, BY): kept[test] = np.maximum(p[test], 1 - p[test]) >= keep_above(y[other], p[other], wanted, delta, group[other])
-    return dict(promised_risk=wanted, kept=kept.mean(), risk_kept=np.mean(((p >= .5) != y)[kept]) if kept.any() else np.nan)
+    for _, _, test, other in _others(m, BY):
+        kept[test] = np.maximum(p[test], 1 - p[test]) >= keep_above(y[other], p[other], wanted, delta, group[other])
+    return dict(promised_risk=wanted, kept=kept.mean(),
+                risk_kept=np.mean(((p >= .5) != y)[kept]) if kept.any() else np.nan)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #4ba71a62
 def abstain(
@@ -223,13 +235,15 @@ def abstain(
     share: float = .5,     # of the error: the risk that is promised
     delta: float = .05,
 ) -> pd.DataFrame: # a row a corpus and model
-    "Risk at each coverage, area under the curve beside its best and its chance value, and a promised risk with what was got."
+    "Risk at each coverage, area under the curve beside its best and its chance value, and a promised risk as kept."
     _needed(items)
     rows = []
     for key, m in items.groupby(["corpus", "model"], sort=False):
         y, p, parts = m.label.to_numpy(), m.probability.to_numpy(float), m["repeat"].to_numpy()
         risks = {f"risk_{100*c:g}": _by_part(y, p, parts, lambda a, b, c=c: risk_at(a, b, c)) for c in coverages}
-        rows.append(dict(zip(("corpus", "model"), key)) | risks | dict(aurc=_by_part(y, p, parts, aurc), aurc_best=aurc_best(np.mean((p >= .5) != y))) | _promised(m, share, delta))
+        rows.append(dict(zip(("corpus", "model"), key)) | risks
+                    | dict(aurc=_by_part(y, p, parts, aurc), aurc_best=aurc_best(np.mean((p >= .5) != y)))
+                    | _promised(m, share, delta))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #4fbbbe60
@@ -247,10 +261,13 @@ def _sets(y, p, new, level):
     try: from mapie.classification import SplitConformalClassifier
     except ImportError: raise CodemixError("conformal sets need MAPIE: pip install 'codemix_nb[calibration]'") from None
     two, least = lambda q: np.column_stack([1 - q, q]), max(1/level, 1/(1 - level))
-    if len(y) <= least: raise CodemixError(f"{len(y)} comments to calibrate conformal sets on, of one label or of all; sets of {100*level:g} % need more than {least:.0f}")
+    if len(y) <= least:
+        raise CodemixError(f"{len(y)} comments to calibrate conformal sets on, of one label or of all; "
+                           f"sets of {100*level:g} % need more than {least:.0f}")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*less labels")
-        return SplitConformalClassifier(Stored(), confidence_level=level).conformalize(two(p), y).predict_set(two(new))[1][:, :, 0]
+        sets = SplitConformalClassifier(Stored(), confidence_level=level).conformalize(two(p), y)
+        return sets.predict_set(two(new))[1][:, :, 0]
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #8c00c6f1
 def conformal_sets(
@@ -259,7 +276,7 @@ def conformal_sets(
     level: float = .9,      # share of sets that must hold the true label
     by_class: bool = False, # promise it for each label apart
 ) -> np.ndarray: # (m, 2) is label 0, is label 1 in the set
-    "Split conformal sets by MAPIE (score 1 − probability of the label); raises `CodemixError` where MAPIE is not installed or too few rows calibrate."
+    "Split conformal sets by MAPIE; raises `CodemixError` where MAPIE is not installed or too few rows calibrate."
     (y, p), new = _checked(y, p), np.asarray(new, dtype=float)
     if not by_class: return _sets(y, p, new, level)
     return np.column_stack([_sets(y[y == c], p[y == c], new, level)[:, c] for c in (0, 1)])
@@ -268,21 +285,24 @@ def conformal_sets(
 def _set_facts(y, sets):
     "Coverage, by label too, and the sizes of the sets."
     size, held = sets.sum(axis=1), sets[np.arange(len(y)), y]
-    return dict(covered=held.mean(), covered_harmless=held[y == 0].mean(), covered_abusive=held[y == 1].mean(), one_label=np.mean(size == 1), two_labels=np.mean(size == 2), no_label=np.mean(size == 0),
+    return dict(covered=held.mean(), covered_harmless=held[y == 0].mean(), covered_abusive=held[y == 1].mean(),
+                one_label=np.mean(size == 1), two_labels=np.mean(size == 2), no_label=np.mean(size == 0),
                 right_alone=held[size == 1].mean() if (size == 1).any() else np.nan)
 
 def conformal(
     items: pd.DataFrame, # corpus, model, repeat, fold, label, probability, group
     level: float = .9,
-) -> pd.DataFrame: # corpus, model, promise, coverage (all, by label), share of sets by size, right among sets of one label
-    "Conformal sets of stored predictions, each fold calibrated on the others, with the promise for all comments and for each label."
+) -> pd.DataFrame: # corpus, model, promise, coverage (all, by label), sets by size, right among sets of one label
+    "Conformal sets of stored predictions, each fold calibrated on the others, for all comments and by label."
     _needed(items)
     y, p = _checked(items.label, items.probability)
     rows = []
     for by_class, promise in ((False, "all comments"), (True, "each label")):
         sets = np.zeros((len(y), 2), dtype=bool)
-        for _, _, test, other in _others(items, BY): sets[test] = conformal_sets(y[other], p[other], p[test], level, by_class)
-        rows += [dict(zip(("corpus", "model"), key), promise=promise, level=level) | _set_facts(y[at], sets[at]) for key, at in items.groupby(["corpus", "model"], sort=False).indices.items()]
+        for _, _, test, other in _others(items, BY):
+            sets[test] = conformal_sets(y[other], p[other], p[test], level, by_class)
+        rows += [dict(zip(("corpus", "model"), key), promise=promise, level=level) | _set_facts(y[at], sets[at])
+                 for key, at in items.groupby(["corpus", "model"], sort=False).indices.items()]
     return pd.DataFrame(rows).sort_values("corpus", kind="stable", ignore_index=True)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #9d5a61fa
@@ -292,8 +312,10 @@ def conformal_across(
 ) -> pd.DataFrame: # calibrated_on, corpus, model and what `conformal` gives
     "Conformal sets calibrated on one corpus and judged on another."
     _needed(items)
-    y, p, at = items.label.to_numpy().astype(int), items.probability.to_numpy(float), items.groupby(["model", "corpus"], sort=False).indices
-    return pd.DataFrame([dict(calibrated_on=a, corpus=b, model=m, level=level) | _set_facts(y[at[m, b]], conformal_sets(y[at[m, a]], p[at[m, a]], p[at[m, b]], level))
+    y, p = items.label.to_numpy().astype(int), items.probability.to_numpy(float)
+    at = items.groupby(["model", "corpus"], sort=False).indices
+    return pd.DataFrame([dict(calibrated_on=a, corpus=b, model=m, level=level)
+                         | _set_facts(y[at[m, b]], conformal_sets(y[at[m, a]], p[at[m, a]], p[at[m, b]], level))
                          for m, a in at for n, b in at if m == n and a != b])
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #56e4fc45
@@ -319,7 +341,8 @@ def precision_at_prevalence(
 ):
     "Share of alarms that are right at another prevalence, by Bayes' theorem; nan when nothing is flagged."
     right, wrong = np.multiply(recall, prevalence), np.multiply(fpr, 1 - np.asarray(prevalence, dtype=float))
-    return np.divide(right, right + wrong, out=np.full(np.broadcast(right, wrong).shape, np.nan), where=right + wrong > 0)[()]
+    return np.divide(right, right + wrong, out=np.full(np.broadcast(right, wrong).shape,
+                                                       np.nan), where=right + wrong > 0)[()]
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #26b0c3e0
 RATES, PREVALENCES = (.01, .05, .1), (.05, .24)
@@ -327,7 +350,7 @@ RATES, PREVALENCES = (.01, .05, .1), (.05, .24)
 def samples(
     groups,      # (n,) group of each row
     draws: int = 500, seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]: # (n,) code of each group; (groups, 1 + draws) how often each is in the sample at hand and in every drawn one
+) -> tuple[np.ndarray, np.ndarray]: # (n,) group's code; (groups, 1 + draws) copies in the sample and each draw
     "The groups as they are, followed by draws of them."
     code = pd.factorize(np.asarray(groups))[0]
     drawn = copies(code.max() + 1, draws, seed).T
@@ -345,9 +368,11 @@ def cuts(
     if len(np.unique(y)) < 2: raise CodemixError(f"every row has label {y[0]}: no false-alarm rate to hold")
     order = np.flatnonzero(y == 0)
     order = order[np.argsort(-p[order], kind="stable")]
-    allowed = np.floor(np.reshape(rates, (len(rates), -1))*(np.bincount(code[order], minlength=len(weight)).astype(np.float32) @ weight) + 1e-9)
+    size = np.bincount(code[order], minlength=len(weight)).astype(np.float32) @ weight
+    allowed = np.floor(np.reshape(rates, (len(rates), -1))*size + 1e-9)
     top = 3*int(allowed[:, 0].max()) + 50
-    while ((seen := weight[code[order[:top]]].cumsum(axis=0))[-1] <= allowed.max(axis=0)).any() and top < len(order): top *= 2
+    while ((seen := weight[code[order[:top]]].cumsum(axis=0))[-1] <= allowed.max(axis=0)).any() and top < len(order):
+        top *= 2
     first = np.array([(seen <= a).sum(axis=0) for a in allowed])
     return np.where(first < len(order), np.nextafter(p[order[np.minimum(first, len(order) - 1)]], np.inf), 0.)
 
@@ -359,7 +384,8 @@ def tally(
 ) -> np.ndarray: # (k, samples, 4): abusive flagged, abusive, harmless flagged, harmless
     "What every threshold flags in every sample."
     flagged = (weight*(p[:, None] >= c) for c in cut)
-    return np.array([np.stack([v[y == label].sum(axis=0) for label in (1, 0) for v in (f, weight)], axis=-1) for f in flagged], dtype=float)
+    return np.array([np.stack([v[y == label].sum(axis=0) for label in (1, 0) for v in (f, weight)], axis=-1)
+                     for f in flagged], dtype=float)
 
 def _at_home(m, rates, draws):
     "Tallies at a probability of one half and at each rate, every fold by thresholds from the others of its repeat."
@@ -373,12 +399,15 @@ def _at_home(m, rates, draws):
 # %% ../../nbs/evaluation/23_calibration.ipynb #39af7bfd
 def _withends(values):
     "Each value in the sample at hand, with 95 % ends from the drawn ones."
-    return {k: float(v) for name, of in values.items() for k, v in zip((name, f"{name}_low", f"{name}_high"), (of[0], *ends(of[1:])))}
+    named = lambda name, of: zip((name, f"{name}_low", f"{name}_high"), (of[0], *ends(of[1:])))
+    return {k: float(v) for name, of in values.items() for k, v in named(name, of)}
 
 def _rates(totals, prevalences=(), published=None):
-    "Recall, false alarms and precision at each prevalence with 95 % intervals, from the tallies of one threshold in all samples."
+    "Recall, false alarms and precision at each prevalence with 95 % intervals, from one threshold's tallies."
     recall, fpr = _share(totals[:, :2]), _share(totals[:, 2:])
-    values = dict(false_alarms_got=fpr, caught=recall) | {f"precision_{100*s:g}": precision_at_prevalence(recall, fpr, s) for s in prevalences}
+    values = dict(false_alarms_got=fpr,
+                  caught=recall) | {f"precision_{100*s:g}": precision_at_prevalence(recall, fpr, s)
+                                    for s in prevalences}
     if published is not None: values["precision_published"] = precision_at_prevalence(recall, fpr, published)
     return _withends(values)
 
@@ -392,13 +421,14 @@ def operating_points(
     rates: tuple = RATES,             # false-alarm rates that are promised
     prevalences: tuple = PREVALENCES, # beside the published one
     draws: int = 500,
-) -> pd.DataFrame: # corpus, model, threshold, false_alarms_got, caught, precision at each prevalence, each with low and high
-    "Recall and precision where false alarms are limited, with thresholds from other folds and 95 % intervals that choose them anew in every draw."
+) -> pd.DataFrame: # corpus, model, threshold; false_alarms_got, caught, precision by prevalence, each with low, high
+    "Recall and precision under limited false alarms: thresholds of other folds, chosen anew in every draw."
     _needed(items)
     rows = []
     for key, m in items.groupby(["corpus", "model"], sort=False):
         totals = zip((None, *rates), _at_home(m, rates, draws))
-        rows += [dict(zip(("corpus", "model"), key), threshold=rule_name(rate)) | _rates(t, prevalences, m.label.mean()) for rate, t in totals]
+        rows += [dict(zip(("corpus", "model"), key), threshold=rule_name(rate)) | _rates(t, prevalences, m.label.mean())
+                 for rate, t in totals]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #512f548a
@@ -407,23 +437,26 @@ def _away(source, target, rates, draws):
     (code, chosen), (at, judged) = samples(source.group, draws, 0), samples(target.group, draws, 1)
     (a, p), (b, q) = ((m.label.to_numpy(), m.probability.to_numpy(float)) for m in (source, target))
     cut = [cuts(a[rows], p[rows], code[rows], chosen, rates) for rows in source.groupby("repeat").indices.values()]
-    return sum(tally(b[rows], q[rows], judged[at[rows]], cut[i % len(cut)]) for i, rows in enumerate(target.groupby("repeat").indices.values()))
+    return sum(tally(b[rows], q[rows], judged[at[rows]], cut[i % len(cut)])
+               for i, rows in enumerate(target.groupby("repeat").indices.values()))
 
 def threshold_transfer(
     items: pd.DataFrame, # models on several corpora: corpus, model, repeat, fold, label, probability, group
     rates: tuple = RATES,
     draws: int = 500,
     best: dict[str, str] | None = None, # corpus → model: these are paired too, where they are of different kinds
-) -> pd.DataFrame: # chosen_on, chosen_with, laid_on, laid_with, promised, false_alarms_got and caught with low and high; empty for one corpus
-    "False alarms promised on one corpus against those got on another, for every ordered pair, with the model on either side."
+) -> pd.DataFrame: # chosen_on, chosen_with, laid_on, laid_with, promised; false_alarms_got, caught with low, high
+    "False alarms promised on one corpus against those got on another, for every ordered pair and either side's model."
     _needed(items)
     parts, rows = dict(list(items.groupby(["corpus", "model"], sort=False))), []
     names = list(dict.fromkeys(c for c, _ in parts))
     for a, b in ((a, b) for a in names for b in names if len(names) > 1):
         pairs = [(m, m) for c, m in parts if c == a and (b, m) in parts] + ([(best[a], best[b])] if best else [])
         for m, n in dict.fromkeys(pairs):
-            totals = _at_home(parts[a, m], rates, draws)[1:] if a == b else _away(parts[a, m], parts[b, n], rates, draws)
-            rows += [dict(chosen_on=a, chosen_with=m, laid_on=b, laid_with=n, promised=rate) | _rates(t) for rate, t in zip(rates, totals)]
+            if a == b: totals = _at_home(parts[a, m], rates, draws)[1:]
+            else: totals = _away(parts[a, m], parts[b, n], rates, draws)
+            rows += [dict(chosen_on=a, chosen_with=m, laid_on=b, laid_with=n, promised=rate) | _rates(t)
+                     for rate, t in zip(rates, totals)]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/23_calibration.ipynb #8f8aff18
@@ -437,15 +470,16 @@ def _held(items, reference, weight):
         if r not in share: continue
         y, p, w = values(f)
         cut = half if m == reference else cuts(y, p, f.code.to_numpy(), weight, [share[r]])
-        out[m, r] = cut[0, 0], {s: tally(y[at], p[at], w[at], cut)[0] for s, at in f.groupby("slice", sort=True).indices.items()}
+        out[m, r] = cut[0, 0], {s: tally(y[at], p[at], w[at], cut)[0]
+                                for s, at in f.groupby("slice", sort=True).indices.items()}
     return out
 
 def equal_alarms(
     items: pd.DataFrame, # of one corpus: model, repeat, label, probability, group, slice
     reference: str,      # the model that sets the share of false alarms, at a probability of one half
     draws: int = 300, seed: int = 0,
-) -> pd.DataFrame: # slice, model, threshold (mean over repeats), misses, more_misses (than the reference), false_alarms, each with low and high
-    "Misses of every model and slice where all have the overall false alarms of the reference, with 95 % intervals by groups."
+) -> pd.DataFrame: # slice, model, mean threshold; misses, more_misses (than reference), false_alarms with low, high
+    "Misses of every model and slice at the reference's overall false alarms, with 95 % intervals by groups."
     code, weight = samples(items.group, draws, seed)
     held, rows = _held(items.assign(code=code), reference, weight), []
     names = sorted({s for _, of in held.values() for s in of})
@@ -455,6 +489,8 @@ def equal_alarms(
             repeats = [r for n, r in held if n == m]
             if not repeats: continue
             own, of = total(m, repeats, chosen), total(reference, repeats, chosen)
-            values = dict(misses=1 - _share(own[:, :2]), more_misses=_share(of[:, :2]) - _share(own[:, :2]), false_alarms=_share(own[:, 2:]))
-            rows.append(dict(slice=s, model=m, threshold=float(np.mean([held[m, r][0] for r in repeats]))) | _withends(values))
+            values = dict(misses=1 - _share(own[:, :2]), more_misses=_share(of[:, :2]) - _share(own[:, :2]),
+                          false_alarms=_share(own[:, 2:]))
+            rows.append(dict(slice=s, model=m, threshold=float(np.mean([held[m, r][0] for r in repeats])))
+                        | _withends(values))
     return pd.DataFrame(rows)
