@@ -38,9 +38,11 @@ def test_mace_does_not_depend_on_what_people_are_called():
     truth = {k: "ab"[k % 2] for k in range(120)}
     people = simulate(truth, {"good": .95, "fair": .8, "poor": .65, "coin": .5, "lazy": "a"}, seed=3)
     called = {"good": "z", "fair": "a", "poor": "m", "coin": "b", "lazy": "y"}
-    renamed = replace(people, frame=people.frame.assign(worker=people.frame.worker.map(called), label=people.frame.label.map({"a": "z", "b": "y"})))
+    renamed = replace(people, frame=people.frame.assign(worker=people.frame.worker.map(called),
+                                                        label=people.frame.label.map({"a": "z", "b": "y"})))
     first, second = aggregate(people, "mace", restarts=1), aggregate(renamed, "mace", restarts=1)
-    assert first.label.map({"a": "z", "b": "y"}).tolist() == second.label.tolist() and np.allclose(first.probability, second.probability)
+    assert first.label.map({"a": "z", "b": "y"}).tolist() == second.label.tolist()
+    assert np.allclose(first.probability, second.probability)
 
 
 # %% ../nbs/annotation/09d_adjudication.ipynb #e9d20c71
@@ -48,18 +50,21 @@ import pytest
 
 def _wide(rows):
     "Annotations from one list of labels a worker."
-    return read_annotations([dict(item_id=k, **{f"w{j}": l for j, l in enumerate(r)}) for k, r in enumerate(rows)], tool="csv")
+    return read_annotations([dict(item_id=k, **{f"w{j}": l for j, l in enumerate(r)}) for k, r in enumerate(rows)],
+                            tool="csv")
 
 
 # %% ../nbs/annotation/09d_adjudication.ipynb #3cf5924c
 def test_ties_stay_ties_and_later_rounds_decide():
     people = _wide([("a", "b"), ("a", "a"), ("a", "b")])
     said = aggregate(people).set_index("item_id")
-    assert said.label["0"] is None and said.label["1"] == "a" and said.probability["0"] == .5 and said.votes["0"] == {"a": 1, "b": 1}
+    assert said.label["0"] is None and said.label["1"] == "a" and said.probability["0"] == .5
+    assert said.votes["0"] == {"a": 1, "b": 1}
     assert adjudication_queue(people).item_id.tolist() == ["0", "2"]
     more = add_round(people, pd.DataFrame(dict(item_id=["0", "1"], decision=["B ", "b"], by="judge")))
     said = aggregate(more).set_index("item_id")
-    assert said.label.tolist() == ["b", "b", None] and said["round"].tolist() == [2, 2, 1] and adjudication_queue(more).item_id.tolist() == ["2"]
+    assert said.label.tolist() == ["b", "b", None] and said["round"].tolist() == [2, 2, 1]
+    assert adjudication_queue(more).item_id.tolist() == ["2"]
     assert aggregate(more, "dawid-skene").label.tolist()[:2] == ["b", "b"]
     third = add_round(more, pd.DataFrame(dict(item_id=["0"], decision=["a"], by="other")))
     assert third.frame["round"].max() == 3 and aggregate(third).label[0] == "a"

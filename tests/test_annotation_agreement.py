@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from functools import partial
 from typing import NamedTuple
+from codemix_nb.draws import ends, multinomial
 from codemix_nb.paths import CodemixError
 from codemix_nb.annotation.exports import Annotations, _number, _ordered
 from codemix_nb.annotation.agreement import *
@@ -22,7 +23,8 @@ from hypothesis import given, settings, strategies as st
 
 def _wide(rows):
     "Annotations from one list of labels a worker."
-    return read_annotations([dict(item_id=k, **{f"w{j}": l for j, l in enumerate(r)}) for k, r in enumerate(rows)], tool="csv")
+    return read_annotations([dict(item_id=k, **{f"w{j}": l for j, l in enumerate(r)}) for k, r in enumerate(rows)],
+                            tool="csv")
 
 def _value(annotations, measure, **options): return agreement(annotations, [measure], resamples=0, **options).value[0]
 
@@ -32,12 +34,17 @@ def test_published_numbers():
     table_1 = "0 0 0 0 14|0 2 6 4 2|0 0 3 5 6|0 3 9 2 0|2 2 8 1 1|7 7 0 0 0|3 2 6 3 0|2 5 3 2 2|6 5 2 1 0|0 2 2 3 7"
     fourteen = _wide([[k for k, c in enumerate(row.split()) for _ in range(int(c))] for row in table_1.split("|")])
     assert round(_value(fourteen, "fleiss_kappa"), 3) == .210
-    coders = [[1, 1, None, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4], [4, 4, 4, 4], [1, 1, 2, 1], [2, 2, 2, 2], [None, 5, 5, 5], [None, None, 1, 1], [None, 3, None, None]]
-    gwet = agreement(_wide(coders), [m for m in MEASURES if m != "cohen_kappa"], resamples=0).set_index("measure").value.astype(float)
-    assert gwet.round(5).to_dict() == dict(observed=.81818, fleiss_kappa=.76117, gwet_ac1=.77544, krippendorff_alpha=.74342)
-    abstractors = _wide([(a, b) for a, row in enumerate([[13, 0, 0], [0, 20, 7], [0, 4, 56]]) for b, n in enumerate(row) for _ in range(n)])
+    coders = [[1, 1, None, 1], [2, 2, 3, 2], [3, 3, 3, 3], [3, 3, 3, 3], [2, 2, 2, 2], [1, 2, 3, 4], [4, 4, 4, 4],
+              [1, 1, 2, 1], [2, 2, 2, 2], [None, 5, 5, 5], [None, None, 1, 1], [None, 3, None, None]]
+    gwet = agreement(_wide(coders), [m for m in MEASURES
+                                     if m != "cohen_kappa"], resamples=0).set_index("measure").value.astype(float)
+    assert gwet.round(5).to_dict() == dict(observed=.81818, fleiss_kappa=.76117, gwet_ac1=.77544,
+                                           krippendorff_alpha=.74342)
+    abstractors = _wide([(a, b) for a, row in enumerate([[13, 0, 0], [0, 20, 7], [0, 4, 56]])
+                         for b, n in enumerate(row) for _ in range(n)])
     values = agreement(abstractors, resamples=0).set_index("measure").value.astype(float)
-    assert values.round(7).to_dict() == dict(observed=.89, cohen_kappa=.7964094, fleiss_kappa=.7962397, gwet_ac1=.8493305, krippendorff_alpha=.7972585)
+    assert values.round(7).to_dict() == dict(observed=.89, cohen_kappa=.7964094, fleiss_kappa=.7962397,
+                                             gwet_ac1=.8493305, krippendorff_alpha=.7972585)
 
 
 # %% ../nbs/annotation/09c_agreement.ipynb #9a1b1ad1
@@ -57,9 +64,12 @@ def test_the_same_values_as_statsmodels_and_scikit_learn(seed, workers):
     wide = _whole(people).to_numpy(dtype=object)
     assert np.isclose(_value(people, "fleiss_kappa"), fleiss(aggregate_raters(wide)[0]))
     pairs = list(combinations(range(workers), 2))
-    assert np.isclose(_value(people, "cohen_kappa"), np.mean([cohen_kappa_score(wide[:, a].tolist(), wide[:, b].tolist()) for a, b in pairs]))
+    assert np.isclose(_value(people, "cohen_kappa"),
+                      np.mean([cohen_kappa_score(wide[:, a].tolist(), wide[:, b].tolist()) for a, b in pairs]))
     codes = np.unique(wide.astype(str), return_inverse=True)[1].reshape(wide.shape)
-    assert np.isclose(_value(people, "cohen_kappa"), np.mean([cohens_kappa(to_table(codes[:, [a, b]], bins=np.arange(codes.max() + 2) - .5)[0]).kappa for a, b in pairs]))
+    assert np.isclose(_value(people, "cohen_kappa"),
+                      np.mean([cohens_kappa(to_table(codes[:, [a, b]], bins=np.arange(codes.max() + 2) - .5)[0]).kappa
+                               for a, b in pairs]))
 
 
 # %% ../nbs/annotation/09c_agreement.ipynb #bb8e11a9
@@ -71,7 +81,8 @@ def test_alpha_is_that_of_nltk(seed, share):
     people = _random(seed, share=share)
     numbered = replace(people, frame=people.frame.assign(label=people.frame.label.map({"a": "1", "b": "2", "c": "5"})))
     for level, distance in (("nominal", binary_distance), ("interval", interval_distance)):
-        task = AnnotationTask([(w, i, float(l)) for w, i, l in zip(numbered.frame.worker, numbered.frame.item_id, numbered.frame.label)], distance)
+        f = numbered.frame
+        task = AnnotationTask([(w, i, float(l)) for w, i, l in zip(f.worker, f.item_id, f.label)], distance)
         assert np.isclose(_value(numbered, "krippendorff_alpha", level=level), task.alpha())
     same = [("x", "1", "a"), ("y", "1", "a")]
     assert AnnotationTask(same).alpha() == 1 and _value(_wide([("a", "a")]), "krippendorff_alpha") is None
@@ -83,9 +94,12 @@ def test_alpha_is_that_of_nltk(seed, share):
 def test_names_and_order_change_nothing(seed, letters, order, share):
     people = _random(seed, items=100, share=share)
     f = people.frame
-    moved = f.assign(label=f.label.map(dict(zip("abc", letters))), worker=f.worker.map({f"w{k}": f"p{n}" for k, n in enumerate(order)})).sample(frac=1, random_state=seed % 1000)
+    called = {f"w{k}": f"p{n}" for k, n in enumerate(order)}
+    moved = f.assign(label=f.label.map(dict(zip("abc", letters))), worker=f.worker.map(called))
+    moved = moved.sample(frac=1, random_state=seed % 1000)
     before, after = agreement(people, resamples=0), agreement(replace(people, frame=moved), resamples=0)
-    assert np.allclose(before.value.astype(float), after.value.astype(float)) and (before.value.astype(float) <= 1).all()
+    assert np.allclose(before.value.astype(float), after.value.astype(float))
+    assert (before.value.astype(float) <= 1).all()
     named, hidden = agreement(people, resamples=0), agreement(pseudonyms(people), resamples=0)
     assert np.allclose(named.value.astype(float), hidden.value.astype(float))
     twice = pd.concat([f, f.assign(item_id=f.item_id + "'")])
@@ -104,26 +118,33 @@ def test_perfect_agreement_is_one_and_opposition_is_minus_one():
 
 # %% ../nbs/annotation/09c_agreement.ipynb #49322327
 def test_undefined_is_none_with_a_reason_and_never_a_number():
-    cases = {"one annotator": _wide([("a",), ("b",)]), "one label": _wide([("a", "a"), ("a", "a")]), "no item was labelled by two": _wide([("a", None), (None, "b")]),
+    cases = {"one annotator": _wide([("a",), ("b",)]), "one label": _wide([("a", "a"), ("a", "a")]),
+             "no item was labelled by two": _wide([("a", None), (None, "b")]),
              "one label only": _wide([("a", "a"), ("a", None), (None, "b")])}
     for reason, people in cases.items():
         for rows in (agreement(people), by_label(people), by_worker(people)):
-            assert all(v is None for column in ("value", "low", "high") for v in rows[column]) and rows.why.str.len().gt(0).all(), reason
+            assert all(v is None for column in ("value", "low", "high") for v in rows[column]), reason
+            assert rows.why.str.len().gt(0).all(), reason
         assert agreement(people).why.str.startswith(reason).all()
     empty = replace(cases["one annotator"], frame=cases["one annotator"].frame.iloc[:0])
     assert agreement(empty).why.tolist() == ["no annotations"]*5
     constant = _wide([("a", "b")]*6 + [("a", "b")])
     assert agreement(constant, ["cohen_kappa"]).value[0] == 0
     few = agreement(_wide([("a", "a", "b"), ("b", "b", "b")]*5), ["cohen_kappa", "observed"])
-    assert few.value[0] is None and few.why[0] == "no two annotators share 20 items: use alpha" and few.value[1] is not None
-    some = agreement(_wide([("a", "a", "b"), ("b", "b", "b")]*5 + [("a", "a", None), ("b", "a", None)]*6), ["cohen_kappa"]).iloc[0]
-    assert some.why == "mean of 1 of 3 pairs: the others share fewer than 20 items" and some.low < some.value < some.high
+    assert few.value[0] is None and few.why[0] == "no two annotators share 20 items: use alpha"
+    assert few.value[1] is not None
+    some = agreement(_wide([("a", "a", "b"), ("b", "b", "b")]*5 + [("a", "a", None), ("b", "a", None)]*6),
+                     ["cohen_kappa"]).iloc[0]
+    assert some.why == "mean of 1 of 3 pairs: the others share fewer than 20 items"
+    assert some.low < some.value < some.high
     lone = agreement(_wide([("a", "b")]), ["observed"]).iloc[0]
     assert lone.value == 0 and lone.low is None and "too few" in lone.why
     unused = by_label(_wide([("a", "a"), ("b", "a"), ("c", None)])).set_index(["label", "measure"])
-    assert unused.value["c", "kappa"] is None and "was not used" in unused.why["c", "kappa"] and unused.value["a", "specific"] is not None
+    assert unused.value["c", "kappa"] is None and "was not used" in unused.why["c", "kappa"]
+    assert unused.value["a", "specific"] is not None
     alone = by_worker(_wide([("a", "a", None), ("b", "a", None), (None, None, "b")])).set_index(["worker", "measure"])
-    assert alone.value["w2", "kappa"] is None and "shares no item" in alone.why["w2", "kappa"] and alone.value["w0", "kappa"] is not None
+    assert alone.value["w2", "kappa"] is None and "shares no item" in alone.why["w2", "kappa"]
+    assert alone.value["w0", "kappa"] is not None
 
 
 # %% ../nbs/annotation/09c_agreement.ipynb #61b85417
@@ -135,7 +156,8 @@ def test_the_scale_and_the_level_are_checked():
     with pytest.raises(CodemixError, match="needs labels that are numbers; 'high'"): agreement(people, level="interval")
     with pytest.raises(CodemixError, match="label 'high' is not among"): agreement(people, labels=["low", "middle"])
     assert _value(people, "gwet_ac1", labels=["low", "middle", "high"]) != _value(people, "gwet_ac1")
-    assert agreement(people, ["krippendorff_alpha"], labels=["low", "middle", "high"], level="ordinal").value[0] is not None
+    assert agreement(people, ["krippendorff_alpha"], labels=["low", "middle",
+                                                             "high"], level="ordinal").value[0] is not None
 
 
 # %% ../nbs/annotation/09c_agreement.ipynb #a9f267c5
@@ -164,7 +186,8 @@ def test_one_against_the_rest(seed, share):
     rows = by_worker(people, resamples=0).set_index(["worker", "measure"]).value
     assert np.isclose(rows["w2", "alpha_without"], _value(three, "krippendorff_alpha"))
     wide = _whole(people).to_numpy(dtype=object)
-    shares = [np.mean([row[3] == row[k] for k in range(3) if isinstance(row[k], str)]) for row in wide if isinstance(row[3], str) and any(isinstance(l, str) for l in row[:3])]
+    shares = [np.mean([row[3] == row[k] for k in range(3) if isinstance(row[k], str)])
+              for row in wide if isinstance(row[3], str) and any(isinstance(l, str) for l in row[:3])]
     assert np.isclose(rows["w3", "observed"], np.mean(shares))
 
 
@@ -185,6 +208,9 @@ def test_the_same_values_as_statsmodels_and_scikit_learn(seed, workers):
     wide = _whole(people).to_numpy(dtype=object)
     assert np.isclose(_value(people, "fleiss_kappa"), fleiss(aggregate_raters(wide)[0]))
     pairs = list(combinations(range(workers), 2))
-    assert np.isclose(_value(people, "cohen_kappa"), np.mean([cohen_kappa_score(wide[:, a].tolist(), wide[:, b].tolist()) for a, b in pairs]))
+    assert np.isclose(_value(people, "cohen_kappa"),
+                      np.mean([cohen_kappa_score(wide[:, a].tolist(), wide[:, b].tolist()) for a, b in pairs]))
     codes = np.unique(wide.astype(str), return_inverse=True)[1].reshape(wide.shape)
-    assert np.isclose(_value(people, "cohen_kappa"), np.mean([cohens_kappa(to_table(codes[:, [a, b]], bins=np.arange(codes.max() + 2) - .5)[0]).kappa for a, b in pairs]))
+    assert np.isclose(_value(people, "cohen_kappa"),
+                      np.mean([cohens_kappa(to_table(codes[:, [a, b]], bins=np.arange(codes.max() + 2) - .5)[0]).kappa
+                               for a, b in pairs]))

@@ -34,7 +34,8 @@ def test_the_engine_is_quicker():
 def test_embeddings_agree_and_the_second_pass_is_quicker(tmp_path):
     texts = [f"ramro video {i} {'chha '*(i % 9)}" for i in range(600)]
     t = embeddings(texts, str(encoders.tiny_model(tmp_path/"tiny", texts)), turns=2).set_index("way")
-    assert t.cosine["cold, float32"] > 1 - 1e-5 and t.cosine["second pass"] > 1 - 1e-5 and t.cosine["cold, bfloat16"] > .999
+    assert t.cosine["cold, float32"] > 1 - 1e-5 and t.cosine["second pass"] > 1 - 1e-5
+    assert t.cosine["cold, bfloat16"] > .999
     assert t.ratio["cold, float32"] > 1.5 and t.ratio["second pass"] > 20
 
 def test_a_missing_encoder_is_said_and_nothing_more(capsys, monkeypatch):

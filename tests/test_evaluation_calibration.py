@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from codemix_nb.paths import CodemixError
+from codemix_nb.draws import by_group, copies, drawn, ends
 from codemix_nb.models.calibrated import METHODS, log_loss, mender, _checked
 from codemix_nb.evaluation.calibration import *
 
@@ -18,7 +19,8 @@ import pytest
 from codemix_nb.evaluation.calibration import _others
 from hypothesis import given, settings, strategies as st
 
-pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=60).map(lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])))
+apart = lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] for r in rows]))
+pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=60).map(apart)
 two_labels = pairs.filter(lambda yp: 0 < yp[0].sum() < len(yp[0]))
 
 def laboratory(n=1500, seed=0, stretch=1.):
@@ -29,7 +31,9 @@ def laboratory(n=1500, seed=0, stretch=1.):
 def study(n=600, seed=0, repeats=2, corpus="made", stretch=1.):
     y, p = laboratory(n, seed, stretch)
     group = np.arange(n)//2
-    return pd.concat([pd.DataFrame(dict(corpus=corpus, model="m", repeat=r, fold=np.random.default_rng(r).permutation(n//2)[group] % 5, label=y, probability=p, group=group)) for r in range(repeats)], ignore_index=True)
+    return pd.concat([pd.DataFrame(dict(corpus=corpus, model="m", repeat=r,
+                                        fold=np.random.default_rng(r).permutation(n//2)[group] % 5, label=y,
+                                        probability=p, group=group)) for r in range(repeats)], ignore_index=True)
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #0779eecf
@@ -38,7 +42,9 @@ def study(n=600, seed=0, repeats=2, corpus="made", stretch=1.):
 def test_brier_parts_add_up_and_bounds_hold(yp, strategy, bins):
     from sklearn.metrics import brier_score_loss
     parts = brier(*yp, bins, strategy)
-    assert np.isclose(parts["brier"], parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within"]) and np.isclose(parts["brier"], np.mean((yp[1] - yp[0])**2))
+    assert np.isclose(parts["brier"],
+                      parts["reliability"] - parts["resolution"] + parts["uncertainty"] + parts["within"])
+    assert np.isclose(parts["brier"], np.mean((yp[1] - yp[0])**2))
     assert 0 <= ece(*yp, bins, strategy) <= 1 and ece(*yp, bins, strategy)**2 <= parts["reliability"] + 1e-9
     assert reliability(*yp, bins, strategy, draws=2)["rows"].sum() == len(yp[0])
 
@@ -60,7 +66,8 @@ def test_a_threshold_keeps_its_false_alarms_and_is_the_lowest_that_does(yp, rate
 def test_risk_at_full_coverage_is_the_error_and_the_area_is_at_least_the_best(yp):
     y, p = yp
     curve, error = coverage_risk(y, p), np.mean((p >= .5) != y)
-    assert np.isclose(curve.risk.iloc[-1], error) and curve.coverage.iloc[-1] == 1 and curve.coverage.is_monotonic_increasing
+    assert np.isclose(curve.risk.iloc[-1], error) and curve.coverage.iloc[-1] == 1
+    assert curve.coverage.is_monotonic_increasing
     best = [k for k in range(len(y))]
     least = np.mean([max(0, k + 1 - round((1 - error)*len(y)))/(k + 1) for k in best])
     assert aurc(y, p) >= least - 1e-9
@@ -74,7 +81,8 @@ def test_the_tested_fold_teaches_nothing():
     for method in METHODS:
         a, b = (recalibrate(f, method).probability[tested] for f in (items, turned))
         assert np.array_equal(a, b), method
-        assert not np.array_equal(recalibrate(items, method).probability[~tested], recalibrate(turned, method).probability[~tested])
+        assert not np.array_equal(recalibrate(items, method).probability[~tested],
+                                  recalibrate(turned, method).probability[~tested])
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #aa759ff6
@@ -83,15 +91,18 @@ def test_operating_points_are_those_of_thresholds_from_other_folds():
     y, p, flagged = items.label.to_numpy(), items.probability.to_numpy(), np.zeros(len(items), dtype=bool)
     for _, _, test, other in _others(items, BY): flagged[test] = p[test] >= threshold_at_fpr(y[other], p[other], .05)
     table = operating_points(items, (.05,))
-    assert np.isclose(table.false_alarms_got, [np.mean(p[y == 0] >= .5), flagged[y == 0].mean()]).all() and np.isclose(table.caught[1], flagged[y == 1].mean())
-    for column in ("false_alarms_got", "caught", "precision_5"): assert ((table[f"{column}_low"] <= table[column]) & (table[column] <= table[f"{column}_high"])).all()
+    assert np.isclose(table.false_alarms_got, [np.mean(p[y == 0] >= .5), flagged[y == 0].mean()]).all()
+    assert np.isclose(table.caught[1], flagged[y == 1].mean())
+    for column in ("false_alarms_got", "caught", "precision_5"):
+        assert ((table[f"{column}_low"] <= table[column]) & (table[column] <= table[f"{column}_high"])).all()
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #f4d08c99
 def test_a_threshold_chosen_anew_in_every_draw_widens_the_interval():
     table = operating_points(study(2000, repeats=1), (.01,)).set_index("threshold")
     width, alone = table.caught_high - table.caught_low, 2*1.96*np.sqrt(table.caught*(1 - table.caught)/1000)
-    assert width["1 % false alarms"] > 2*alone["1 % false alarms"] and .7 < width["probability of one half"]/alone["probability of one half"] < 1.6
+    assert width["1 % false alarms"] > 2*alone["1 % false alarms"]
+    assert .7 < width["probability of one half"]/alone["probability of one half"] < 1.6
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #209df045
@@ -103,7 +114,9 @@ def test_thresholds_of_many_samples_are_those_of_one_at_a_time(yp, rates, seed):
     many = cuts(y, p, code, weight, rates)
     for s in range(5):
         times = weight[code, s].astype(int)
-        if len(np.unique(np.repeat(y, times))) == 2: assert np.array_equal(many[:, s], [threshold_at_fpr(np.repeat(y, times), np.repeat(p, times), r) for r in rates])
+        if len(np.unique(np.repeat(y, times))) == 2:
+            assert np.array_equal(many[:, s], [threshold_at_fpr(np.repeat(y, times), np.repeat(p, times), r)
+                                               for r in rates])
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #776eadde
@@ -115,8 +128,11 @@ def test_a_group_in_the_tested_fold_is_left_out_of_the_others():
 # %% ../nbs/evaluation/23_calibration.ipynb #bf9e3a48
 def test_overconfident_predictions_are_found_and_mended():
     table = summary(study(1200, stretch=3.), bins=10).set_index("method")
-    assert table.ece_low["none"] > table.perfect["none"] and ((table.ece_low <= table.ece) & (table.ece <= table.ece_high)).all() and 2 < table.temperature["temperature"] < 4.5
-    assert table.ece["temperature"] < table.ece["none"]/2 and table.log_loss["temperature"] < table.log_loss["none"] and table.moved["temperature"] == 0
+    assert table.ece_low["none"] > table.perfect["none"]
+    assert ((table.ece_low <= table.ece) & (table.ece <= table.ece_high)).all()
+    assert 2 < table.temperature["temperature"] < 4.5
+    assert table.ece["temperature"] < table.ece["none"]/2 and table.log_loss["temperature"] < table.log_loss["none"]
+    assert table.moved["temperature"] == 0
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #2827d3cb
@@ -126,7 +142,8 @@ def test_copies_widen_intervals_and_repeats_do_not_narrow_them():
     once = width(y, p**2, groups=np.arange(800))
     again = width(np.tile(y, 4), np.tile(p**2, 4), parts=np.repeat(range(4), 800), groups=np.tile(np.arange(800), 4))
     assert .8 < again/once < 1.25 and width(np.tile(y, 4), np.tile(p**2, 4)) < .7*once
-    alone, together = (ece_null(np.tile(p, 4), groups=g, parts=np.repeat(range(4), 800)).std() for g in (None, np.tile(np.arange(800), 4)))
+    alone, together = (ece_null(np.tile(p, 4), groups=g, parts=np.repeat(range(4), 800)).std()
+                       for g in (None, np.tile(np.arange(800), 4)))
     assert together > 1.5*alone
 
 
@@ -155,7 +172,8 @@ def test_missing_mapie_is_one_clear_line(monkeypatch):
 @pytest.mark.parametrize("y, by_class", [([0, 1]*4, False), ([1]*40, True), ([1]*40 + [0]*8, True)])
 def test_too_few_rows_to_calibrate_on_are_told(y, by_class):
     pytest.importorskip("mapie")
-    with pytest.raises(CodemixError, match="comments to calibrate conformal sets on"): conformal_sets(y, np.linspace(.1, .9, len(y)), [.5], by_class=by_class)
+    with pytest.raises(CodemixError, match="comments to calibrate conformal sets on"):
+        conformal_sets(y, np.linspace(.1, .9, len(y)), [.5], by_class=by_class)
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #442b8dcd
@@ -168,11 +186,14 @@ def test_thresholds_carry_where_corpora_are_alike_and_not_where_they_differ():
     assert threshold_transfer(study(), (.1,)).empty
 
 def test_every_ordered_pair_of_corpora_names_both_models():
-    items = pd.concat([study(300, i, corpus=c).assign(model=m) for i, (c, m) in enumerate((c, m) for c in "ab" for m in ("m", "n"))])
+    items = pd.concat([study(300, i, corpus=c).assign(model=m)
+                       for i, (c, m) in enumerate((c, m) for c in "ab" for m in ("m", "n"))])
     table = threshold_transfer(items, (.1,), best=dict(a="m", b="n"))
     pairs = set(zip(table.chosen_on, table.chosen_with, table.laid_on, table.laid_with))
-    assert pairs == {(a, m, b, m) for a in "ab" for b in "ab" for m in "mn"} | {("a", "m", "b", "n"), ("b", "n", "a", "m")} and len(table) == len(pairs)
-    assert ((table.false_alarms_got_low <= table.false_alarms_got) & (table.false_alarms_got <= table.false_alarms_got_high)).all()
+    alike = {(a, m, b, m) for a in "ab" for b in "ab" for m in "mn"}
+    assert pairs == alike | {("a", "m", "b", "n"), ("b", "n", "a", "m")} and len(table) == len(pairs)
+    assert (table.false_alarms_got_low <= table.false_alarms_got).all()
+    assert (table.false_alarms_got <= table.false_alarms_got_high).all()
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #e50d7b2e
@@ -180,8 +201,10 @@ def test_at_equal_false_alarms_a_raised_model_is_the_same_model():
     base = study(600).assign(slice=lambda f: np.where(f.index % 3, "a", "b"))
     raised = base.assign(model="raised", probability=expit(logit(base.probability) + 1))
     more = base[base["repeat"] == 0].assign(model="one repeat", probability=lambda f: 1 - f.probability)
-    table = equal_alarms(pd.concat([base, raised, more, more.assign(**{"repeat": 7})]), "m").set_index(["slice", "model"])
-    assert np.allclose(table.misses["all", "raised"], table.misses["all", "m"], atol=.005) and table.threshold["all", "raised"] > .6
+    table = equal_alarms(pd.concat([base, raised, more, more.assign(**{"repeat": 7})]),
+                         "m").set_index(["slice", "model"])
+    assert np.allclose(table.misses["all", "raised"], table.misses["all", "m"], atol=.005)
+    assert table.threshold["all", "raised"] > .6
     assert (table.more_misses.xs("m", level="model") == 0).all() and table.more_misses_low["all", "one repeat"] > .2
     assert table.false_alarms["all", "raised"] <= table.false_alarms["all", "m"] + 1e-9
     assert ((table.misses_low <= table.misses) & (table.misses <= table.misses_high)).all()
@@ -190,7 +213,10 @@ def test_at_equal_false_alarms_a_raised_model_is_the_same_model():
 
 
 # %% ../nbs/evaluation/23_calibration.ipynb #5b1b00be
-@pytest.mark.parametrize("y, p, said", [([0, 2], [.1, .2], "row 1: label"), ([0, 1], [.1, np.nan], "row 1: probability"), ([0, 1], [1.5, .2], "row 0: probability"), ([0], [.1, .2], "1 labels but 2"), ([], [], "no predictions")])
+@pytest.mark.parametrize("y, p, said",
+                         [([0, 2], [.1, .2], "row 1: label"), ([0, 1], [.1, np.nan], "row 1: probability"),
+                          ([0, 1], [1.5, .2], "row 0: probability"), ([0], [.1, .2], "1 labels but 2"),
+                          ([], [], "no predictions")])
 def test_bad_predictions_are_named_by_row(y, p, said):
     with pytest.raises(CodemixError, match=said): ece(y, p)
 
@@ -198,8 +224,12 @@ def test_bad_predictions_are_named_by_row(y, p, said):
 # %% ../nbs/evaluation/23_calibration.ipynb #4429ed5b
 def test_wrong_names_and_one_fold_are_named():
     y, p = laboratory(50)
-    for call, said in ((lambda: bins_of(p, 5, "equal"), "strategy 'equal'"), (lambda: mender(y, p, "magic"), "method 'magic'"), (lambda: mender(np.ones(50), p), "all have label 1"),
-                       (lambda: threshold_at_fpr(np.ones(50), p, .1), "every row has label 1"), (lambda: recalibrate(study().assign(fold=0)), "one fold only"), (lambda: recalibrate(study().drop(columns="group")), "without column 'group'")):
+    for call, said in ((lambda: bins_of(p, 5, "equal"), "strategy 'equal'"),
+                       (lambda: mender(y, p, "magic"), "method 'magic'"),
+                       (lambda: mender(np.ones(50), p), "all have label 1"),
+                       (lambda: threshold_at_fpr(np.ones(50), p, .1), "every row has label 1"),
+                       (lambda: recalibrate(study().assign(fold=0)), "one fold only"),
+                       (lambda: recalibrate(study().drop(columns="group")), "without column 'group'")):
         with pytest.raises(CodemixError, match=said): call()
 
 
@@ -208,4 +238,5 @@ def test_a_promise_that_cannot_be_kept_keeps_nothing():
     y = np.random.default_rng(0).integers(0, 2, 400)
     assert keep_above(y, np.full(400, .7), .1) == np.inf
     y, p = laboratory(4000)
-    assert keep_above(y, p, .1) >= keep_above(y, p, .1, delta=.5) and keep_above(y, p, .1, groups=np.arange(4000)//40) >= keep_above(y, p, .1)
+    assert keep_above(y, p, .1) >= keep_above(y, p, .1, delta=.5)
+    assert keep_above(y, p, .1, groups=np.arange(4000)//40) >= keep_above(y, p, .1)

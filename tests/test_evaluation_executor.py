@@ -8,7 +8,8 @@ from collections import OrderedDict
 from codemix_nb.paths import CodemixError, call_at, here
 from codemix_nb.text import treatment
 from codemix_nb.models.registry import identity_of, model_of
-from codemix_nb.evaluation.units import Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit, seeds_of, write_unit
+from codemix_nb.evaluation.units import (Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit,
+                                         seeds_of, write_unit)
 from codemix_nb.evaluation.executor import *
 
 
@@ -20,7 +21,8 @@ from codemix_nb.evaluation.units import corpus_of
 
 
 # %% ../nbs/evaluation/21b_executor.ipynb #ab838a62
-TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean", models=["majority", "lr-word"], repeats=1, neural_repeats=1)
+TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean",
+           models=["majority", "lr-word"], repeats=1, neural_repeats=1)
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
@@ -60,7 +62,8 @@ def test_a_failing_unit_is_named_and_the_rest_is_kept(home, monkeypatch):
         if unit.fold == 2: raise CodemixError("planted")
         return real(unit, study)
     monkeypatch.setattr(executor, "run_unit", sometimes)
-    with pytest.raises(CodemixError, match="2 of 8 units failed.*fold 2: planted"): execute(main_units(TOY), TOY, workers=1)
+    with pytest.raises(CodemixError, match="2 of 8 units failed.*fold 2: planted"):
+        execute(main_units(TOY), TOY, workers=1)
     assert len(pending(main_units(TOY), TOY)) == 2
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 from dataclasses import dataclass
 from scipy.special import logit
+from codemix_nb.draws import by_group, ends, multinomial, totals
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
 from codemix_nb.data import folds, sameness
@@ -24,7 +25,8 @@ import json
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from codemix_nb.models.classical import LR, RF, LinearMachine, Majority, NBMachine, RBFMachine, export_model, import_model
+from codemix_nb.models.classical import (LR, RF, LinearMachine, Majority, NBMachine, RBFMachine, export_model,
+                                         import_model)
 from codemix_nb.data.corpora import load
 from codemix_nb.models.encoders import load_pretrained, tiny_model
 from codemix_nb.evaluation.explain import _convolved, _overlap
@@ -37,7 +39,8 @@ def _toy(n=96):
     frame = ["yo", "ta", "ramro", "video", "ho", "aaja", "herdai"]
     return [" ".join(rng.permutation([*rng.choice(frame, 4), ["dai", "bekar"][c]])) for c in y], y, np.arange(n)//2
 
-ODD = ["", " ", "bekar", "yo  bekar\tta", "\u0924\u093f\u092e\u0940 bekar \U0001f64f!!", "\U0001f64f", "a b c d bekar", "xx__zz chhaa'n"]
+ODD = ["", " ", "bekar", "yo  bekar\tta", "\u0924\u093f\u092e\u0940 bekar \U0001f64f!!", "\U0001f64f", "a b c d bekar",
+       "xx__zz chhaa'n"]
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #94f6f8c7
@@ -52,13 +55,15 @@ def test_cutting_is_scikit_learns_and_folding_keeps_the_words(text):
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #7460a2ec
-@pytest.mark.parametrize("make", [lambda: LR(min_df=1), lambda: LinearMachine(min_df=1), lambda: NBMachine(min_df=1, space="both"), lambda: LR(min_df=1, space="word")])
+@pytest.mark.parametrize("make", [lambda: LR(min_df=1), lambda: LinearMachine(min_df=1),
+                                  lambda: NBMachine(min_df=1, space="both"), lambda: LR(min_df=1, space="word")])
 def test_coefficients_add_up_to_the_decision(make):
     x, y, g = _toy()
     m = make().fit(x, y, g)
     found = explain(m, x[:20] + ODD)
     assert found[0].method == "coefficients" and max(abs(e.gap) for e in found) < 1e-9
-    assert np.allclose([e.decision for e in found], m.decision_function(x[:20] + ODD)) and np.allclose([e.probability for e in found], m.predict_proba(x[:20] + ODD)[:, 1])
+    assert np.allclose([e.decision for e in found], m.decision_function(x[:20] + ODD))
+    assert np.allclose([e.probability for e in found], m.predict_proba(x[:20] + ODD)[:, 1])
     again = explain(import_model(*export_model(m)), x[:5])
     assert all(np.allclose(a.attributions, b.attributions) for a, b in zip(found, again))
 
@@ -70,19 +75,24 @@ def test_a_model_without_ngrams_gives_nothing_to_any_word():
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #32b75002
-@pytest.mark.parametrize("make", [lambda: RF(n_estimators=10, min_df=1), lambda: RBFMachine(min_df=1), lambda: Majority()])
+@pytest.mark.parametrize("make", [lambda: RF(n_estimators=10, min_df=1), lambda: RBFMachine(min_df=1),
+                                  lambda: Majority()])
 def test_occlusion_explains_anything(make):
     x, y, g = _toy()
     m = make().fit(x, y, g)
     for t, e in zip(ODD, explain(m, ODD)):
         assert e.method == "occlusion" and e.words == t.split() and np.isfinite(e.attributions).all()
     if make().__class__ is Majority: assert all((e.attributions == 0).all() for e in explain(m, x[:5]))
-    else: assert all(e.words[int(np.argmax(e.attributions))] == "bekar" for e in explain(m, [t for t, c in zip(x, y) if c][:10]))
+    else: assert all(e.words[int(np.argmax(e.attributions))] == "bekar"
+                     for e in explain(m, [t for t, c in zip(x, y) if c][:10]))
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #738098f3
-@pytest.mark.parametrize("make", [lambda: MLP(min_df=1, hidden=8, epochs=20, lr=.02), lambda: CNN(filters=8, embedding=8, epochs=20, lr=.02), lambda: CNN(unit="subword", filters=8, embedding=8, epochs=20, lr=.02),
-                                  lambda: LSTM(hidden=16, embedding=8, epochs=40, patience=40, lr=.02), lambda: BiLSTM(hidden=8, embedding=8, epochs=20, lr=.02, unit="char")])
+@pytest.mark.parametrize("make", [lambda: MLP(min_df=1, hidden=8, epochs=20, lr=.02),
+                                  lambda: CNN(filters=8, embedding=8, epochs=20, lr=.02),
+                                  lambda: CNN(unit="subword", filters=8, embedding=8, epochs=20, lr=.02),
+                                  lambda: LSTM(hidden=16, embedding=8, epochs=40, patience=40, lr=.02),
+                                  lambda: BiLSTM(hidden=8, embedding=8, epochs=20, lr=.02, unit="char")])
 def test_gradients_of_networks_are_complete_and_repeatable(make):
     x, y, g = _toy()
     m = make().fit(x, y, g)
@@ -101,7 +111,8 @@ def test_the_cnn_written_from_vectors_on_is_the_cnn():
     m = CNN(filters=8, embedding=8, epochs=2).fit(x, y, g)
     for t in x[:5]:
         units = torch.tensor(m.encoder_([t]))
-        assert torch.allclose(_convolved(m.network_, m.network_.embedding(units)), m.network_(units, torch.tensor([units.shape[1]])), atol=1e-5)
+        assert torch.allclose(_convolved(m.network_, m.network_.embedding(units)),
+                              m.network_(units, torch.tensor([units.shape[1]])), atol=1e-5)
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #7ff39416
@@ -109,11 +120,13 @@ def test_the_cnn_written_from_vectors_on_is_the_cnn():
 def test_gradients_of_a_transformer_are_complete(outputs, tmp_path):
     x, y, _ = _toy()
     torch.manual_seed(0)
-    tokenizer, network = load_pretrained(str(tiny_model(tmp_path/"tiny", x)), "AutoModelForSequenceClassification", num_labels=outputs)
+    tokenizer, network = load_pretrained(str(tiny_model(tmp_path/"tiny", x)), "AutoModelForSequenceClassification",
+                                         num_labels=outputs)
     with torch.no_grad(): [w.mul_(10) for w in network.parameters() if w.ndim > 1]
     found = transformer_gradients(tokenizer, network, x[:3] + ODD)
     assert [e.words for e in found] == [t.split() for t in x[:3] + ODD]
-    assert max(abs(e.gap)/max(1, abs(e.decision - e.base)) for e in found if e.offsets) < .03 and any(abs(e.decision - e.base) > .01 for e in found)
+    assert max(abs(e.gap)/max(1, abs(e.decision - e.base)) for e in found if e.offsets) < .03
+    assert any(abs(e.decision - e.base) > .01 for e in found)
     cut = transformer_gradients(tokenizer, network, [" ".join(x[:20])], limit=12)[0]
     assert len(cut.offsets) == 100 and (cut.attributions[20:] == 0).all() and np.any(cut.attributions)
 
@@ -131,26 +144,32 @@ def test_a_fine_tuned_model_is_explained_by_its_gradients(tmp_path):
     m = FineTuned(str(tiny_model(tmp_path/"tiny", x)), epochs=3, lr=3e-3, checkpoints=False).fit(x, y, groups=g)
     found = explain(m, x[:6])
     assert found[0].method == "gradients" and methods_of(m) == ["gradients", "occlusion"]
-    assert np.allclose([e.probability for e in found], m.predict_proba(x[:6])[:, 1], atol=1e-3) and max(abs(e.gap)/max(1, abs(e.decision - e.base)) for e in found) < .03
+    assert np.allclose([e.probability for e in found], m.predict_proba(x[:6])[:, 1], atol=1e-3)
+    assert max(abs(e.gap)/max(1, abs(e.decision - e.base)) for e in found) < .03
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #ff55439b
 def test_what_does_not_fit_is_one_line():
     x, y, g = _toy()
     m, forest = LR(min_df=1).fit(x, y, g), RF(n_estimators=5, min_df=1).fit(x, y, g)
-    with pytest.raises(CodemixError, match="unknown method 'shap'; known: auto, coefficients, occlusion, gradients"): explain(m, x[:1], "shap")
+    with pytest.raises(CodemixError, match="unknown method 'shap'; known: auto, coefficients, occlusion, gradients"):
+        explain(m, x[:1], "shap")
     with pytest.raises(CodemixError, match="RF is not linear in n-grams"): explain(forest, x[:1], "coefficients")
-    with pytest.raises(CodemixError, match="LR has no gradients; use coefficients or occlusion"): explain(m, x[:1], "gradients")
+    with pytest.raises(CodemixError, match="LR has no gradients; use coefficients or occlusion"):
+        explain(m, x[:1], "gradients")
     with pytest.raises(CodemixError, match="row 1: expected text"): explain(m, ["ho", None])
-    with pytest.raises(CodemixError, match="comment 0: 5 words but 1 marks"): plausibility(explain(m, x[:1]), [np.array([True])])
-    with pytest.raises(CodemixError, match="none of 2 comments has a marked word"): plausibility(explain(m, x[:2]), [np.zeros(5, dtype=bool)]*2)
+    with pytest.raises(CodemixError, match="comment 0: 5 words but 1 marks"):
+        plausibility(explain(m, x[:1]), [np.array([True])])
+    with pytest.raises(CodemixError, match="none of 2 comments has a marked word"):
+        plausibility(explain(m, x[:2]), [np.zeros(5, dtype=bool)]*2)
     assert explain(m, []) == []
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #2cc34b14
 def test_nothing_is_shown_unless_it_is_ordinary(monkeypatch):
     secret = ["<b>Bekar&", "guruuu", "rammmro", "\u0924\u093f\u092e\u0940"]
-    e = Explanation(" ".join(secret), word_offsets(" ".join(secret)), np.array([1., -1., 0., 2.]), 0., 2., .9, "by hand")
+    e = Explanation(" ".join(secret), word_offsets(" ".join(secret)), np.array([1., -1., 0., 2.]), 0., 2.,
+                    .9, "by hand")
     for said in (repr(e), str(highlighted([e])), e.frame().to_string()): assert not any(w in said for w in secret)
     assert "&lt;b&gt;Bekar&amp;" in highlighted([e], show=str) and "<b>" not in highlighted([e], show=str)
     assert hidden("timi") == "timi" and "•" in hidden("xtimi")
@@ -162,13 +181,18 @@ def test_faithfulness_by_hand():
         def predict_proba(self, texts):
             p = np.array([.1 + .4*t.split().count("bekar") for t in texts])
             return np.column_stack([1 - p, p])
-    e = Explanation("bekar yo bekar ho", word_offsets("bekar yo bekar ho"), np.array([2., 0., 1., 0.]), 0., 0., .9, "by hand")
-    got = faithfulness(Counts(), [e, replace_text(e, "ho")], fractions=(.25, .5), seeds=200).set_index(["ranking", "fraction"])
+    e = Explanation("bekar yo bekar ho", word_offsets("bekar yo bekar ho"), np.array([2., 0., 1., 0.]), 0., 0.,
+                    .9, "by hand")
+    got = faithfulness(Counts(), [e, replace_text(e, "ho")], fractions=(.25, .5),
+                       seeds=200).set_index(["ranking", "fraction"])
     assert set(got.comment) == {0}
-    assert np.allclose(got.loc["own", "comprehensiveness"], [.4, .8]) and np.allclose(got.loc["own", "sufficiency"], [.4, 0])
+    assert np.allclose(got.loc["own", "comprehensiveness"], [.4, .8])
+    assert np.allclose(got.loc["own", "sufficiency"], [.4, 0])
     assert np.allclose(got.loc["random", "comprehensiveness"], [.2, .4], atol=.05)
 
-def replace_text(e, text): return Explanation(text, word_offsets(text), np.zeros(len(text.split())), e.base, e.decision, e.probability, e.method)
+def replace_text(e, text):
+    return Explanation(text, word_offsets(text), np.zeros(len(text.split())), e.base, e.decision,
+                       e.probability, e.method)
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #778923c1
@@ -179,7 +203,8 @@ def test_faithfulness_asks_about_the_predicted_class():
             return np.column_stack([1 - p, p])
     e = Explanation("dai yo", word_offsets("dai yo"), np.array([-2., .5]), 0., 0., .1, "by hand")
     assert ranking(e).tolist() == [0, 1]
-    assert np.isclose(faithfulness(Counts(), [e], fractions=(.5,)).query("ranking == 'own'").comprehensiveness.item(), .3)
+    assert np.isclose(faithfulness(Counts(), [e], fractions=(.5,)).query("ranking == 'own'").comprehensiveness.item(),
+                      .3)
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #b2c0634c
@@ -190,8 +215,10 @@ def test_the_table_is_repeatable_beats_chance_and_holds_no_text():
     pd.testing.assert_frame_equal(a, b)
     assert np.isclose(a.gain.sum(), 4.6692, atol=.002), "explanations moved: raise VERSION, then this number"
     means = a[a.fraction == "mean"]
-    assert set(a.method) == {"coefficients", "occlusion"} and (means.gain_low > 0).all() and (a.comments + a.short == 40).all()
-    assert np.allclose(a.gain, np.where(a.measure == "sufficiency", a.random - a.value, a.value - a.random)) and ((a.gain_low <= a.gain) & (a.gain <= a.gain_high)).all()
+    assert set(a.method) == {"coefficients", "occlusion"} and (means.gain_low > 0).all()
+    assert (a.comments + a.short == 40).all()
+    assert np.allclose(a.gain, np.where(a.measure == "sufficiency", a.random - a.value, a.value - a.random))
+    assert ((a.gain_low <= a.gain) & (a.gain <= a.gain_high)).all()
     parts = a[a.fraction != "mean"].groupby(["method", "measure"]).value.mean()
     assert np.allclose(parts, means.set_index(["method", "measure"]).value.sort_index())
     assert set(a.select_dtypes(exclude="number").columns) == {"corpus", "model", "method", "measure", "fraction"}
@@ -202,22 +229,27 @@ def test_the_table_is_repeatable_beats_chance_and_holds_no_text():
 # %% ../nbs/evaluation/24_explain.ipynb #98d59e7b
 def test_marks_follow_their_words_through_a_treatment():
     text, gold = marked("HEY @x BEKAR!! http://a.b \ufb01n", [(7, 13), (26, 27)])
-    assert text == "hey user bekar!! url fin" == " ".join(text.split()) and gold.tolist() == [False, False, True, False, True]
+    assert text == "hey user bekar!! url fin" == " ".join(text.split())
+    assert gold.tolist() == [False, False, True, False, True]
     assert marked("abcd efgh", [(3, 7)])[1].tolist() == [False, True] and marked("", [(0, 3)])[1].size == 0
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #2ec11a69
 def test_plausibility_by_hand():
-    def e(values): return Explanation(t := " ".join("abcdef"[:len(values)]), word_offsets(t), np.array(values, dtype=float), 0., 0., .9, "by hand")
+    def e(values):
+        return Explanation(t := " ".join("abcdef"[:len(values)]), word_offsets(t), np.array(values, dtype=float), 0.,
+                           0., .9, "by hand")
     gold = [np.array([0, 1, 1, 0], dtype=bool), np.array([1, 0, 0, 0], dtype=bool), np.zeros(3, dtype=bool)]
     good = plausibility([e([0, 3, 2, 1]), e([5, 1, 0, 0]), e([1, 1, 1])], gold, seeds=400)
     table = plausibility_table(good, np.arange(3), draws=50).set_index("measure")
     assert (table.comments == 2).all() and table.loc["average_precision", "value"] == 1
     share = 3/8
     picked = [round(share*4)]*2
-    assert picked == [2, 2] and np.isclose(table.loc["token_f1", "value"], (1 + 2/3)/2) and np.isclose(table.loc["iou_f1", "value"], 1)
+    assert picked == [2, 2] and np.isclose(table.loc["token_f1", "value"], (1 + 2/3)/2)
+    assert np.isclose(table.loc["iou_f1", "value"], 1)
     assert (table.loc[["token_f1", "iou_f1", "average_precision"], "random"] < table.value - .1).all()
-    assert stretches([1, 1, 0, 1]) == [(0, 2), (3, 4)] and stretches([]) == [] and np.isclose(_overlap((0, 2), (1, 4)), 1/4) and _overlap((0, 1), (2, 3)) == 0
+    assert stretches([1, 1, 0, 1]) == [(0, 2), (3, 4)] and stretches([]) == []
+    assert np.isclose(_overlap((0, 2), (1, 4)), 1/4) and _overlap((0, 1), (2, 3)) == 0
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #929f5508
@@ -230,8 +262,11 @@ def test_intervals_draw_copies_together():
 
 # %% ../nbs/evaluation/24_explain.ipynb #c8971f35
 def test_cut_pairs_leave_no_empty_comment():
-    texts, y, origin = cut_pairs(["yo bekar", "bekar", "a b"], [np.array([0, 1], dtype=bool), np.array([1], dtype=bool), np.array([1, 0], dtype=bool)])
-    assert texts == ["yo bekar", "bekar", "a b", "yo", "b"] and y.tolist() == [1, 1, 1, 0, 0] and origin.tolist() == [0, 1, 2, 0, 2]
+    texts, y, origin = cut_pairs(["yo bekar", "bekar", "a b"],
+                                 [np.array([0, 1], dtype=bool), np.array([1], dtype=bool),
+                                  np.array([1, 0], dtype=bool)])
+    assert texts == ["yo bekar", "bekar", "a b", "yo", "b"] and y.tolist() == [1, 1, 1, 0, 0]
+    assert origin.tolist() == [0, 1, 2, 0, 2]
 
 
 # %% ../nbs/evaluation/24_explain.ipynb #661adbf8

@@ -13,7 +13,9 @@ from codemix_nb.models.registry import identity_of, model_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import pending, say
 from codemix_nb.evaluation.plan import main_units, plan
-from codemix_nb.evaluation.units import Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of, judge_of, key_of, path_of, read_unit, seeds_of
+from codemix_nb.evaluation.units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names,
+                                         corpus_of, judge_of,
+                                         key_of, path_of, read_unit, seeds_of)
 from codemix_nb.evaluation.items import *
 
 
@@ -24,13 +26,14 @@ from codemix_nb.data import folds
 
 
 # %% ../nbs/evaluation/21d_items.ipynb #89b2bccf
-TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean", models=["majority", "lr-word"], repeats=1, neural_repeats=1)
+TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean",
+           models=["majority", "lr-word"], repeats=1, neural_repeats=1)
 
 
 # %% ../nbs/evaluation/21d_items.ipynb #60b8c987
 def test_unseen_spellings_by_hand():
     texts, groups = ["Ek dui", "ek DUI tin", "dui char", "dui", "@ram 12 !"], [0, 0, 1, 2, 3]
-    assert np.allclose(unseen_share(texts, groups), [.5, 2/3, .5, 0, np.nan], equal_nan=True)  # ek stands in group 0 alone, dui in three
+    assert np.allclose(unseen_share(texts, groups), [.5, 2/3, .5, 0, np.nan], equal_nan=True)
     assert np.allclose(unseen_share(texts, groups, training=["ek char"]), [.5, 2/3, .5, 1, np.nan], equal_nan=True)
 
 def test_a_spelling_unseen_elsewhere_is_unseen_in_every_fold():
@@ -39,7 +42,8 @@ def test_a_spelling_unseen_elsewhere_is_unseen_in_every_fold():
     fold = folds.assign(c.labels, groups, 4, 1, 1)[0]
     for f in range(4):
         test = np.flatnonzero(fold == f)
-        own.append(pd.Series(unseen_share([c.texts[i] for i in test], groups[test], [c.texts[i] for i in np.flatnonzero(fold != f)]), test))
+        own.append(pd.Series(unseen_share([c.texts[i] for i in test], groups[test],
+                                          [c.texts[i] for i in np.flatnonzero(fold != f)]), test))
     in_fold = pd.concat(own).sort_index().to_numpy()
     known = ~np.isnan(share)
     assert (in_fold[known] >= share[known] - 1e-12).all() and np.corrcoef(in_fold[known], share[known])[0, 1] > .8
@@ -50,21 +54,25 @@ def test_mixing_is_that_of_the_generators_tags_and_missing_without_an_identifier
     from codemix_nb.language import lid, mixing
     c = corpus_of("sample-ne-en", TOY)
     table = item_table(c)
-    assert table.cmi.equals(mixing.per_comment(c.frame.langs).cmi) and set(table.matrix) <= {"ne", "en", ""} and tagged_by(c) == "the generator's own"
+    assert table.cmi.equals(mixing.per_comment(c.frame.langs).cmi) and set(table.matrix) <= {"ne", "en", ""}
+    assert tagged_by(c) == "the generator's own"
     mine = replace(c, provenance=replace(c.provenance, generated=False, languages=("en", "ne")))
     monkeypatch.setenv("CODEMIX_MIRROR", str(tmp_path))
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
     gone = mixing_columns(mine)
-    assert gone.drop(columns="unseen").isna().all(axis=None) and gone.unseen.equals(table.unseen) and "ne-en are not at hand" in tagged_by(mine)
+    assert gone.drop(columns="unseen").isna().all(axis=None) and gone.unseen.equals(table.unseen)
+    assert "ne-en are not at hand" in tagged_by(mine)
     monkeypatch.setitem(lid.RECIPES, ("ne", "en"), (None, ()))
-    monkeypatch.setattr(lid, "load_lid", lambda pair: lid.WordLID(iterations=5).fit(c.frame.tokens[:50], c.frame.langs[:50]))
+    monkeypatch.setattr(lid, "load_lid",
+                        lambda pair: lid.WordLID(iterations=5).fit(c.frame.tokens[:50], c.frame.langs[:50]))
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"other"))
     assert mixing_columns(mine).cmi.notna().all() and tagged_by(mine) == "lid 1 ne-en, published"
 
 @pytest.mark.published
 def test_published_comments_are_tagged():
     table = mixing_columns(corpus_of("ne-en-abuse", dict(corpora=["ne-en-abuse"])))
-    assert table.cmi.notna().all() and 15 < table.cmi.mean() < 30 and .7 < (table.matrix == "ne").mean() < .95 and .1 < table.unseen.mean() < .3
+    assert table.cmi.notna().all() and 15 < table.cmi.mean() < 30 and .7 < (table.matrix == "ne").mean() < .95
+    assert .1 < table.unseen.mean() < .3
 
 def test_a_test_set_is_compared_with_the_comments_trained_on():
     c = corpus_of("sample-ne-en", TOY)

@@ -19,7 +19,8 @@ from codemix_nb.evaluation.nulls import *
 # %% ../nbs/evaluation/21c_nulls.ipynb #e82f88ed
 def test_swapped_pairs_have_no_direction():
     rng = np.random.default_rng(0)
-    items = pd.concat([pd.DataFrame(dict(corpus="c", model=m, repeat=0, fold=np.arange(300) % 3, id=[str(i) for i in range(300)], label=np.arange(300) % 2,
+    items = pd.concat([pd.DataFrame(dict(corpus="c", model=m, repeat=0, fold=np.arange(300) % 3,
+                                         id=[str(i) for i in range(300)], label=np.arange(300) % 2,
                                          probability=rng.random(300))) for m in "ab"])
     t = swapped_pairs(items, pd.Series(np.arange(300), index=[str(i) for i in range(300)]), "a", "b", 200)
     d = (t.score_a - t.score_b).groupby(t.pair).mean()

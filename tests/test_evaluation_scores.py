@@ -15,7 +15,8 @@ from codemix_nb.evaluation.demo import demo
 # %% ../nbs/evaluation/20b_scores.ipynb #9ae78f67
 def test_counted_agrees_with_the_store():
     dice = demo()
-    a = counted(_main_items(dice), ["corpus", "model", "repeat", "fold"]).set_index(["corpus", "model", "repeat", "fold"]).macro_f1
+    a = counted(_main_items(dice), ["corpus", "model", "repeat",
+                                    "fold"]).set_index(["corpus", "model", "repeat", "fold"]).macro_f1
     b = main_scores(dice).set_index(["corpus", "model", "repeat", "fold"]).macro_f1
     assert np.allclose(a.sort_index(), b.sort_index())
 

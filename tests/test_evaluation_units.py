@@ -34,11 +34,13 @@ import pytest
 
 @pytest.mark.parametrize("name", [n for n in known() if not model_of(n).in_rounds and model_of(n).golden is not None])
 def test_behaviour_changes_only_with_its_version(name):
-    assert golden(name) == pytest.approx(model_of(name).golden, abs=5e-4), f"{name} behaves differently: raise its version, then set the new value on its card"
+    why = f"{name} behaves differently: raise its version, then set the new value on its card"
+    assert golden(name) == pytest.approx(model_of(name).golden, abs=5e-4), why
 
 
 # %% ../nbs/evaluation/21_units.ipynb #a63c19c6
-TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean", models=["majority", "lr-word"], repeats=1, neural_repeats=1)
+TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean",
+           models=["majority", "lr-word"], repeats=1, neural_repeats=1)
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
@@ -74,7 +76,8 @@ def test_key_follows_defaults_and_search_spaces(monkeypatch):
 def test_a_file_that_changes_is_read_again(tmp_path):
     file = tmp_path/"mine.csv"
     study = TOY | dict(corpora=[dict(path=str(file), source="where", positive="bad")])
-    rows = pd.DataFrame(dict(text=[f"kura {i} {'abcdefgh'[i % 8]*3}" for i in range(40)], label=["bad", "ok"]*20, where=["a"]*20 + ["b"]*20))
+    rows = pd.DataFrame(dict(text=[f"kura {i} {'abcdefgh'[i % 8]*3}" for i in range(40)], label=["bad", "ok"]*20,
+                             where=["a"]*20 + ["b"]*20))
     rows.to_csv(file, index=False)
     within, across = Unit("mine", "clean", "lr", seed=1), Unit("mine", "clean", "lr", design="source", seed=1)
     first = [key_of(u, study) for u in (within, across)]
@@ -89,19 +92,24 @@ def test_a_variant_keeps_what_it_fixes():
 
 
 # %% ../nbs/evaluation/21_units.ipynb #cbbbe598
-HELPED = TOY | dict(models=["nbsvm", "open"], variants=dict(open=dict(model="nbsvm", treatment="folded", auxiliary=dict(corpora=["sample-te-en"], how="experts", weight=1.))))
+HELPED = TOY | dict(models=["nbsvm", "open"],
+                    variants=dict(open=dict(model="nbsvm", treatment="folded",
+                                            auxiliary=dict(corpora=["sample-te-en"], how="experts", weight=1.))))
 
 def test_a_helped_model_runs_in_its_own_treatment(home):
     unit = main_units(HELPED)[4]
     assert (unit.model, unit.treatment) == ("open", "folded")
     frame, facts = run_unit(unit, HELPED)
-    assert set(json.loads(facts["params"])) == {"C"} and json.loads(facts["borrowed"])["sample-te-en"][-2]["step"] == "near-copy"
+    assert set(json.loads(facts["params"])) == {"C"}
+    assert json.loads(facts["borrowed"])["sample-te-en"][-2]["step"] == "near-copy"
     assert len(frame) == facts["test_rows"] and estimator_of(unit, HELPED).estimator.others[0].name == "sample-te-en"
 
 def test_key_follows_the_help():
     keys = []
-    for said in (dict(how="experts"), dict(how="rows"), dict(weight=.5), dict(corpora=["sample-te-en", "sample-te-en"]), dict()):
-        study = HELPED | dict(variants=dict(open=dict(HELPED["variants"]["open"], auxiliary=HELPED["variants"]["open"]["auxiliary"] | said)))
+    for said in (dict(how="experts"), dict(how="rows"), dict(weight=.5),
+                 dict(corpora=["sample-te-en", "sample-te-en"]), dict()):
+        study = HELPED | dict(variants=dict(open=dict(HELPED["variants"]["open"],
+                                                      auxiliary=HELPED["variants"]["open"]["auxiliary"] | said)))
         keys.append(key_of(main_units(study)[4], study))
     assert len(set(keys)) == 4 and keys[0] == keys[-1]
 
@@ -117,7 +125,8 @@ def test_a_judge_is_tested_whole_and_trained_on_nowhere():
     unit, = judged_units(study)
     s = split_of(unit, study)
     train, test = corpus_of("sample-ne-en", study), corpus_of("sample-te-en", study)
-    assert len(s.train) == len(train) and (s.y[s.test] == test.labels).all() and not set(s.groups[s.train]) & set(s.groups[s.test])
+    assert len(s.train) == len(train) and (s.y[s.test] == test.labels).all()
+    assert not set(s.groups[s.train]) & set(s.groups[s.test])
     frame, facts = run_unit(unit, study)
     assert frame.id.tolist() == test.frame.id.tolist() and facts["train_rows"] == len(train) and unit in plan(study)
     assert np.isclose(judge_table(study).near_copy.mean(), facts["leakage"])

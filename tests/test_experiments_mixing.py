@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import matplotlib as mpl
 from matplotlib import pyplot as plt
-from codemix_nb.evaluation import calibration as cal
+from codemix_nb.draws import by_group, drawn, ends
 from codemix_nb.evaluation.mixed import FITS, _errors_of
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, _readers

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from functools import partial
 from typing import NamedTuple
+from ..draws import ends, multinomial
 from ..paths import CodemixError
 from .exports import Annotations, _number, _ordered
 
@@ -32,12 +33,14 @@ def votes(annotations: Annotations, # one round of it is used
     "The arrays that every measure is computed from; raises `CodemixError` at a label outside the scale."
     frame = annotations.frame[annotations.frame["round"] == round]
     labels = [str(l) for l in labels] if labels is not None else _ordered(set(frame.label))
-    if strange := sorted(set(frame.label) - set(labels)): raise CodemixError(f"label {strange[0]!r} is not among the labels given: {', '.join(labels)}")
+    if strange := sorted(set(frame.label) - set(labels)):
+        raise CodemixError(f"label {strange[0]!r} is not among the labels given: {', '.join(labels)}")
     items, workers = list(dict.fromkeys(frame.item_id)), sorted(set(frame.worker))
     place = lambda names, column: column.map({n: k for k, n in enumerate(names)}).to_numpy(dtype=int)
     codes = np.full((len(items), len(workers)), -1, dtype=np.int32)
     codes[place(items, frame.item_id), place(workers, frame.worker)] = place(labels, frame.label)
-    return Votes(codes, np.stack([(codes == k).sum(1) for k in range(len(labels))], 1) if labels else np.zeros((0, 0)), labels, workers, items)
+    return Votes(codes, np.stack([(codes == k).sum(1) for k in range(len(labels))], 1) if labels else np.zeros((0, 0)),
+                 labels, workers, items)
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #360a1c6a
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -112,7 +115,9 @@ def _distance(totals: np.ndarray, labels: list[str], level: str) -> np.ndarray:
     if level == "ordinal": at = np.cumsum(totals, 1) - totals/2
     else:
         at = np.array([[_number(l) for l in labels]], dtype=float)
-        if np.isnan(at).any(): raise CodemixError(f"level 'interval' needs labels that are numbers; {next(l for l in labels if _number(l) is None)!r} is none")
+        if np.isnan(at).any():
+            raise CodemixError("level 'interval' needs labels that are numbers; "
+                               f"{next(l for l in labels if _number(l) is None)!r} is none")
     return (at[:, :, None] - at[:, None, :])**2
 
 def krippendorff_alpha(v: Votes, weights: np.ndarray, # as in `observed`
@@ -129,7 +134,8 @@ def krippendorff_alpha(v: Votes, weights: np.ndarray, # as in `observed`
     return 1 - _ratio((coincidence*d).sum((1, 2))*(n - 1), expected)
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #6fa683ce
-MEASURES = {"observed": observed, "cohen_kappa": cohen_kappa, "fleiss_kappa": fleiss_kappa, "gwet_ac1": gwet_ac1, "krippendorff_alpha": krippendorff_alpha}
+MEASURES = {"observed": observed, "cohen_kappa": cohen_kappa, "fleiss_kappa": fleiss_kappa, "gwet_ac1": gwet_ac1,
+            "krippendorff_alpha": krippendorff_alpha}
 
 class Agreement(NamedTuple):
     "One measure, its interval, and what it rests on; `why` says why it is undefined, or what to know about it."
@@ -157,10 +163,6 @@ def _sparse(v: Votes) -> tuple[str, str]:
     if not pairs: return f"no two annotators share {SHARED} items: use alpha", ""
     return "", f"mean of {pairs} of {every} pairs: the others share fewer than {SHARED} items" if pairs < every else ""
 
-def _draws(items: int, resamples: int, seed: int) -> np.ndarray:
-    "How often each item comes up in each resample: (resamples, items)."
-    return np.random.default_rng(seed).multinomial(items, np.full(items, 1/items), size=resamples).astype(np.float32) if items else np.zeros((resamples, 0))
-
 def _estimate(f, v: Votes, draws: np.ndarray, confidence: float) -> tuple:
     "Value, low, high and a note on the interval, from a measure and resampled weights."
     value = float(f(v, np.ones((1, len(v.items))))[0])
@@ -168,8 +170,9 @@ def _estimate(f, v: Votes, draws: np.ndarray, confidence: float) -> tuple:
     spread = f(v, draws) if len(draws) and (v.raters > 1).sum() > 1 else np.array([])
     spread = spread[~np.isnan(spread)]
     if len(spread) < max(len(draws)/2, 1): return value, None, None, "too few items for an interval"
-    low, high = np.quantile(spread, [(1 - confidence)/2, (1 + confidence)/2])
-    return value, float(low), float(high), "" if len(spread) == len(draws) else f"interval from {len(spread)} of {len(draws)} resamples"
+    low, high = ends(spread, confidence)
+    note = "" if len(spread) == len(draws) else f"interval from {len(spread)} of {len(draws)} resamples"
+    return value, float(low), float(high), note
 
 def _row(name: str, f, v: Votes, draws: np.ndarray, confidence: float, why: str = "") -> Agreement:
     "One measure as a row, undefined if there is a reason."
@@ -179,7 +182,9 @@ def _row(name: str, f, v: Votes, draws: np.ndarray, confidence: float, why: str 
 
 def _rows(rows: list, columns) -> pd.DataFrame:
     "Rows as a frame in which nothing stays None and is not turned into nan."
-    return pd.DataFrame({c: pd.Series([r[k] for r in rows], dtype=object if c in ("value", "low", "high", "label", "votes") else None) for k, c in enumerate(columns)})
+    mixed = ("value", "low", "high", "label", "votes")
+    return pd.DataFrame({c: pd.Series([r[k] for r in rows], dtype=object if c in mixed else None)
+                         for k, c in enumerate(columns)})
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #d88e115e
 def agreement(annotations: Annotations,
@@ -191,17 +196,20 @@ def agreement(annotations: Annotations,
               confidence: float = .95,
               seed: int = 0,
              ) -> pd.DataFrame: # measure, value, low, high, items (labelled by two or more), workers, why
-    "How far annotators agree, with percentile bootstrap intervals over items; raises `CodemixError` for an unknown measure or level."
-    if unknown := [m for m in measures if m not in MEASURES]: raise CodemixError(f"unknown measure {unknown[0]!r}; known: {', '.join(MEASURES)}")
+    "How far annotators agree, with bootstrap intervals; raises `CodemixError` for an unknown measure or level."
+    if unknown := [m for m in measures if m not in MEASURES]:
+        raise CodemixError(f"unknown measure {unknown[0]!r}; known: {', '.join(MEASURES)}")
     if level not in LEVELS: raise CodemixError(f"unknown level {level!r}; known: {', '.join(LEVELS)}")
     if level == "ordinal" and labels is None and not all(_number(l) is not None for l in annotations.labels):
         raise CodemixError("level 'ordinal' needs the order of the labels: name them all with labels=")
     v = votes(annotations, labels, round)
-    draws = _draws(len(v.items), resamples, seed)
-    chosen = {m: partial(f, level=level) if f is krippendorff_alpha else f for m, f in MEASURES.items() if m in measures}
+    draws = multinomial(len(v.items), resamples, seed).astype(np.float32)
+    chosen = {m: partial(f, level=level) if f is krippendorff_alpha else f
+              for m, f in MEASURES.items() if m in measures}
     why, note = _sparse(v) if "cohen_kappa" in chosen and not _undefined(v) else ("", "")
     rows = [_row(m, chosen[m], v, draws, confidence, why if m == "cohen_kappa" else "") for m in measures]
-    return _rows([r._replace(why="; ".join(filter(None, [note, r.why]))) if r.measure == "cohen_kappa" else r for r in rows], Agreement._fields)
+    return _rows([r._replace(why="; ".join(filter(None, [note, r.why]))) if r.measure == "cohen_kappa" else r
+                  for r in rows], Agreement._fields)
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #d5f741c8
 def _specific(v: Votes, weights: np.ndarray, label: int) -> tuple[np.ndarray, np.ndarray]:
@@ -216,17 +224,20 @@ def _label_kappa(v: Votes, weights: np.ndarray, label: int) -> np.ndarray:
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #23ce8bf5
 def by_label(annotations: Annotations,
-             labels: list[str] | None = None, round: int = 1, resamples: int = 1000, confidence: float = .95, seed: int = 0, # as in `agreement`
-            ) -> pd.DataFrame: # label, share of the answers, measure, value, low, high, items that got the label, workers, why
+             labels: list[str] | None = None, round: int = 1, resamples: int = 1000, confidence: float = .95,
+             seed: int = 0, # all as in `agreement`
+            ) -> pd.DataFrame: # label, share of answers, measure, value, low, high, items that got it, workers, why
     "Agreement on each label: specific agreement, and kappa of the label against the rest."
     v = votes(annotations, labels, round)
-    draws, rows, both = _draws(len(v.items), resamples, seed), [], v.raters > 1
+    draws, rows, both = multinomial(len(v.items), resamples, seed).astype(np.float32), [], v.raters > 1
     for k, label in enumerate(v.labels):
         n = v.counts[both, k].sum()
         why = _undefined(v) or ("" if n else f"{label!r} was not used on any item that two annotators labelled")
         share = float(n/max(v.raters[both].sum(), 1))
-        for name, f in (("specific", lambda v, w, k=k: _specific(v, w, k)[0]), ("kappa", partial(_label_kappa, label=k))):
-            rows.append((label, share, *_row(name, f, v, draws, confidence, why)._replace(items=int((v.counts[both, k] > 0).sum()))))
+        for name, f in (("specific", lambda v, w, k=k: _specific(v, w, k)[0]),
+                        ("kappa", partial(_label_kappa, label=k))):
+            rows.append((label, share,
+                         *_row(name, f, v, draws, confidence, why)._replace(items=int((v.counts[both, k] > 0).sum()))))
     return _rows(rows, ("label", "share", *Agreement._fields))
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #bcbe70e5
@@ -249,19 +260,24 @@ def _one_kappa(v: Votes, weights: np.ndarray, worker: int) -> np.ndarray:
 def _without(v: Votes, worker: int) -> Votes:
     "Everybody else."
     codes = np.delete(v.codes, worker, axis=1)
-    return Votes(codes, np.stack([(codes == k).sum(1) for k in range(len(v.labels))], 1), v.labels, [w for k, w in enumerate(v.workers) if k != worker], v.items)
+    return Votes(codes, np.stack([(codes == k).sum(1) for k in range(len(v.labels))], 1), v.labels,
+                 [w for k, w in enumerate(v.workers) if k != worker], v.items)
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #daaf6c88
 def by_worker(annotations: Annotations,
-              labels: list[str] | None = None, level: str = "nominal", round: int = 1, resamples: int = 1000, confidence: float = .95, seed: int = 0, # as in `agreement`
+              labels: list[str] | None = None, level: str = "nominal", round: int = 1, resamples: int = 1000,
+              confidence: float = .95, seed: int = 0, # as in `agreement`
              ) -> pd.DataFrame: # worker, annotations, measure, value, low, high, items shared with others, workers, why
     "Each annotator against the rest: observed agreement, kappa, and the alpha of the others alone."
     v = votes(annotations, labels, round)
-    draws, rows, alpha = _draws(len(v.items), resamples, seed), [], partial(krippendorff_alpha, level=level)
+    draws, rows = multinomial(len(v.items), resamples, seed).astype(np.float32), []
+    alpha = partial(krippendorff_alpha, level=level)
     for k, worker in enumerate(v.workers):
         mine = v.codes[:, k] >= 0
         shared = int((mine & (v.raters > 1)).sum())
         why = "" if shared else "shares no item with another annotator"
-        own = [_row(name, partial(f, worker=k), v, draws, confidence, _undefined(v) or why)._replace(items=shared) for name, f in (("observed", _one_observed), ("kappa", _one_kappa))]
-        rows += [(worker, int(mine.sum()), *row) for row in (*own, _row("alpha_without", alpha, _without(v, k), draws, confidence))]
+        own = [_row(name, partial(f, worker=k), v, draws, confidence, _undefined(v) or why)._replace(items=shared)
+               for name, f in (("observed", _one_observed), ("kappa", _one_kappa))]
+        rows += [(worker, int(mine.sum()), *row)
+                 for row in (*own, _row("alpha_without", alpha, _without(v, k), draws, confidence))]
     return _rows(rows, ("worker", "annotations", *Agreement._fields))

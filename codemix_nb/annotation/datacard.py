@@ -33,13 +33,16 @@ def to_fill(document) -> list[str]: # "heading: what is missing" of a text, keys
     heading, found = "", []
     for line in str(document).splitlines():
         if line.startswith("#"): heading = line.lstrip("# ")
-        elif TO_FILL in line: found.append(f"{heading}: {line.partition(TO_FILL)[2].strip(' :*|') or line.partition(TO_FILL)[0].strip(' :*|-')}")
+        elif TO_FILL in line:
+            before, _, after = line.partition(TO_FILL)
+            found.append(f"{heading}: {after.strip(' :*|') or before.strip(' :*|-')}")
     return found
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #c100ccda
 QUESTIONS = {
     "Labels": "What does each label mean, in one sentence that two strangers would read alike?",
-    "Target": "Whom must an attack be aimed at to count: the person answered, somebody absent, a group, an institution, a film or a phone?",
+    "Target": "Whom must an attack be aimed at to count: the person answered, somebody absent, a group, "
+              "an institution, a film or a phone?",
     "Unit": "Is the comment judged alone, or with the post or video it stands under?",
     "Politicians": "When is criticism of a politician, a party or an official abusive, and when is it criticism?",
     "Quoting": "Somebody reports, cites or condemns an insult. Which label?",
@@ -47,10 +50,13 @@ QUESTIONS = {
     "Swearing": "A strong word without a target, for emphasis or in pain. Which label?",
     "Animal words": "Donkey, ox, dog, monkey: when is the animal meant, and when a person?",
     "Kinship words": "Brother-in-law, uncle, son-in-law: when is a relative meant, and when is it an insult?",
-    "Reclaimed words": "Friends, or members of a group, use a slur for themselves. Which label, and how can it be told?",
+    "Reclaimed words": "Friends, or members of a group, use a slur for themselves. Which label, "
+                       "and how can it be told?",
     "No bad word": "Contempt, threat or irony in ordinary words. How sure must one be?",
-    "Groups": "Caste, ethnicity, region, religion, gender, sexuality, disability: does naming a group make an attack worse, or another label?",
-    "Mixing": "A word is harmless in one language and abusive in the other; the insult is in one language and the target in the other. Which language decides?",
+    "Groups": "Caste, ethnicity, region, religion, gender, sexuality, disability: "
+              "does naming a group make an attack worse, or another label?",
+    "Mixing": "A word is harmless in one language and abusive in the other; "
+              "the insult is in one language and the target in the other. Which language decides?",
     "Spelling": "Disguised, stretched or misspelt words, and words in the other script: are they read as meant?",
     "Emoji": "Emoji alone, or emoji that turn the words round. Which label?",
     "Not understood": "The comment is in a language, dialect or slang that you do not read. Skip, ask or guess?",
@@ -63,9 +69,10 @@ def guideline(labels, # of the task
               languages=(), # names, for the title
               answers: dict | None = None, # question's name → your rule
              ) -> Markdown:
-    "A guideline in Markdown with a place for every rule and its examples; raises `CodemixError` for an answer to no question."
+    "A guideline in Markdown with a place for each rule and its examples; raises `CodemixError` for a strange answer."
     answers = answers or {}
-    if strange := sorted(set(answers) - set(QUESTIONS)): raise CodemixError(f"no question {strange[0]!r}; known: {', '.join(QUESTIONS)}")
+    if strange := sorted(set(answers) - set(QUESTIONS)):
+        raise CodemixError(f"no question {strange[0]!r}; known: {', '.join(QUESTIONS)}")
     parts = [f"# Guideline: {' / '.join(labels)}" + (f" ({', '.join(languages)})" if languages else "")]
     for name, question in QUESTIONS.items():
         examples = [f"- {label}: {TO_FILL} example" for label in [*labels, "borderline"]] if name not in _PLAIN else []
@@ -79,8 +86,10 @@ def facts_of(corpus: Corpus) -> dict: # plain numbers and words, without any tex
     "What can be counted in a corpus or is part of its provenance."
     words, sizes = corpus.frame.text.str.split().str.len(), np.bincount(groups(corpus.texts))
     counted = lambda column: {str(k): int(v) for k, v in column.value_counts().items()}
-    facts = dict(comments=len(corpus), abusive=int(corpus.labels.sum()), not_abusive=int((corpus.labels == 0).sum()), sources=counted(corpus.frame.source),
-        scripts=counted(corpus.frame.text.map(script_of)), median_words=float(words.median()), longest_words=int(words.max()),
+    facts = dict(comments=len(corpus), abusive=int(corpus.labels.sum()), not_abusive=int((corpus.labels == 0).sum()),
+                 sources=counted(corpus.frame.source),
+        scripts=counted(corpus.frame.text.map(script_of)), median_words=float(words.median()),
+                 longest_words=int(words.max()),
         near_duplicates=int(sizes[sizes > 1].sum()), sha256=corpus.sha256)
     if "annotators" in corpus.frame: facts["annotators_per_comment"] = float(corpus.frame.annotators.median())
     return facts
@@ -101,31 +110,51 @@ class Field(NamedTuple):
     property: str = ""
 
 FIELDS = {
-    "curation_rationale": Field("A. Curation rationale", "Which comments were taken, from where, when, and why these?", "data_collection"),
-    "language_variety": Field("B. Language variety", "Which varieties and regions; which spelling habits; how are the languages mixed?"),
-    "speaker_demographic": Field("C. Speaker demographic", "Who wrote the comments: age, gender, region, first language; or why this cannot be known?"),
-    "annotator_demographic": Field("D. Annotator demographic", "Who labelled: how many, age, gender, region, languages read, training, pay?", "annotator_demographics"),
-    "annotation_protocol": Field("D. Annotation protocol", "Which guideline, how many labels a comment, how were disagreements settled?", "data_annotation_protocol"),
-    "speech_situation": Field("E. Speech situation", "When, where and to whom was this written; in public or in private; edited or not?"),
+    "curation_rationale": Field("A. Curation rationale", "Which comments were taken, from where, when, and why these?",
+                                "data_collection"),
+    "language_variety": Field("B. Language variety",
+                              "Which varieties and regions; which spelling habits; how are the languages mixed?"),
+    "speaker_demographic": Field("C. Speaker demographic",
+                                 "Who wrote the comments: age, gender, region, first language; "
+                                 "or why this cannot be known?"),
+    "annotator_demographic": Field("D. Annotator demographic",
+                                   "Who labelled: how many, age, gender, region, languages read, training, pay?",
+                                   "annotator_demographics"),
+    "annotation_protocol": Field("D. Annotation protocol",
+                                 "Which guideline, how many labels a comment, how were disagreements settled?",
+                                 "data_annotation_protocol"),
+    "speech_situation": Field("E. Speech situation",
+                              "When, where and to whom was this written; in public or in private; edited or not?"),
     "text_characteristics": Field("F. Text characteristics", "Which genre and topics?"),
-    "recording_quality": Field("G. Recording quality", "Not applicable to written comments, unless something was lost on the way: what?"),
-    "biases": Field("H. Other: biases", "What is over- or under-represented, and which shortcuts can a model take?", "data_biases"),
+    "recording_quality": Field("G. Recording quality",
+                               "Not applicable to written comments, unless something was lost on the way: what?"),
+    "biases": Field("H. Other: biases", "What is over- or under-represented, and which shortcuts can a model take?",
+                    "data_biases"),
     "limitations": Field("H. Other: limitations", "What can not be concluded from these data?", "data_limitations"),
     "uses": Field("H. Other: uses", "What is the corpus for, and what must it not be used for?", "data_use_cases"),
-    "social_impact": Field("H. Other: impact", "Whom can the data or a model made from them hurt, and what was done about it?", "data_social_impact"),
-    "personal_information": Field("H. Other: personal information", "What was taken out, what may be left, and how can a person have a comment deleted?", "personal_sensitive_information"),
-    "maintenance": Field("H. Other: maintenance", "Who keeps the corpus, and how are mistakes reported?", "data_release_maintenance_plan")}
+    "social_impact": Field("H. Other: impact",
+                           "Whom can the data or a model made from them hurt, and what was done about it?",
+                           "data_social_impact"),
+    "personal_information": Field("H. Other: personal information",
+                                  "What was taken out, what may be left, and how can a person have a comment deleted?",
+                                  "personal_sensitive_information"),
+    "maintenance": Field("H. Other: maintenance", "Who keeps the corpus, and how are mistakes reported?",
+                         "data_release_maintenance_plan")}
 CARD = ("creator", "url", "version", "published", "citation")
 
 def _answers(corpus: Corpus, known: dict | None) -> dict[str, str]:
     "The user's answers, and those that follow from a corpus being generated; raises `CodemixError` for an unknown one."
     known = dict(known or {})
-    if strange := sorted(set(known) - set(FIELDS) - set(CARD)): raise CodemixError(f"no field {strange[0]!r}; known: {', '.join([*FIELDS, *CARD])}")
+    if strange := sorted(set(known) - set(FIELDS) - set(CARD)):
+        raise CodemixError(f"no field {strange[0]!r}; known: {', '.join([*FIELDS, *CARD])}")
     if not corpus.provenance.generated: return known
     nobody = "None: the comments are generated by a grammar and a fixed seed."
-    return {"speaker_demographic": nobody, "annotator_demographic": "None: the label is the kind of comment that the grammar meant.",
-            "annotation_protocol": "None: see the label meaning.", "speech_situation": nobody, "personal_information": nobody,
-            "limitations": "An instrument whose faults are chosen; evidence about people or languages it is not."} | known
+    return {"speaker_demographic": nobody,
+            "annotator_demographic": "None: the label is the kind of comment that the grammar meant.",
+            "annotation_protocol": "None: see the label meaning.", "speech_situation": nobody,
+            "personal_information": nobody,
+            "limitations": "An instrument whose faults are chosen; "
+                           "evidence about people or languages it is not."} | known
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #7a229cdd
 def _table(frame: pd.DataFrame) -> str:
@@ -138,11 +167,17 @@ def _counted(corpus: Corpus, agreed: pd.DataFrame | None) -> dict[str, str]:
     "What the corpus itself can say in each section."
     f, p = facts_of(corpus), corpus.provenance
     listed = lambda d: ", ".join(f"{k} {v:,}" for k, v in d.items())
-    labels = f"{f['comments']:,} comments, {f['abusive']:,} abusive and {f['not_abusive']:,} not. Label meaning: {p.label_meaning or TO_FILL}."
-    said = f" Labels a comment, in the median: {f['annotators_per_comment']:g}." if "annotators_per_comment" in f else ""
-    return dict(curation_rationale=f"Sources: {listed(f['sources'])}.", language_variety=f"Languages: {', '.join(language_tags(p)) or TO_FILL} (BCP 47). Scripts of the comments: {listed(f['scripts'])}.",
-        text_characteristics=f"{f['median_words']:g} words in the median, {f['longest_words']} at most; {f['near_duplicates']:,} comments have a near-duplicate.",
-        annotation_protocol=labels + said + ("\n\n" + _table(agreed[[c for c in _AGREED if c in agreed]]) if agreed is not None else ""))
+    labels = (f"{f['comments']:,} comments, {f['abusive']:,} abusive and {f['not_abusive']:,} not. "
+              f"Label meaning: {p.label_meaning or TO_FILL}.")
+    if "annotators_per_comment" in f: said = f" Labels a comment, in the median: {f['annotators_per_comment']:g}."
+    else: said = ""
+    return dict(curation_rationale=f"Sources: {listed(f['sources'])}.",
+                language_variety=f"Languages: {', '.join(language_tags(p)) or TO_FILL} (BCP 47). "
+                                 f"Scripts of the comments: {listed(f['scripts'])}.",
+        text_characteristics=f"{f['median_words']:g} words in the median, {f['longest_words']} at most; "
+                             f"{f['near_duplicates']:,} comments have a near-duplicate.",
+        annotation_protocol=labels + said
+                + ("\n\n" + _table(agreed[[c for c in _AGREED if c in agreed]]) if agreed is not None else ""))
 
 _AGREED = ("measure", "value", "low", "high", "items", "workers")
 
@@ -156,7 +191,8 @@ def may_pass_on(licence: str) -> bool:
 def _allowed(corpus: Corpus, redistribute: bool) -> None:
     "Raise `CodemixError` unless the licence or the user allows a copy to be passed on."
     if not redistribute and not may_pass_on(corpus.provenance.licence):
-        raise CodemixError(f"{corpus.name}: licence {corpus.provenance.licence or 'not known'!r}; a copy may not be passed on; if you hold the rights, say redistribute=True")
+        raise CodemixError(f"{corpus.name}: licence {corpus.provenance.licence or 'not known'!r}; "
+                           "a copy may not be passed on; if you hold the rights, say redistribute=True")
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #207bee50
 def statement(corpus: Corpus,
@@ -164,13 +200,17 @@ def statement(corpus: Corpus,
               agreed: pd.DataFrame | None = None, # from `annotation.agreement`
              ) -> Markdown:
     "A data statement (Bender and Friedman 2018) from the corpus itself; what is not known is marked."
-    p, answers, counted, parts = corpus.provenance, _answers(corpus, known), _counted(corpus, agreed), [f"# Data statement: {corpus.provenance.title or corpus.name}"]
+    p, answers, counted = corpus.provenance, _answers(corpus, known), _counted(corpus, agreed)
+    parts = [f"# Data statement: {corpus.provenance.title or corpus.name}"]
     for key, field in FIELDS.items():
-        unsaid = "Not applicable: written comments." if key == "recording_quality" else f"**{TO_FILL}:** {field.question}"
+        if key == "recording_quality": unsaid = "Not applicable: written comments."
+        else: unsaid = f"**{TO_FILL}:** {field.question}"
         parts += [f"## {field.heading}", answers.get(key) or unsaid, counted.get(key, "")]
     licence = TO_FILL if p.licence in ("", "the user's own") else p.licence
-    rows = {"title": p.title, "url": answers.get("url", p.url), "commit": p.commit, "sha256 of the published file": p.sha256, "sha256 of ids, texts and labels": corpus.sha256,
-            "licence": licence, "citation": answers.get("citation", p.citation), "size that its paper states": p.stated_size}
+    rows = {"title": p.title, "url": answers.get("url", p.url), "commit": p.commit,
+            "sha256 of the published file": p.sha256, "sha256 of ids, texts and labels": corpus.sha256,
+            "licence": licence, "citation": answers.get("citation", p.citation),
+            "size that its paper states": p.stated_size}
     given = pd.DataFrame([(k, v) for k, v in rows.items() if v], columns=["what", "value"])
     parts += ["## I. Provenance appendix", _table(given), "Rows from as published to as used:", _table(corpus.ledger)]
     return Markdown("\n\n".join(part for part in parts if part) + "\n")
@@ -185,15 +225,18 @@ def _croissant():
     except ImportError: raise CodemixError("Croissant metadata needs mlcroissant: pip install mlcroissant") from None
     return mlcroissant
 
-_MEANS = dict(id="row or id as published, never text", text="the comment as published", label="1 = abusive, 0 = not", source="where in the published file it comes from")
+_MEANS = dict(id="row or id as published, never text", text="the comment as published", label="1 = abusive, 0 = not",
+              source="where in the published file it comes from")
 
 def _column(mlc, name: str, column: pd.Series, file: str):
     "A column of the table as a Croissant field."
     lists = column.map(lambda v: isinstance(v, (list, tuple, np.ndarray))).all()
-    kinds = [(pd.api.types.is_bool_dtype, mlc.DataType.BOOL), (pd.api.types.is_integer_dtype, mlc.DataType.INTEGER), (pd.api.types.is_float_dtype, mlc.DataType.FLOAT)]
+    kinds = [(pd.api.types.is_bool_dtype, mlc.DataType.BOOL), (pd.api.types.is_integer_dtype, mlc.DataType.INTEGER),
+             (pd.api.types.is_float_dtype, mlc.DataType.FLOAT)]
     kind = next((k for test, k in kinds if not lists and test(column)), mlc.DataType.TEXT)
     array = dict(is_array=True, array_shape="-1") if lists else {}
-    return mlc.Field(id=f"comments/{name}", name=name, description=_MEANS.get(name, f"column {name} of the corpus"), data_types=[kind],
+    return mlc.Field(id=f"comments/{name}", name=name, description=_MEANS.get(name, f"column {name} of the corpus"),
+                     data_types=[kind],
                      source=mlc.Source(file_object=file, extract=mlc.Extract(column=name)), **array)
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #497bc46d
@@ -201,10 +244,15 @@ def _responsible(corpus: Corpus, answers: dict, agreed: pd.DataFrame | None) -> 
     "The responsible-AI properties: answers, what is counted, and marks."
     mlc, counted = _croissant(), _counted(corpus, None)
     many = {k for k, t in mlc.Metadata.__annotations__.items() if "list[" in str(t)}
-    said = {f.property: " ".join(filter(None, [answers.get(k) or f"{TO_FILL}: {f.question}", counted.get(k, "")])) for k, f in FIELDS.items() if f.property}
-    said["data_preprocessing_protocol"] = [f"{step}: {rows} rows" + (f" ({note})" if note else "") for step, rows, note in corpus.ledger.itertuples(index=False)]
-    said["data_annotation_analysis"] = [_line(r) for r in agreed.itertuples()] if agreed is not None else ["None: no annotators." if corpus.provenance.generated else f"{TO_FILL}: agreement of the annotators"]
-    if "annotators" in corpus.frame: said["annotations_per_item"] = f"{facts_of(corpus)['annotators_per_comment']:g} in the median"
+    said = {f.property: " ".join(filter(None, [answers.get(k) or f"{TO_FILL}: {f.question}", counted.get(k, "")]))
+            for k, f in FIELDS.items() if f.property}
+    said["data_preprocessing_protocol"] = [f"{step}: {rows} rows" + (f" ({note})" if note else "")
+                                           for step, rows, note in corpus.ledger.itertuples(index=False)]
+    if agreed is not None: said["data_annotation_analysis"] = [_line(r) for r in agreed.itertuples()]
+    else: said["data_annotation_analysis"] = ["None: no annotators." if corpus.provenance.generated
+                                              else f"{TO_FILL}: agreement of the annotators"]
+    if "annotators" in corpus.frame:
+        said["annotations_per_item"] = f"{facts_of(corpus)['annotators_per_comment']:g} in the median"
     return {k: [v] if k in many and isinstance(v, str) else v for k, v in said.items()}
 
 def _line(r) -> str:
@@ -215,19 +263,28 @@ def _line(r) -> str:
 # %% ../../nbs/annotation/09b_datacard.ipynb #bd0252bd
 def croissant(corpus: Corpus,
               file: Path, # the Parquet file that is described
-              known: dict | None = None, # answers, by the keys of FIELDS, and creator, url, version, citation, published (a date)
+              known: dict | None = None, # answers, by the keys of FIELDS and CARD; `published` is a date
               agreed: pd.DataFrame | None = None, # from `annotation.agreement`
              ) -> dict: # JSON-LD
-    "Croissant 1.1 metadata with responsible-AI properties (MLCommons 2024), from the corpus itself; what is not known is marked or left out."
+    "Croissant 1.1 metadata with responsible-AI properties (MLCommons 2024); what is not known is marked or left out."
     mlc, p, answers, file = _croissant(), corpus.provenance, _answers(corpus, known), Path(file)
-    optional = dict(url=answers.get("url") or p.url or None, version=answers.get("version"), cite_as=answers.get("citation") or p.citation or TO_FILL, in_language=list(p.languages) or None,
-                    date_published=pd.Timestamp(answers["published"]).to_pydatetime() if "published" in answers else None)
-    held = mlc.FileObject(id=file.name, name=file.name, content_url=file.name, encoding_formats=["application/x-parquet"], sha256=sha256_of(file), content_size=f"{file.stat().st_size} B")
-    table = mlc.RecordSet(id="comments", name="comments", key=["comments/id"], fields=[_column(mlc, str(c), corpus.frame[c], file.name) for c in corpus.frame])
-    about = f"{p.title or corpus.name}: {len(corpus):,} comments, {int(corpus.labels.sum()):,} abusive. {p.label_meaning or TO_FILL + ': label meaning'}"
-    made = mlc.Metadata(name=corpus.name, description=about, license=[TO_FILL if p.licence in ("", "the user's own") else p.licence], conforms_to=CONFORMS,
-                        creators=[mlc.Person(name=answers.get("creator", TO_FILL))], distribution=[held], record_sets=[table], **optional, **_responsible(corpus, answers, agreed))
-    if made.ctx.issues.errors: raise CodemixError(f"{corpus.name}: not valid Croissant: {sorted(made.ctx.issues.errors)[0]}")
+    optional = dict(url=answers.get("url") or p.url or None, version=answers.get("version"),
+                    cite_as=answers.get("citation") or p.citation or TO_FILL, in_language=list(p.languages) or None,
+                    date_published=pd.Timestamp(answers["published"]).to_pydatetime()
+                    if "published" in answers else None)
+    held = mlc.FileObject(id=file.name, name=file.name, content_url=file.name,
+                          encoding_formats=["application/x-parquet"], sha256=sha256_of(file),
+                          content_size=f"{file.stat().st_size} B")
+    table = mlc.RecordSet(id="comments", name="comments", key=["comments/id"],
+                          fields=[_column(mlc, str(c), corpus.frame[c], file.name) for c in corpus.frame])
+    about = (f"{p.title or corpus.name}: {len(corpus):,} comments, {int(corpus.labels.sum()):,} abusive. "
+             f"{p.label_meaning or TO_FILL + ': label meaning'}")
+    made = mlc.Metadata(name=corpus.name, description=about,
+                        license=[TO_FILL if p.licence in ("", "the user's own") else p.licence], conforms_to=CONFORMS,
+                        creators=[mlc.Person(name=answers.get("creator", TO_FILL))], distribution=[held],
+                        record_sets=[table], **optional, **_responsible(corpus, answers, agreed))
+    if made.ctx.issues.errors:
+        raise CodemixError(f"{corpus.name}: not valid Croissant: {sorted(made.ctx.issues.errors)[0]}")
     return json.loads(json.dumps(made.to_json(), default=str))
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #7c290597
@@ -244,35 +301,48 @@ def export_parquet(corpus: Corpus, folder, # made if need be
     "Write a corpus with everything that must go with it; raises `CodemixError` when its licence forbids a copy."
     _allowed(corpus, redistribute)
     folder, said = Path(folder), statement(corpus, known, agreed)
-    if redistribute: said = Markdown(said + "\nExported by somebody who declared to hold the rights to pass a copy on.\n")
+    if redistribute:
+        said = Markdown(said + "\nExported by somebody who declared to hold the rights to pass a copy on.\n")
     table = atomic_write(folder/f"{corpus.name}.parquet", lambda part: corpus.frame.to_parquet(part, index=False))
-    about = dict(name=corpus.name, file=table.name, file_sha256=sha256_of(table), sha256=corpus.sha256, provenance=asdict(corpus.provenance), ledger=corpus.ledger.to_dict("records"))
+    about = dict(name=corpus.name, file=table.name, file_sha256=sha256_of(table), sha256=corpus.sha256,
+                 provenance=asdict(corpus.provenance), ledger=corpus.ledger.to_dict("records"))
     meta = croissant(corpus, table, known, agreed)
-    texts = {"corpus.json": json.dumps(about, ensure_ascii=False, indent=1), "croissant.json": json.dumps(meta, ensure_ascii=False, indent=1), "datastatement.md": said, "ledger.csv": corpus.ledger.to_csv(index=False)}
-    for name, text in texts.items(): atomic_write(folder/name, lambda part, text=text: part.write_text(str(text), encoding="utf-8"))
+    texts = {"corpus.json": json.dumps(about, ensure_ascii=False, indent=1),
+             "croissant.json": json.dumps(meta, ensure_ascii=False, indent=1), "datastatement.md": said,
+             "ledger.csv": corpus.ledger.to_csv(index=False)}
+    for name, text in texts.items():
+        atomic_write(folder/name, lambda part, text=text: part.write_text(str(text), encoding="utf-8"))
     return Export(folder, [table.name, *texts], [*to_fill(said), *(f"croissant.json: {k}" for k in to_fill(meta))])
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #27ee868b
 def read_export(folder) -> Corpus:
     "The corpus of an export, checked by hash; raises `CodemixError` naming the file that is missing or changed."
     folder = Path(folder)
-    if not (folder/"corpus.json").exists(): raise CodemixError(f"{folder/'corpus.json'}: no such file; is this an export?")
+    if not (folder/"corpus.json").exists():
+        raise CodemixError(f"{folder/'corpus.json'}: no such file; is this an export?")
     about = json.loads((folder/"corpus.json").read_text(encoding="utf-8"))
     table, facts = folder/about["file"], about["provenance"]
     if not table.exists(): raise CodemixError(f"{table}: no such file")
-    if sha256_of(table) != about["file_sha256"]: raise CodemixError(f"{table}: wrong sha256: expected {about['file_sha256']}, found {sha256_of(table)}")
-    return Corpus(about["name"], pd.read_parquet(table), pd.DataFrame(about["ledger"]), Provenance(**facts | {"languages": tuple(facts["languages"])}))
+    if sha256_of(table) != about["file_sha256"]:
+        raise CodemixError(f"{table}: wrong sha256: expected {about['file_sha256']}, found {sha256_of(table)}")
+    return Corpus(about["name"], pd.read_parquet(table), pd.DataFrame(about["ledger"]),
+                  Provenance(**facts | {"languages": tuple(facts["languages"])}))
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #de229980
 LABELS = ["not abusive", "abusive"]
 
 def to_datasets(corpus: Corpus): # → datasets.Dataset
     "The corpus as a `datasets.Dataset` with a `ClassLabel`, its licence and citation."
-    for name, value in dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", HF_HOME=str(paths.home/"huggingface")).items(): os.environ.setdefault(name, value)
+    for name, value in dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1",
+                            HF_HOME=str(paths.home/"huggingface")).items():
+        os.environ.setdefault(name, value)
     try: import datasets
     except ImportError: raise CodemixError("this needs the library datasets: pip install datasets") from None
-    p, features = corpus.provenance, datasets.Features.from_arrow_schema(pa.Schema.from_pandas(corpus.frame, preserve_index=False))
+    p = corpus.provenance
+    features = datasets.Features.from_arrow_schema(pa.Schema.from_pandas(corpus.frame, preserve_index=False))
     features["label"] = datasets.ClassLabel(names=LABELS)
     made = datasets.Dataset.from_pandas(corpus.frame, features=features, preserve_index=False)
-    for key, value in dict(description=f"{p.title or corpus.name}. {p.label_meaning}", citation=p.citation, license=p.licence, homepage=p.url).items(): setattr(made.info, key, value)
+    for key, value in dict(description=f"{p.title or corpus.name}. {p.label_meaning}", citation=p.citation,
+                           license=p.licence, homepage=p.url).items():
+        setattr(made.info, key, value)
     return made

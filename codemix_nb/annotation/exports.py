@@ -37,16 +37,19 @@ class Annotations:
     @property
     def labels(self) -> list[str]: return _ordered(set(self.frame.label))
     def __len__(self) -> int: return len(self.frame)
-    def __repr__(self) -> str: return f"Annotations({len(self)} annotations, {len(self.items)} items, {len(self.workers)} workers)"
+    def __repr__(self) -> str:
+        return f"Annotations({len(self)} annotations, {len(self.items)} items, {len(self.workers)} workers)"
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_colwidth", None): ledger = self.ledger.to_html(index=False)
-        return f"<b>{len(self):,} annotations</b>: {len(self.items):,} items, {len(self.workers):,} workers, {len(self.labels)} labels<br>{ledger}"
+        return (f"<b>{len(self):,} annotations</b>: {len(self.items):,} items, {len(self.workers):,} workers, "
+                f"{len(self.labels)} labels<br>{ledger}")
 
 # %% ../../nbs/annotation/09_exports.ipynb #f371f39d
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     "The six columns with their types: words, a time in UTC, a whole number."
     words = {c: str for c in COLUMNS[:4]}
-    return frame[COLUMNS].assign(time=pd.to_datetime(frame.time, utc=True).dt.as_unit("ms")).astype(words | {"round": int}).reset_index(drop=True)
+    time = pd.to_datetime(frame.time, utc=True).dt.as_unit("ms")
+    return frame[COLUMNS].assign(time=time).astype(words | {"round": int}).reset_index(drop=True)
 
 def _number(label: str) -> float | None:
     "The value of a label that is a number."
@@ -82,10 +85,13 @@ def simulate(truth, # item → true label
     return Annotations(frame, Ledger(len(frame)).close(frame), Provenance("Simulated annotators", generated=True))
 
 # %% ../../nbs/annotation/09_exports.ipynb #d1d94db7
-SKIPS = {"other format": "not a record of this tool, or of a version not known here", "no item": "a record without an item id",
-         "unlabelled": "an item no one labelled", "cancelled": "skipped, discarded or left a draft by its annotator", "no worker": "an annotation by nobody",
+SKIPS = {"other format": "not a record of this tool, or of a version not known here",
+         "no item": "a record without an item id",
+         "unlabelled": "an item no one labelled", "cancelled": "skipped, discarded or left a draft by its annotator",
+         "no worker": "an annotation by nobody",
          "no label": "an annotation without an answer", "several labels": "more than one answer to one question",
-         "unknown label": "not among the labels asked for", "superseded": "the same worker on the same item again: the latest counts"}
+         "unknown label": "not among the labels asked for",
+         "superseded": "the same worker on the same item again: the latest counts"}
 
 class Raw(NamedTuple):
     "One annotation as an export holds it; `why` names the ledger line of one that cannot be used."
@@ -108,7 +114,8 @@ def _word(value) -> str | None:
 
 def _name(value) -> str | None:
     "A worker as text, from a name, a number or a user record; nothing for nobody."
-    if isinstance(value, dict): value = next((value[k] for k in ("email", "username", "name", "id") if value.get(k)), None)
+    if isinstance(value, dict):
+        value = next((value[k] for k in ("email", "username", "name", "id") if value.get(k)), None)
     word = _word(value)
     return None if word is None or word.lower() in ("none", "null", "nan", "<na>", "unknown") else word
 
@@ -156,39 +163,49 @@ def tool(name: str, # as in the column `tool`
 # %% ../../nbs/annotation/09_exports.ipynb #f096ef0c
 @tool("label-studio", lambda r: isinstance(r.get("data"), dict) and ("annotations" in r or "completions" in r))
 def label_studio(record: dict, # one task
-                 question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+                 question: str | None = None, item: str | None = None,
+                 worker: str | None = None, # all three as in `read_annotations`
                 ) -> list[Raw]:
     "One task of a Label Studio JSON export."
     task = Raw(_find(record, item or "id"), text=_text(record))
     made = record.get("annotations") or record.get("completions")
-    return [raw for a in made for raw in _label_studio(a, task, question, worker)] if made else [task._replace(why="unlabelled")]
+    if made: return [raw for a in made for raw in _label_studio(a, task, question, worker)]
+    return [task._replace(why="unlabelled")]
 
 def _label_studio(a, task: Raw, question: str | None, worker: str | None) -> list[Raw]:
     "One annotation of a task, an answer a question."
     if not isinstance(a, dict): return [task._replace(why="other format")]
     answers = {}
     for r in a.get("result") or []:
-        if isinstance(r, dict) and r.get("type") in ("choices", "rating"): answers.setdefault(r.get("from_name"), []).extend(_answers(r.get("value")))
+        if isinstance(r, dict) and r.get("type") in ("choices", "rating"):
+            answers.setdefault(r.get("from_name"), []).extend(_answers(r.get("value")))
     stopped = "cancelled" if a.get("was_cancelled") or a.get("skipped") else ""
     who, when = _name(a.get("completed_by")) or worker, a.get("updated_at") or a.get("created_at")
-    return [task._replace(worker=who, label=v, time=when, why=stopped, question=q) for q, v in _asked(answers, question)]
+    return [task._replace(worker=who, label=v, time=when, why=stopped, question=q)
+            for q, v in _asked(answers, question)]
 
 # %% ../../nbs/annotation/09_exports.ipynb #5695fc1c
 @tool("label-studio-min", lambda r: "annotator" in r and "annotation_id" in r)
 def label_studio_min(record: dict, # one record
-                     question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+                     question: str | None = None, item: str | None = None,
+                     worker: str | None = None, # all three as in `read_annotations`
                     ) -> list[Raw]:
     "One record of a Label Studio JSON-MIN or CSV export."
     key = question or next((k for k in ("label", "choice", "choices", "sentiment") if k in record), None)
     answer = record.get(key)
     if isinstance(answer, str) and answer.startswith('{"choices"'): answer = json.loads(answer)
-    return [Raw(_find(record, item or "id"), _name(record["annotator"]) or worker, answer, record.get("updated_at") or record.get("created_at"), text=_text(record))]
+    return [Raw(_find(record, item or "id"), _name(record["annotator"]) or worker, answer,
+                record.get("updated_at") or record.get("created_at"), text=_text(record))]
 
 # %% ../../nbs/annotation/09_exports.ipynb #34df3f01
 def _columns(value) -> list[dict]:
     "Responses in a column: a list of records, or a record of lists."
-    if isinstance(value, dict): value = [dict(zip(value, row)) for row in zip_longest(*(v if isinstance(v, list) else [v] for v in value.values()))]
-    return value if isinstance(value, list) and value and all(isinstance(v, dict) and {"user_id", "value"} <= set(v) for v in value) else []
+    if isinstance(value, dict):
+        value = [dict(zip(value, row))
+                 for row in zip_longest(*(v if isinstance(v, list) else [v] for v in value.values()))]
+    if isinstance(value, list) and value and all(isinstance(v, dict) and {"user_id", "value"} <= set(v) for v in value):
+        return value
+    return []
 
 def _flat(key: str, value) -> bool:
     "Is it a column of responses of the flattened export?"
@@ -203,30 +220,38 @@ def _argilla(record: dict):
             for q, v in (r.get("values") or {None: None}).items(): yield q, v, r.get("user_id"), r.get("status"), n
         return
     else:
-        flat = {k.removesuffix(".responses"): (record[k] or [], record.get(f"{k}.users") or [], record.get(f"{k}.status") or []) for k in record if _flat(k, record[k])}
+        flat = {k.removesuffix(".responses"): (v or [], record.get(f"{k}.users") or [], record.get(f"{k}.status") or [])
+                for k, v in record.items() if _flat(k, v)}
         columns = {k: c for k, v in record.items() if (c := _columns(v))}
-        columns |= {q: [dict(zip(("value", "user_id", "status"), row)) for row in zip_longest(*lists)] for q, lists in flat.items()}
+        columns |= {q: [dict(zip(("value", "user_id", "status"), row)) for row in zip_longest(*lists)]
+                    for q, lists in flat.items()}
     for q, rows in columns.items():
         for n, r in enumerate(rows): yield q, r["value"], r["user_id"], r.get("status"), n
 
 # %% ../../nbs/annotation/09_exports.ipynb #05ca40c2
-@tool("argilla", lambda r: ("responses" in r and "fields" in r) or any(_flat(k, v) or _columns(v) for k, v in r.items()))
+@tool("argilla", lambda r: ("responses" in r and "fields" in r)
+      or any(_flat(k, v) or _columns(v) for k, v in r.items()))
 def argilla(record: dict, # one record
-            question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+            question: str | None = None, item: str | None = None,
+            worker: str | None = None, # all three as in `read_annotations`
            ) -> list[Raw]:
     "One record of an Argilla export, version 1 or 2."
-    base, people = Raw(_find(record, *([item] if item else ["id", "external_id", "_server_id"])), text=_text(record)), {}
+    base = Raw(_find(record, *([item] if item else ["id", "external_id", "_server_id"])), text=_text(record))
+    people = {}
     for q, value, user, status, n in _argilla(record):
         who = people.setdefault(_name(user) or n, [_name(user) or worker, {}, ""])
         if q is not None: who[1][q] = value
         if str(status).lower().split(".")[-1] in ("discarded", "draft", "pending"): who[2] = "cancelled"
-    made = [base._replace(worker=name, label=v, question=q, why=why) for name, answers, why in people.values() for q, v in _asked(answers, question)]
+    made = [base._replace(worker=name, label=v, question=q, why=why)
+            for name, answers, why in people.values() for q, v in _asked(answers, question)]
     return made or [base._replace(why="unlabelled")]
 
 # %% ../../nbs/annotation/09_exports.ipynb #edfa5ec9
-@tool("doccano", lambda r: "answer" not in r and bool({"text", "data"} & set(r)) and any(isinstance(r.get(k), list) for k in ("label", "labels", "annotations")))
+@tool("doccano", lambda r: "answer" not in r and bool({"text", "data"} & set(r))
+      and any(isinstance(r.get(k), list) for k in ("label", "labels", "annotations")))
 def doccano(record: dict, # one line
-            question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+            question: str | None = None, item: str | None = None,
+            worker: str | None = None, # all three as in `read_annotations`
            ) -> list[Raw]:
     "One line of a doccano export; `worker` is whose file it is."
     base = Raw(_find(record, item or "id", "doc_id"), text=_text(record) or record.get("data"))
@@ -234,59 +259,74 @@ def doccano(record: dict, # one line
     for a in record.get("annotations") or []: said.setdefault(_name(a.get("user")), []).append(a.get("label"))
     found = record.get("label", record.get("labels"))
     if isinstance(found, list): said = {_name(record.get("user") or record.get("username")) or worker: found}
-    if any(isinstance(l, (list, dict)) for labels in said.values() for l in labels): return [base._replace(why="other format")]
+    if any(isinstance(l, (list, dict)) for labels in said.values() for l in labels):
+        return [base._replace(why="other format")]
     people = {None if who in ("all", "unknown") else who: labels for who, labels in said.items()}
-    return [base._replace(worker=w, label=l, why="" if l or w else "unlabelled") for w, l in people.items()] or [base._replace(why="unlabelled")]
+    made = [base._replace(worker=w, label=l, why="" if l or w else "unlabelled") for w, l in people.items()]
+    return made or [base._replace(why="unlabelled")]
 
 # %% ../../nbs/annotation/09_exports.ipynb #91e36ca2
 _UNNAMED = re.compile(r"(.*-)?(default|\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)")
 
 @tool("prodigy", lambda r: r.get("answer") in ("accept", "reject", "ignore"))
 def prodigy(record: dict, # one task
-            question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+            question: str | None = None, item: str | None = None,
+            worker: str | None = None, # all three as in `read_annotations`
            ) -> list[Raw]:
     "One task of a Prodigy `db-out` export."
     who = _name(record.get("_annotator_id")) or _name(record.get("_session_id"))
     who = worker if who is None or _UNNAMED.fullmatch(who) else who
     base = Raw(_find(record, item or "_input_hash"), who, time=record.get("_timestamp"), text=_text(record))
-    if item is None and base.item_id is None and base.text: base = base._replace(item_id=hashlib.sha256(base.text.encode()).hexdigest()[:12])
+    if item is None and base.item_id is None and base.text:
+        base = base._replace(item_id=hashlib.sha256(base.text.encode()).hexdigest()[:12])
     answer, asked = record["answer"], record.get("label")
-    if "accept" in record or "options" in record: return [base._replace(label=record.get("accept"), why="" if answer == "accept" else "cancelled")]
+    if "accept" in record or "options" in record:
+        return [base._replace(label=record.get("accept"), why="" if answer == "accept" else "cancelled")]
     if not isinstance(asked, str): return [base._replace(why="cancelled" if answer == "ignore" else "other format")]
     if question not in (None, asked): return []
-    return [base._replace(label=asked if answer == "accept" else f"not {asked}", question=asked, why="cancelled" if answer == "ignore" else "")]
+    return [base._replace(label=asked if answer == "accept" else f"not {asked}", question=asked,
+                          why="cancelled" if answer == "ignore" else "")]
 
 # %% ../../nbs/annotation/09_exports.ipynb #5c7d5bfd
 _HATEXPLAIN = ("hatespeech", "normal", "offensive")
 
 @tool("hatexplain", lambda r: "annotators" in r and bool({"post_id", "post_tokens"} & set(r)))
 def hatexplain(record: dict, # one post
-               question: str | None = None, item: str | None = None, worker: str | None = None, # as in `read_annotations`
+               question: str | None = None, item: str | None = None,
+               worker: str | None = None, # all three as in `read_annotations`
               ) -> list[Raw]:
     "One post of HateXplain, as published or as on the hub."
     said, tokens = record["annotators"], record.get("post_tokens") or []
     base = Raw(_find(record, item or "post_id", *([] if item else ["id"])), text=" ".join(map(str, tokens)) or None)
-    if isinstance(said, dict): said = [dict(annotator_id=w, label=l) for w, l in zip_longest(said.get("annotator_id") or [], said.get("label") or [])]
+    if isinstance(said, dict):
+        said = [dict(annotator_id=w, label=l)
+                for w, l in zip_longest(said.get("annotator_id") or [], said.get("label") or [])]
     name = lambda l: _HATEXPLAIN[l] if isinstance(l, int) and l in range(3) else l
-    made = [base._replace(worker=_name(a.get("annotator_id")) or worker, label=name(a.get("label"))) if isinstance(a, dict) else base._replace(why="other format") for a in said or []]
+    made = [base._replace(worker=_name(a.get("annotator_id")) or worker, label=name(a.get("label")))
+            if isinstance(a, dict) else base._replace(why="other format") for a in said or []]
     return made or [base._replace(why="unlabelled")]
 
 # %% ../../nbs/annotation/09_exports.ipynb #7c864070
-_ITEM, _WORKER = ("item_id", "item", "id", "task", "task_id", "comment_id"), ("worker", "annotator", "annotator_id", "worker_id", "user", "coder", "rater")
-_LABEL, _OTHER = ("label", "annotation", "answer"), {"text", "comment", "comments", "tweet", "sentence", "source", "tool", "time", "round"}
+_ITEM = ("item_id", "item", "id", "task", "task_id", "comment_id")
+_WORKER = ("worker", "annotator", "annotator_id", "worker_id", "user", "coder", "rater")
+_LABEL = ("label", "annotation", "answer")
+_OTHER = {"text", "comment", "comments", "tweet", "sentence", "source", "tool", "time", "round"}
 
 @tool("csv", lambda r: any(k in r for k in _WORKER) and any(k in r for k in _LABEL))
 def table(record: dict, # one row
-          question: str | None = None, item: str | None = None, worker: str | list[str] | None = None, # as in `read_annotations`
+          question: str | None = None, item: str | None = None,
+          worker: str | list[str] | None = None, # all three as in `read_annotations`
          ) -> list[Raw]:
-    "One row of a table, long or wide; `worker` is the column of workers, the columns that are workers, or the one worker of the file."
+    "One row of a table, long or wide; `worker`: the column of workers, the columns that are workers, or who wrote all."
     at = item or next((k for k in _ITEM if k in record), None)
-    base = Raw(record.get(at), time=record.get("time"), text=_text(record), round=int(_number(str(record.get("round"))) or 1))
+    base = Raw(record.get(at), time=record.get("time"), text=_text(record),
+               round=int(_number(str(record.get("round"))) or 1))
     column = worker if isinstance(worker, str) and worker in record else next((k for k in _WORKER if k in record), None)
     label = question or next((k for k in _LABEL if k in record), None)
     if isinstance(worker, list) or (column is None and label is None):
         people = worker if isinstance(worker, list) else [k for k in record if k != at and k not in _OTHER]
-        return [base._replace(worker=k, label=record[k]) for k in people if _word(record.get(k))] or [base._replace(why="unlabelled")]
+        return [base._replace(worker=k, label=record[k])
+                for k in people if _word(record.get(k))] or [base._replace(why="unlabelled")]
     return [base._replace(worker=record.get(column) if column else worker, label=record.get(label))]
 
 # %% ../../nbs/annotation/09_exports.ipynb #3927eeab
@@ -302,7 +342,8 @@ def _unfold(found) -> list:
     if isinstance(found, list): return found
     if not isinstance(found, dict): return [found]
     if found and all(isinstance(v, dict) for v in found.values()): return [{"id": k, **v} for k, v in found.items()]
-    if any(k == "responses" or k.endswith(".responses") for k in found) and all(isinstance(v, list) for v in found.values()):
+    answered = any(k == "responses" or k.endswith(".responses") for k in found)
+    if answered and all(isinstance(v, list) for v in found.values()):
         return [dict(zip(found, row)) for row in zip_longest(*found.values())]
     return [found]
 
@@ -310,7 +351,9 @@ def _unfold(found) -> list:
 def _parse(data: bytes, name: str) -> list[tuple[str, object]]:
     "Records of a JSON or JSON-lines file, each with its place."
     try: text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error: raise CodemixError(f"{name}, row {data[:error.start].count(10) + 1}: not UTF-8; save the file as UTF-8") from None
+    except UnicodeDecodeError as error:
+        row = data[:error.start].count(10) + 1
+        raise CodemixError(f"{name}, row {row}: not UTF-8; save the file as UTF-8") from None
     if not text.strip(): raise CodemixError(f"{name}: the file is empty")
     if name.lower().endswith((".jsonl", ".ndjson")): return _lines(text)
     try: return [(f"record {n}", r) for n, r in enumerate(_unfold(json.loads(text)), 1)]
@@ -346,7 +389,8 @@ def _part(path: Path) -> Part:
 def _zipped(path: Path) -> list[Part]:
     "The JSON files in a zip, as doccano delivers them."
     try:
-        with zipfile.ZipFile(path) as box: found = {n: box.read(n) for n in sorted(box.namelist()) if n.lower().endswith(_JSON)}
+        with zipfile.ZipFile(path) as box:
+            found = {n: box.read(n) for n in sorted(box.namelist()) if n.lower().endswith(_JSON)}
     except (zipfile.BadZipFile, OSError): raise CodemixError(f"{path}: not a readable zip file") from None
     return [Part(f"{path.name}/{n}", Path(n).stem, _parse(data, f"{path}/{n}"), False) for n, data in found.items()]
 
@@ -357,7 +401,8 @@ def _parts(path) -> list[Part]:
         path = Path(path)
         if path.is_dir(): return [_part(p) for p in sorted(path.iterdir()) if p.suffix.lower() in _JSON + _TABLES]
         return _zipped(path) if path.suffix.lower() == ".zip" else [_part(path)]
-    if isinstance(path, Mapping): return [part._replace(person=str(person)) for person, p in path.items() for part in _parts(p)]
+    if isinstance(path, Mapping):
+        return [part._replace(person=str(person)) for person, p in path.items() for part in _parts(p)]
     found = list(path)
     if all(isinstance(p, (str, Path)) for p in found): return [part for p in found for part in _parts(p)]
     return [Part("records", "", [(f"record {n}", _plain(r)) for n, r in enumerate(found, 1)], False)]
@@ -369,7 +414,9 @@ def _tool_of(part: Part) -> str:
         if any(t.recognises(r) for r in records): return name
     if part.rows: return "csv"
     keys = ", ".join(str(k)[:30] for k in list(records[0])[:8]) if records else "none"
-    raise CodemixError(f"{part.name}, {part.records[0][0] if part.records else 'record 1'}: no known export (its keys: {keys}); known: {', '.join(TOOLS)}; name it with tool=")
+    first = part.records[0][0] if part.records else "record 1"
+    raise CodemixError(f"{part.name}, {first}: no known export (its keys: {keys}); "
+                       f"known: {', '.join(TOOLS)}; name it with tool=")
 
 # %% ../../nbs/annotation/09_exports.ipynb #06dceec5
 def _known(labels) -> dict[str, str] | None:
@@ -381,8 +428,10 @@ def _known(labels) -> dict[str, str] | None:
 def _settle(raw: Raw, known: dict[str, str] | None) -> Raw:
     "The annotation with item, worker and label as text, or with the reason why it cannot be used."
     item, who, answers = _word(raw.item_id), _name(raw.worker), list(dict.fromkeys(_answers(raw.label)))
-    lacks = {"no item": item is None, "no worker": who is None, "no label": not answers, "several labels": len(answers) > 1}
-    why = "no item" if item is None and raw.why != "other format" else raw.why or next((w for w, bad in lacks.items() if bad), "")
+    lacks = {"no item": item is None, "no worker": who is None, "no label": not answers,
+             "several labels": len(answers) > 1}
+    if item is None and raw.why != "other format": why = "no item"
+    else: why = raw.why or next((w for w, bad in lacks.items() if bad), "")
     label = answers[0] if len(answers) == 1 else None
     if not why and known is not None and label.casefold() not in known: why = "unknown label"
     if not why and known is not None: label = known[label.casefold()]
@@ -417,7 +466,8 @@ def _used(frame: pd.DataFrame, ledger: Ledger, strict: bool) -> pd.DataFrame:
         raise CodemixError(_complaint(row, f" {str(row.label)[:40]!r}" if row.why == "unknown label" else ""))
     for step, note in SKIPS.items():
         first = bad[bad.why == step].head(1)
-        frame = ledger.drop(frame, frame.why == step, step, f"{note}; first: {first.place.iloc[0]}" if len(first) else note)
+        frame = ledger.drop(frame, frame.why == step, step,
+                            f"{note}; first: {first.place.iloc[0]}" if len(first) else note)
     return frame
 
 # %% ../../nbs/annotation/09_exports.ipynb #ab2e9c5c
@@ -431,10 +481,15 @@ def _finish(raws: list[Raw], name: str, tools: list[str], sha: str, labels, stri
     used = _used(frame, ledger, strict)
     if used.empty:
         lost = ", ".join(f"{-line['rows']} {line['step']}" for line in ledger.lines[1:] if line["rows"])
-        raise CodemixError(f"{name}: nothing to use in {len(frame)} annotations ({lost or 'the file has none'}); see question=, worker=, item= and labels=")
+        raise CodemixError(f"{name}: nothing to use in {len(frame)} annotations ({lost or 'the file has none'}); "
+                           "see question=, worker=, item= and labels=")
     used, kinds = _typed(used), used.label.nunique()
-    if kinds > 12 and kinds > len(used)/4: raise CodemixError(f"{name}: {kinds} different labels in {len(used)} annotations; are these labels? see question=, worker= and labels=")
-    facts = Provenance(f"{', '.join(dict.fromkeys(tools))} export: {name}", label_meaning=f"as annotated: {', '.join(_ordered(set(used.label))[:12])}", licence="the user's own", sha256=sha)
+    if kinds > 12 and kinds > len(used)/4:
+        raise CodemixError(f"{name}: {kinds} different labels in {len(used)} annotations; "
+                           "are these labels? see question=, worker= and labels=")
+    facts = Provenance(f"{', '.join(dict.fromkeys(tools))} export: {name}",
+                       label_meaning=f"as annotated: {', '.join(_ordered(set(used.label))[:12])}",
+                       licence="the user's own", sha256=sha)
     skipped = frame.loc[frame.why != "", ["place", "item_id", "worker", "label", "why"]].reset_index(drop=True)
     return Annotations(used, ledger.close(used), facts, texts, skipped)
 
@@ -456,20 +511,23 @@ def _raws(part: Part, kind: str, many: bool, question, item, worker) -> list[Raw
 def _one_question(raws: list[Raw], name: str, question: str | None) -> None:
     "Two questions in one file cannot be one label; the user says which."
     asked = list(dict.fromkeys(r.question for r in raws if r.question))
-    if question is None and len(asked) > 1: raise CodemixError(f"{name}: {len(asked)} questions ({', '.join(map(str, asked[:8]))}); name one with question=")
+    if question is None and len(asked) > 1:
+        shown = ", ".join(map(str, asked[:8]))
+        raise CodemixError(f"{name}: {len(asked)} questions ({shown}); name one with question=")
 
 # %% ../../nbs/annotation/09_exports.ipynb #1a241911
 def _hash(path, parts: list[Part]) -> str:
     "Hash of the bytes of a single file, of the records of anything else."
     if isinstance(path, (str, Path)) and Path(path).is_file(): return sha256_of(path)
-    return hashlib.sha256(json.dumps([p.records for p in parts], sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
+    records = json.dumps([p.records for p in parts], sort_keys=True, default=str)
+    return hashlib.sha256(records.encode("utf-8", "surrogatepass")).hexdigest()
 
-def read_annotations(path, # a file, a list, a folder or a zip of them, {person: file}, or records in memory (a list of mappings, a `datasets.Dataset`)
+def read_annotations(path, # a file, folder or zip, a list of them, {person: file}, or records (a `datasets.Dataset`)
                      tool: str | None = None, # a key of `TOOLS`; told from the records when not given
-                     labels=None, # labels that count, or {label in the export: own label}; any other is an unknown label
+                     labels=None, # those that count, or {label in the export: own label}; others are unknown
                      question: str | None = None, # which question, control or label column
                      item: str | None = None, # key of the item id, if not the tool's own
-                     worker: str | list[str] | None = None, # who, where the export does not say; of a table: the column, or the columns, of workers
+                     worker: str | list[str] | None = None, # who, if not told; of a table: the column(s) of workers
                      strict: bool = False, # raise at the first annotation that cannot be used
                     ) -> Annotations:
     "Read what annotators said from the export of any tool; raises `CodemixError` naming file and record."
@@ -491,4 +549,5 @@ def pseudonyms(annotations: Annotations,
     "The same annotations with workers called w01, w02, …, in an order that tells nothing."
     names = np.random.default_rng(seed).permutation(np.array(annotations.workers, dtype=object))
     width = max(2, len(str(len(names))))
-    return replace(annotations, frame=annotations.frame.assign(worker=annotations.frame.worker.map({n: f"w{k:0{width}}" for k, n in enumerate(names, 1)})))
+    called = {n: f"w{k:0{width}}" for k, n in enumerate(names, 1)}
+    return replace(annotations, frame=annotations.frame.assign(worker=annotations.frame.worker.map(called)))

@@ -23,8 +23,10 @@ from ..language.mixing import cmi
 # %% ../../nbs/annotation/09a_labelling.ipynb #3ecfff9a
 _INDIC = "\u0900-\u0DFF\u200c\u200d"
 KINDS = {
-    "e-mail": (re.compile(r"[\w.+-]+(?:@|\s?[(\[]at[)\]]\s?)[\w-]+(?:(?:\.|\s?[(\[]dot[)\]]\s?)[\w-]+)+", re.I), "[email]"),
-    "link": (re.compile(rf"(?!https://url(?:\s|$))(?:{URL.pattern}|\b(?:[a-z0-9-]+\.)+(?:(?:com|org|net|info|app|tv)\b(?:/\S*)?|[a-z]{{2,3}}/\S+))", re.I), "https://url"),
+    "e-mail": (re.compile(r"[\w.+-]+(?:@|\s?[(\[]at[)\]]\s?)[\w-]+(?:(?:\.|\s?[(\[]dot[)\]]\s?)[\w-]+)+", re.I),
+               "[email]"),
+    "link": (re.compile(rf"(?!https://url(?:\s|$))(?:{URL.pattern}|\b(?:[a-z0-9-]+\.)+"
+                        r"(?:(?:com|org|net|info|app|tv)\b(?:/\S*)?|[a-z]{2,3}/\S+))", re.I), "https://url"),
     "phone": (re.compile(r"(?<![\w+])(?!\d{4}-\d\d-\d\d)\+?\d(?:[ ().-]{0,2}\d){8,14}(?!\w)"), "[phone]"),
     "handle": (re.compile(rf"(?<![\w@])@(?!user(?![\w{_INDIC}-]))[\w{_INDIC}.-]+(?<!\.)"), "@user")}
 
@@ -66,14 +68,16 @@ def strip_people(texts, # comments
 def local_salt() -> bytes: # 32 random bytes
     "The secret of this machine, made when it is first asked for; never part of a corpus."
     kept = paths.home/"salt"
-    if not kept.exists(): atomic_write(kept, lambda part: (part.touch(0o600), part.write_bytes(secrets.token_bytes(32))))
+    if not kept.exists():
+        atomic_write(kept, lambda part: (part.touch(0o600), part.write_bytes(secrets.token_bytes(32))))
     return kept.read_bytes()
 
 def pseudonym(value: str, # an author's id or name
               salt: bytes | None = None, # the machine's own when not given
              ) -> str: # 12 hexadecimal digits
     "A name that stands for a person and cannot be turned back without the salt (HMAC, RFC 2104)."
-    return hmac.new(local_salt() if salt is None else salt, str(value).strip().lower().encode("utf-8", "surrogatepass"), "sha256").hexdigest()[:12]
+    return hmac.new(local_salt() if salt is None else salt, str(value).strip().lower().encode("utf-8", "surrogatepass"),
+                    "sha256").hexdigest()[:12]
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #66d9bd13
 _SLASHED = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?!\d)"
@@ -81,7 +85,9 @@ _SLASHED = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?!\d)"
 def _day_first(pairs: pd.DataFrame, where: str) -> bool:
     "Do dates of the form 3/4/2024 begin with the day? Told from those that can be read in one way only."
     first, second = (pairs[c].dropna().astype(int).gt(12).any() for c in (0, 1))
-    if first == second: raise CodemixError(f"{where}: {'both orders of day and month occur' if first else 'day and month cannot be told apart'}; say day_first=True or False")
+    if first == second:
+        why = "both orders of day and month occur" if first else "day and month cannot be told apart"
+        raise CodemixError(f"{where}: {why}; say day_first=True or False")
     return bool(first)
 
 def _ascii(text: str) -> str:
@@ -100,7 +106,8 @@ def months(values: pd.Series, # dates as exported: ISO, day/month/year, seconds 
     if slashed.any() and day_first is None: day_first = _day_first(parts[slashed], where)
     day, month = (0, 1) if day_first else (1, 0)
     text = text.where(~slashed, parts[2] + "-" + parts[month].str.zfill(2) + "-" + parts[day].str.zfill(2))
-    stamps = pd.to_datetime(number.where(number.lt(1e11), number/1000).where(number.gt(1e8)), unit="s", utc=True, errors="coerce")
+    stamps = pd.to_datetime(number.where(number.lt(1e11), number/1000).where(number.gt(1e8)), unit="s", utc=True,
+                            errors="coerce")
     when = stamps.fillna(pd.to_datetime(text.where(number.isna(), ""), utc=True, errors="coerce", format="mixed"))
     return when.where(when.dt.year <= datetime.now().year, pd.NaT).dt.strftime("%Y-%m").fillna("")
 
@@ -114,8 +121,10 @@ def _unwrapped(text: str) -> str:
 def _json(path: Path) -> list:
     "The records of a JSON file: a list of objects, or the one such list in an object."
     try: found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error: raise CodemixError(f"{path}, row {error.lineno}: not JSON ({error.msg})") from None
-    lists = [v for v in (found.values() if isinstance(found, dict) else [found]) if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
+    except json.JSONDecodeError as error:
+        raise CodemixError(f"{path}, row {error.lineno}: not JSON ({error.msg})") from None
+    lists = [v for v in (found.values() if isinstance(found, dict) else [found])
+             if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
     if len(lists) != 1: raise CodemixError(f"{path}: expected one list of records, found {len(lists)}")
     return lists[0]
 
@@ -129,7 +138,8 @@ def _export(path: Path) -> tuple[pd.DataFrame, list[int]]:
     return frame.astype(object).where(frame.notna(), "").astype(str), rows
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #ea68c934
-_PERSON = re.compile(r"(?:^|[._ ])(?:author|user|name|channel|profile|handle|commenter|from|sender)|(?:author|user|channel|profile)_?(?:id|name)", re.I)
+_PERSON = re.compile(r"(?:^|[._ ])(?:author|user|name|channel|profile|handle|commenter|from|sender)"
+                     r"|(?:author|user|channel|profile)_?(?:id|name)", re.I)
 
 def _people(frame: pd.DataFrame, author, used: set, where: str) -> list[str]:
     "Columns about the author: those named, or those whose names say so; an id comes first."
@@ -137,12 +147,13 @@ def _people(frame: pd.DataFrame, author, used: set, where: str) -> list[str]:
     for column in named or []:
         if column not in frame: raise CodemixError(f"{where}: no column {column!r}; the file has: {', '.join(frame)}")
     if named is not None: return list(named)
-    return sorted((c for c in frame if c not in used and _PERSON.search(c)), key=lambda c: not re.search(r"id(?:\.value)?$", c, re.I))
+    return sorted((c for c in frame if c not in used and _PERSON.search(c)),
+                  key=lambda c: not re.search(r"id(?:\.value)?$", c, re.I))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #6eb275de
 @dataclass(frozen=True)
 class Intake:
-    "Comments without people: the frame, the ledger of how it came to be, what was replaced, facts, and the hash of the export."
+    "Comments without people, the ledger of how they came to be, what was replaced, facts, and the export's hash."
     frame: pd.DataFrame
     ledger: pd.DataFrame
     replaced: pd.DataFrame
@@ -162,12 +173,16 @@ def _facts(frame: pd.DataFrame) -> pd.Series:
     "Sizes, platforms, months and scripts, without a word of the texts."
     dated = frame.month[frame.month != ""]
     counted = lambda column: ", ".join(f"{k} {v}" for k, v in column.value_counts().items())
-    return pd.Series({"comments": len(frame), "authors": frame.author[frame.author != ""].nunique() or "not known", "platforms": counted(frame.platform),
-        "months": f"{dated.min()} to {dated.max()}" if len(dated) else "not known", "scripts": counted(frame.text.map(script_of)),
-        "with emoji": int(frame.text.map(lambda t: "emoji" in scripts(t)).sum()), "median words": float(frame.text.str.split().str.len().median())}, name="facts", dtype=object)
+    return pd.Series({"comments": len(frame), "authors": frame.author[frame.author != ""].nunique() or "not known",
+                      "platforms": counted(frame.platform),
+        "months": f"{dated.min()} to {dated.max()}" if len(dated) else "not known",
+                      "scripts": counted(frame.text.map(script_of)),
+        "with emoji": int(frame.text.map(lambda t: "emoji" in scripts(t)).sum()),
+                      "median words": float(frame.text.str.split().str.len().median())}, name="facts", dtype=object)
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #1237c960
-def _told_in(ledger: Ledger, replaced: pd.DataFrame, raw: pd.DataFrame, month: pd.Series, wrapped: int, gone: list[str]) -> None:
+def _told_in(ledger: Ledger, replaced: pd.DataFrame, raw: pd.DataFrame, month: pd.Series, wrapped: int,
+             gone: list[str]) -> None:
     "The ledger lines about what was changed and what stayed."
     ledger.mend(wrapped, "HTML undone", "tags and character codes that the export had put in")
     for kind, found, rows in replaced.itertuples(index=False): ledger.mend(rows, f"{kind} replaced", f"{found} found")
@@ -183,7 +198,7 @@ def intake(path, # CSV, TSV, XLSX, Parquet, JSON or JSON lines, as exported
            salt: bytes | None = None, # of the hashed authors; the machine's own when not given
            name: str = "", # put before the row numbers, so that several exports can be joined
           ) -> Intake: # a frame of id, text, platform, month, author, copies
-    "Read an export, take people out first, drop blank and repeated comments; raises `CodemixError` naming file and column."
+    "Read an export, take people out, drop blank and repeated comments; raises `CodemixError` naming file and column."
     path = Path(path)
     raw, rows = _export(path)
     for column in filter(None, [text, date]):
@@ -191,10 +206,14 @@ def intake(path, # CSV, TSV, XLSX, Parquet, JSON or JSON lines, as exported
     people = _people(raw, author, {text, platform, date}, str(path))
     plain = raw[text].map(_unwrapped)
     texts, replaced = strip_people(plain, {v for c in people for v in raw[c] if v.strip()})
-    frame = pd.DataFrame(dict(id=[f"{name}{row}" for row in rows], text=texts, platform=raw[platform] if platform in raw else platform,
-        month=months(raw[date], day_first, f"{path}, column {date!r}") if date else "", author=[pseudonym(v, salt) if v.strip() else "" for v in raw[people[0]]] if people else ""))
+    frame = pd.DataFrame(dict(id=[f"{name}{row}" for row in rows], text=texts,
+                              platform=raw[platform] if platform in raw else platform,
+        month=months(raw[date], day_first, f"{path}, column {date!r}") if date else "",
+                              author=[pseudonym(v, salt) if v.strip() else "" for v in raw[people[0]]]
+                              if people else ""))
     ledger = Ledger(len(frame))
-    _told_in(ledger, replaced, raw, frame.month, int((plain != raw[text]).sum()), [c for c in raw if c not in (text, platform, date)])
+    _told_in(ledger, replaced, raw, frame.month, int((plain != raw[text]).sum()),
+             [c for c in raw if c not in (text, platform, date)])
     return _finished(frame, ledger, replaced, sha256_of(path))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #13202293
@@ -202,11 +221,14 @@ def _finished(frame: pd.DataFrame, ledger: Ledger, replaced: pd.DataFrame, sha: 
     "Drop what cannot be labelled and close the ledger."
     bare = frame.text.map(lambda t: re.sub(r"@user|https://url|\[email\]|\[phone\]", "", t).strip())
     frame = ledger.drop(frame, frame.text.str.strip().eq(""), "blank", "no text")
-    frame = ledger.drop(frame, bare[frame.index].eq(""), "placeholders only", "nothing but handles, links, numbers or names")
+    frame = ledger.drop(frame, bare[frame.index].eq(""), "placeholders only",
+                        "nothing but handles, links, numbers or names")
     key = pd.Series(TREATMENTS["clean"](frame.text.tolist()), index=frame.index)
     frame = frame.assign(copies=key.map(key.value_counts()).astype(int))
     frame = ledger.drop(frame, key.duplicated(), "repeated", "the same comment again, after case and spacing")
-    if frame.empty: raise CodemixError(f"nothing left of {ledger.lines[0]['rows']} rows: {', '.join(str(-l['rows']) + ' ' + l['step'] for l in ledger.lines[1:] if l['rows'])}")
+    if frame.empty:
+        raise CodemixError(f"nothing left of {ledger.lines[0]['rows']} rows: "
+                           f"{', '.join(str(-l['rows']) + ' ' + l['step'] for l in ledger.lines[1:] if l['rows'])}")
     return Intake(frame.reset_index(drop=True), ledger.close(frame), replaced, _facts(frame), sha)
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #9469d9b9
@@ -223,7 +245,8 @@ def bins(values, # a number each; missing ones get a bin of their own
     "Put numbers into named bins; a bin reaches up to its edge and holds it."
     values = pd.Series(np.asarray(values, dtype=float))
     edges = np.unique(np.nanquantile(values, [.25, .5, .75]) if edges is None else np.asarray(edges, dtype=float))
-    names = [f"{edges[0]:g}" if values.min() == edges[0] else f"up to {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:])), f"over {edges[-1]:g}", "none"]
+    names = [f"{edges[0]:g}" if values.min() == edges[0] else f"up to {edges[0]:g}",
+             *(f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:])), f"over {edges[-1]:g}", "none"]
     codes = np.where(values.isna(), len(names) - 1, np.searchsorted(edges, values))
     return pd.Series(pd.Categorical.from_codes(codes, names, ordered=True))
 
@@ -245,13 +268,15 @@ class Draw(NamedTuple):
     frame: pd.DataFrame
     strata: pd.DataFrame
     def __repr__(self) -> str: return f"Draw({len(self.frame)} comments, {len(self.strata)} strata)"
-    def _repr_html_(self) -> str: return f"<b>{len(self.frame):,} comments drawn</b><br>{self.strata.to_html(index=False)}"
+    def _repr_html_(self) -> str:
+        return f"<b>{len(self.frame):,} comments drawn</b><br>{self.strata.to_html(index=False)}"
 
 def _measured(frame: pd.DataFrame, measure, edges) -> tuple[np.ndarray, tuple | None]:
     "The number of each comment and the edges that go with it."
     if callable(measure): return np.array([measure(t) for t in frame.text], dtype=float), edges
     if isinstance(measure, str):
-        if measure not in frame: raise CodemixError(f"no column {measure!r} to sample by; the frame has: {', '.join(frame)}")
+        if measure not in frame:
+            raise CodemixError(f"no column {measure!r} to sample by; the frame has: {', '.join(frame)}")
         return frame[measure].to_numpy(dtype=float), edges
     if "langs" in frame: return np.array([cmi(list(t)) for t in frame.langs]), edges or CMI_EDGES
     return np.array([latin_share(t) for t in frame.text]), edges or LATIN_EDGES
@@ -259,7 +284,7 @@ def _measured(frame: pd.DataFrame, measure, edges) -> tuple[np.ndarray, tuple | 
 # %% ../../nbs/annotation/09a_labelling.ipynb #77d123dc
 def sample_by_mixing(frame: pd.DataFrame, # id, text, and platform where there is one
                      n: int, # comments wanted
-                     measure=None, # text → number, or a column; the code-mixing index of `langs`, else the share of Latin letters
+                     measure=None, # text → number, or a column; else the CMI of `langs`, or the share in Latin
                      edges=None, # of the bins; quartiles for a measure of your own
                      platform: str = "platform", # column to balance inside a bin
                      distinct: bool = True, # one comment of each cluster of near-duplicates
@@ -267,18 +292,22 @@ def sample_by_mixing(frame: pd.DataFrame, # id, text, and platform where there i
                     ) -> Draw:
     "Draw comments equally over bins of a measure and, inside a bin, over platforms."
     values, edges = _measured(frame, measure, edges)
-    pool = frame.assign(measure=values, stratum=bins(values, edges).to_numpy(), _platform=frame[platform] if platform in frame else "all")
+    pool = frame.assign(measure=values, stratum=bins(values, edges).to_numpy(),
+                        _platform=frame[platform] if platform in frame else "all")
     pool = pool.iloc[np.random.default_rng(seed).permutation(len(pool))]
     if distinct: pool = pool[~pd.Series(groups(pool.text.tolist()), index=pool.index).duplicated()]
     room = pool.groupby(["stratum", "_platform"], observed=True).size()
     wanted = equal_shares(room.groupby("stratum", observed=True).sum(), n)
-    given = np.concatenate([equal_shares(cell, w) for w, (_, cell) in zip(wanted, room.groupby("stratum", observed=True))])
+    given = np.concatenate([equal_shares(cell, w)
+                            for w, (_, cell) in zip(wanted, room.groupby("stratum", observed=True))])
     strata = room.rename("available").reset_index().rename(columns={"_platform": "platform"}).assign(drawn=given)
     take = dict(zip(room.index, given))
-    drawn = pd.concat([rows.head(take[key]) for key, rows in pool.groupby(["stratum", "_platform"], observed=True)]).sort_index()
+    drawn = pd.concat([rows.head(take[key])
+                       for key, rows in pool.groupby(["stratum", "_platform"], observed=True)]).sort_index()
     weight = {key: room[key]/take[key] for key in take if take[key]}
     drawn["weight"] = [weight[key] for key in zip(drawn.stratum, drawn._platform)]
-    return Draw(drawn.drop(columns="_platform").reset_index(drop=True), strata.assign(weight=strata.available/strata.drawn.where(strata.drawn > 0)))
+    return Draw(drawn.drop(columns="_platform").reset_index(drop=True),
+                strata.assign(weight=strata.available/strata.drawn.where(strata.drawn > 0)))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #4cf8c25b
 class Task(NamedTuple):
@@ -305,7 +334,8 @@ def queue(ids, worker: str, seed: int = 0,
     order = sorted(ids, key=rank("order"))
     back = set(sorted(order[:max(len(order) - gap, 0)], key=rank("again"))[:round(again*len(order))])
     late = {place + gap: item for place, item in enumerate(order) if item in back}
-    return [task for place, item in enumerate(order) for task in [(item, False), *([(late[place], True)] if place in late else [])]]
+    return [task for place, item in enumerate(order) for task in [(item, False),
+                                                                  *([(late[place], True)] if place in late else [])]]
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #22bba482
 def _lines(log: Path) -> tuple[list[dict], int]:
@@ -316,7 +346,9 @@ def _lines(log: Path) -> tuple[list[dict], int]:
     records = []
     for row, line in enumerate(whole.splitlines(), 1):
         try: records.append(json.loads(line))
-        except ValueError: raise CodemixError(f"{log}, row {row}: not a line of a labelling log; restore the file from a copy") from None
+        except ValueError:
+            why = "not a line of a labelling log; restore the file from a copy"
+            raise CodemixError(f"{log}, row {row}: {why}") from None
     return records, len(data) - len(whole)
 
 def _texts_of(items) -> dict[str, str]:
@@ -324,7 +356,8 @@ def _texts_of(items) -> dict[str, str]:
     frame = getattr(items, "frame", items)
     pairs = list(zip(frame.id, frame.text)) if isinstance(frame, pd.DataFrame) else list(dict(frame).items())
     texts = {str(i): str(t) for i, t in pairs}
-    if len(texts) < len(pairs): raise CodemixError(f"{len(pairs) - len(texts)} items have an id that another one has; ids must be unique")
+    if len(texts) < len(pairs):
+        raise CodemixError(f"{len(pairs) - len(texts)} items have an id that another one has; ids must be unique")
     if not texts: raise CodemixError("no items to label")
     return texts
 
@@ -339,10 +372,12 @@ class Log:
         self._size = self.path.stat().st_size
         if not self.records: self.append(settings)
         for key, value in settings.items():
-            if (was := self.records[0].get(key)) != value: raise CodemixError(f"{self.path}, row 1: begun with {key} {was!r}, now {value!r}; use another folder")
+            if (was := self.records[0].get(key)) != value:
+                raise CodemixError(f"{self.path}, row 1: begun with {key} {was!r}, now {value!r}; use another folder")
     def append(self, record: dict) -> None:
         "Add a line; raises `CodemixError` when the file is not as this log left it."
-        if self.path.stat().st_size != self._size: raise CodemixError(f"{self.path}: changed by another session; close that one and make this one again")
+        if self.path.stat().st_size != self._size:
+            raise CodemixError(f"{self.path}: changed by another session; close that one and make this one again")
         line = (json.dumps(record, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
         with self.path.open("ab") as file:
             file.write(line); file.flush(); os.fsync(file.fileno())
@@ -356,9 +391,12 @@ _short = lambda text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexd
 class Judgements:
     "What one annotator said so far: a log, and the tables made from it."
     def __init__(self, texts: dict[str, str], labels: list[str], worker: str, folder, **settings):
-        if not _NAME.fullmatch(worker): raise CodemixError(f"annotator {worker!r}: use letters, digits, dots and dashes; it becomes a file name")
-        if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels: raise CodemixError(f"labels {labels}: two or more, all different, none empty")
-        self.texts, self.labels, self.worker, self.folder, self.said, self.history = texts, labels, worker, Path(folder), {}, []
+        if not _NAME.fullmatch(worker):
+            raise CodemixError(f"annotator {worker!r}: use letters, digits, dots and dashes; it becomes a file name")
+        if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
+            raise CodemixError(f"labels {labels}: two or more, all different, none empty")
+        self.texts, self.labels, self.worker, self.folder = texts, labels, worker, Path(folder)
+        self.said, self.history = {}, []
         self.log = Log(self.folder/"log"/f"{worker}.jsonl", dict(worker=worker, labels=labels, **settings))
         for row, record in enumerate(self.log.records[1:], 2): self._keep(self._same_text(record, row))
         self._write()
@@ -373,18 +411,21 @@ class Judgements:
     def table(self, again: bool = False, # the repeats instead
              ) -> pd.DataFrame: # item_id, worker, label, tool, time, round, note
         "What was said, one row an item, in the order of the work; a skipped item has an empty label."
-        rows = [[i, self.worker, r["label"] or "", "codemix_nb", r["time"], 1, r["note"]] for i, a in self.history if a == again for r in [self.said[i, a]]]
+        rows = [[i, self.worker, r["label"] or "", "codemix_nb", r["time"], 1, r["note"]]
+                for i, a in self.history if a == again for r in [self.said[i, a]]]
         return pd.DataFrame(rows, columns=COLUMNS)
     def _same_text(self, record: dict, row: int) -> dict:
         text = self.texts.get(record["item_id"])
         if text is None or _short(text) == record["text"]: return record
-        raise CodemixError(f"{self.log.path}, row {row}: the text of item {record['item_id']!r} is not the one that was judged; give a changed text a new id")
+        raise CodemixError(f"{self.log.path}, row {row}: the text of item {record['item_id']!r} is not the one that "
+                           "was judged; give a changed text a new id")
     def _keep(self, record: dict) -> None:
         key = record["item_id"], record["again"]
         if key not in self.said: self.history.append(key)
         self.said[key] = record
     def _write(self) -> None:
-        for again, file in ((False, self.folder/f"{self.worker}.csv"), (True, self.folder/"again"/f"{self.worker}.csv")):
+        for again, file in ((False, self.folder/f"{self.worker}.csv"),
+                            (True, self.folder/"again"/f"{self.worker}.csv")):
             if len(made := self.table(again)): atomic_write(file, lambda part: made.to_csv(part, index=False))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #51814ad8
@@ -410,9 +451,11 @@ class Session(Judgements):
     def judge(self, label: str | None, # one of the labels; nothing skips
               note: str = "") -> Task | None: # the next task
         "Answer the current task and go on; raises `CodemixError` for a label that is not among those given."
-        if label is not None and label not in self.labels: raise CodemixError(f"label {label!r} is not among {', '.join(self.labels)}")
+        if label is not None and label not in self.labels:
+            raise CodemixError(f"label {label!r} is not among {', '.join(self.labels)}")
         if (task := self.next()) is None: raise CodemixError(f"{self.worker}: nothing left to judge")
-        self.add(dict(item_id=task.item_id, again=task.again, label=label, note=note, time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        self.add(dict(item_id=task.item_id, again=task.again, label=label, note=note,
+                      time=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
                       seconds=round(time.monotonic() - self._since, 2), text=_short(task.text)))
         self._at = self._shown = None
         return self.next()
@@ -432,7 +475,8 @@ class Session(Judgements):
     @property
     def progress(self) -> Progress:
         "How far the work is."
-        due = [k for k in self.queue if k in self.said or not k[1] or (k[0], False) not in self.said or self.label(k[0])]
+        due = [k for k in self.queue
+               if k in self.said or not k[1] or (k[0], False) not in self.said or self.label(k[0])]
         done = [k for k in due if k in self.said]
         return Progress(len(done), len(due), sum(not self.label(*k) for k in done), sum(k[1] for k in done))
 
@@ -444,19 +488,23 @@ def self_agreement(folder, # of the sessions
     from statsmodels.stats.proportion import proportion_confint
     rows = []
     for file in sorted((Path(folder)/"again").glob("*.csv")):
-        first, second = (pd.read_csv(f, dtype=str, keep_default_na=False).set_index("item_id").label for f in (Path(folder)/file.name, file))
+        first, second = (pd.read_csv(f, dtype=str, keep_default_na=False).set_index("item_id").label
+                         for f in (Path(folder)/file.name, file))
         both = pd.DataFrame(dict(first=first, second=second)).dropna().loc[lambda d: (d != "").all(axis=1)]
         same, n = int((both["first"] == both.second).sum()), len(both)
         low, high = proportion_confint(same, n, method="wilson") if n else (np.nan, np.nan)
         kappa = cohen_kappa_score(both["first"], both.second) if n and both.stack().nunique() > 1 else np.nan
-        rows.append(dict(worker=file.stem, repeats=n, same=same, share=same/n if n else np.nan, low=low, high=high, kappa=kappa))
+        rows.append(dict(worker=file.stem, repeats=n, same=same, share=same/n if n else np.nan, low=low,
+                         high=high, kappa=kappa))
     return pd.DataFrame(rows, columns=["worker", "repeats", "same", "share", "low", "high", "kappa"])
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #c29d7fd3
-WARNING = ("These comments may hold insults, threats and slurs. You may stop, skip a comment or take a break at any time. "
+WARNING = ("These comments may hold insults, threats and slurs. You may stop, skip a comment or take a break at any "
+           "time. "
            "Nothing you do here is timed against you.")
 _REST = "⌨"
-_PAGE = ('<div dir="auto" style="font-size:1.35em;line-height:1.5;padding:.8em 1em;border:1px solid #999;border-radius:6px;min-height:4.5em;'
+_PAGE = ('<div dir="auto" style="font-size:1.35em;line-height:1.5;padding:.8em 1em;border:1px solid '
+         '#999;border-radius:6px;min-height:4.5em;'
          'white-space:pre-wrap;overflow-wrap:anywhere">{}</div>')
 
 def as_html(text: str, masked: bool = False, # show only ordinary words
@@ -471,15 +519,23 @@ def _parts(labels, warning, guideline, masked):
     import ipywidgets as w
     wide = w.Layout(width="auto")
     button = lambda text, **more: w.Button(description=text, layout=wide, **more)
-    shown = [dict(output_type="display_data", data={"text/markdown": guideline, "text/plain": guideline}, metadata={})] if guideline else []
-    p = dict(warning=w.HTML(f"<p><b>Before you start.</b> {html.escape(warning)}</p>"), open=button("Show the comments"), comment=w.HTML(), told=w.HTML(),
-             bar=w.IntProgress(layout=w.Layout(width="98%")), buttons=[button(f"{i} {l}") for i, l in enumerate(labels, 1)],
-             back=button("⌫ back"), skip=button("s skip"), forward=button("f forward"), plain=w.ToggleButton(description="show the words", value=not masked, layout=wide),
+    if guideline: shown = [dict(output_type="display_data",
+                                data={"text/markdown": guideline, "text/plain": guideline}, metadata={})]
+    else: shown = []
+    p = dict(warning=w.HTML(f"<p><b>Before you start.</b> {html.escape(warning)}</p>"),
+             open=button("Show the comments"), comment=w.HTML(), told=w.HTML(),
+             bar=w.IntProgress(layout=w.Layout(width="98%")),
+             buttons=[button(f"{i} {l}") for i, l in enumerate(labels, 1)],
+             back=button("⌫ back"), skip=button("s skip"), forward=button("f forward"),
+             plain=w.ToggleButton(description="show the words", value=not masked, layout=wide),
              note=w.Text(placeholder="n: note", continuous_update=False, layout=w.Layout(width="60%")),
-             keys=w.Text(value=_REST, description="keys", layout=w.Layout(width="9em"), style=dict(description_width="3em")),
-             guideline=w.Output(outputs=shown, layout=w.Layout(width="34%", max_height="32em", overflow="auto", padding="0 0 0 1em")))
+             keys=w.Text(value=_REST, description="keys", layout=w.Layout(width="9em"),
+                         style=dict(description_width="3em")),
+             guideline=w.Output(outputs=shown,
+                                layout=w.Layout(width="34%", max_height="32em", overflow="auto", padding="0 0 0 1em")))
     left = w.VBox([p["bar"], p["told"], p["comment"], w.HBox(p["buttons"], layout=w.Layout(flex_flow="row wrap")),
-                   w.HBox([p["keys"], p["note"]]), w.HBox([p[name] for name in ("back", "skip", "forward", "plain")])], layout=w.Layout(width="66%" if guideline else "100%"))
+                   w.HBox([p["keys"], p["note"]]), w.HBox([p[name] for name in ("back", "skip", "forward", "plain")])],
+                  layout=w.Layout(width="66%" if guideline else "100%"))
     return p | dict(page=w.HBox([left, p["guideline"]] if guideline else [left]), box=w.VBox([p["warning"], p["open"]]))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #4b38a282
@@ -492,10 +548,12 @@ class Labeller:
                  pause: float = .2, # seconds after a comment appeared in which a key is not taken
                  **options, # seed, again, gap of the session
                 ):
-        self.session, self.allowed, self.pause, self._since = Session(items, labels, worker, folder, **options), allowed, pause, 0.
+        self.session = Session(items, labels, worker, folder, **options)
+        self.allowed, self.pause, self._since = allowed, pause, 0.
         self.parts = p = _parts(self.session.labels, warning, guideline, masked)
         p["open"].on_click(lambda _: self.start())
-        named = {str(i): b for i, b in enumerate(p["buttons"], 1)} | {"backspace": p["back"], "s": p["skip"], "f": p["forward"]}
+        named = {str(i): b for i, b in enumerate(p["buttons"], 1)}
+        named |= {"backspace": p["back"], "s": p["skip"], "f": p["forward"]}
         for key, button in named.items(): button.on_click(lambda _, key=key: self.press(key))
         p["keys"].observe(self._typed, "value")
         p["note"].observe(lambda _: p["keys"].focus(), "value")
@@ -516,7 +574,8 @@ class Labeller:
         if key == "backspace": self.session.back()
         elif key == "f": self.session.forward()
         elif key == "s" and self.session.next(): self.session.skip(note)
-        elif 0 <= label < len(self.session.labels) and self.session.next(): self.session.judge(self.session.labels[label], note)
+        elif 0 <= label < len(self.session.labels) and self.session.next():
+            self.session.judge(self.session.labels[label], note)
     def _typed(self, change) -> None:
         if change["new"] == _REST: return
         typed = change["new"].replace(_REST, "")
@@ -526,9 +585,12 @@ class Labeller:
         "Draw the current task."
         p, task, progress = self.parts, self.session.next(), self.session.progress
         p["bar"].max, p["bar"].value = progress.total, progress.done
-        p["told"].value = f"{progress.done} of {progress.total}" + (f", skipped {progress.skipped}" if progress.skipped else "")
-        p["comment"].value = _PAGE.format(as_html(task.text, not p["plain"].value, self.allowed) if task else "All done. Thank you.")
+        skipped = f", skipped {progress.skipped}" if progress.skipped else ""
+        p["told"].value = f"{progress.done} of {progress.total}{skipped}"
+        p["comment"].value = _PAGE.format(as_html(task.text, not p["plain"].value, self.allowed)
+                                          if task else "All done. Thank you.")
         p["note"].value = task.note if task else ""
-        for label, button in zip(self.session.labels, p["buttons"]): button.button_style = "success" if task and task.label == label else "primary"
+        for label, button in zip(self.session.labels, p["buttons"]):
+            button.button_style = "success" if task and task.label == label else "primary"
         self._since = time.monotonic()
         p["keys"].focus()

@@ -28,7 +28,8 @@ def _placed(pool: Counted, dimensions: int) -> np.ndarray:
     from sklearn.preprocessing import normalize
     x = TfidfSpace(NEAR, min(2, len(pool))).fit_transform(pool)
     if min(x.shape) < 2: return np.zeros((len(pool), 1), np.float32)
-    with np.errstate(invalid="ignore"): z = TruncatedSVD(min(dimensions, min(x.shape) - 1), n_iter=3, random_state=0).fit_transform(x)
+    with np.errstate(invalid="ignore"):
+        z = TruncatedSVD(min(dimensions, min(x.shape) - 1), n_iter=3, random_state=0).fit_transform(x)
     return normalize(z).astype(np.float32)
 
 def plane(texts, # comments, or a `Counted` of cleaned ones
@@ -102,7 +103,8 @@ def _bought(pool, y, g, how, sizes, model, seed):
     "Yields the labels bought after each step."
     taken = np.array([], dtype=int)
     for step, size in enumerate(sizes):
-        new = suggest(pool, taken, y[taken], size - len(taken), how if step or how == "random" else "diverse", model, g, seed + 100*step)
+        new = suggest(pool, taken, y[taken], size - len(taken), how if step or how == "random" else "diverse", model, g,
+                      seed + 100*step)
         taken = np.r_[taken, new]
         yield taken
 
@@ -130,7 +132,9 @@ def simulate(corpus: Corpus,
         for way in how:
             for seed in range(seeds):
                 for taken in _bought(pool, y[train], g[train], way, used, model, seed):
-                    rows.append(dict(how=way, fold=fold, seed=seed, labels=len(taken), macro_f1=_score(pool, y[train], g[train], taken, every[test], y[test], model), abusive=y[train][taken].mean()))
+                    rows.append(dict(how=way, fold=fold, seed=seed, labels=len(taken),
+                                     macro_f1=_score(pool, y[train], g[train], taken, every[test], y[test], model),
+                                     abusive=y[train][taken].mean()))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/annotation/18a_suggest.ipynb #658c0001
@@ -142,7 +146,8 @@ def gains(curves: pd.DataFrame, # from `simulate`, with random among the ways
     plain, rows = runs["random"].groupby("labels").mean(), []
     for way in runs.columns.drop("random"):
         for labels, part in runs.groupby("labels"):
-            rows.append(dict(how=way, labels=labels, macro_f1=part[way].mean(), random=plain[labels], gain=(part[way] - part["random"]).mean(),
+            rows.append(dict(how=way, labels=labels, macro_f1=part[way].mean(), random=plain[labels],
+                             gain=(part[way] - part["random"]).mean(),
                              better=(part[way] > part["random"]).mean(), worth=_worth(plain, part[way].mean())))
     return pd.DataFrame(rows)
 
@@ -163,7 +168,8 @@ def figure(curves: dict[str, pd.DataFrame], # title → from `simulate`
         for way, part in frame.groupby("how", sort=False):
             colour, marker, line = _LOOK[way]
             q = part.groupby("labels").macro_f1.quantile([.25, .75]).unstack()
-            ax.plot(q.index, part.groupby("labels").macro_f1.mean(), color=colour, marker=marker, linestyle=line, label=way, markersize=4)
+            ax.plot(q.index, part.groupby("labels").macro_f1.mean(), color=colour, marker=marker, linestyle=line,
+                    label=way, markersize=4)
             ax.fill_between(q.index, q[.25], q[.75], color=colour, alpha=.12, linewidth=0)
         ax.set(title=title, xlabel="labels", ylabel="macro-F1, held out" if ax is axes[0][0] else "")
         ax.spines[["top", "right"]].set_visible(False)

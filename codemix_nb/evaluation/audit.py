@@ -42,7 +42,8 @@ def _in_two_scripts(texts: tuple, romaniser) -> np.ndarray | None:
     try: pairs = sameness.across_scripts(texts, romaniser)
     except (ImportError, CodemixError): return None
     _, first, code = np.unique(own, return_index=True, return_inverse=True)
-    return connected_components(pairs + csr_matrix((np.ones(size, bool), (np.arange(size), first[code])), shape=(size, size)), directed=False)[1]
+    return connected_components(pairs + csr_matrix((np.ones(size, bool), (np.arange(size), first[code])),
+                                                   shape=(size, size)), directed=False)[1]
 
 # %% ../../nbs/evaluation/18_audit.ipynb #119136bd
 def keys(texts, # as published
@@ -77,9 +78,11 @@ def copies(corpus: Corpus, romaniser=None) -> pd.DataFrame: # a row a level
             continue
         sets = frame.groupby(key)
         size, labels, script = sets.size(), sets.label.nunique(), sets.script.nunique()
-        rows.append({"level": level, "rows": size[size > 1].sum(), "surplus": (size - 1).sum(), "sets": (size > 1).sum(), "largest": size.max(),
+        rows.append({"level": level, "rows": size[size > 1].sum(), "surplus": (size - 1).sum(),
+                     "sets": (size > 1).sum(), "largest": size.max(),
                      "both labels": (labels > 1).sum(), "two scripts": size[script > 1].sum(), "status": "run"})
-    return pd.DataFrame(rows).astype({c: "Int64" for c in ("rows", "surplus", "sets", "largest", "both labels", "two scripts")})
+    return pd.DataFrame(rows).astype({c: "Int64" for c in ("rows", "surplus", "sets", "largest", "both labels",
+                                                           "two scripts")})
 
 # %% ../../nbs/evaluation/18_audit.ipynb #6f427c35
 def _seen(key: np.ndarray, fold: np.ndarray) -> list[float]:
@@ -95,19 +98,26 @@ def fold_leakage(corpus: Corpus,
         key = keys(corpus.texts, level, romaniser)
         rows.append((level, None if key is None else [s for fold in folds for s in _seen(key, fold)]))
     near = sameness.near_pairs(corpus.texts)
-    rows.append(("3-gram check", [sameness.leakage(near, np.flatnonzero(f != k), np.flatnonzero(f == k)) for f in folds for k in np.unique(f[f >= 0])]))
-    return pd.DataFrame([dict(level=level, leaked=np.mean(s) if s else np.nan, worst=max(s) if s else np.nan, status="run" if s else NOT_RUN) for level, s in rows])
+    rows.append(("3-gram check",
+                 [sameness.leakage(near, np.flatnonzero(f != k), np.flatnonzero(f == k))
+                  for f in folds for k in np.unique(f[f >= 0])]))
+    return pd.DataFrame([dict(level=level, leaked=np.mean(s) if s else np.nan, worst=max(s) if s else np.nan,
+                              status="run" if s else NOT_RUN) for level, s in rows])
 
 # %% ../../nbs/evaluation/18_audit.ipynb #02b488d9
-def compare_folds(corpus: Corpus, folds: int = 10, repeats: int = 1, seed: int = 0, romaniser=None) -> pd.DataFrame: # level, grouped, ungrouped
+def compare_folds(corpus: Corpus, folds: int = 10, repeats: int = 1, seed: int = 0, romaniser=None,
+                 ) -> pd.DataFrame: # level, grouped, ungrouped
     "Leakage of the project's grouped folds beside that of plain stratified folds."
     y = corpus.labels
-    designs = dict(grouped=folding.assign(y, sameness.groups(corpus.texts), folds, repeats, seed), ungrouped=folding.ungrouped(y, folds, repeats, seed))
+    designs = dict(grouped=folding.assign(y, sameness.groups(corpus.texts), folds, repeats, seed),
+                   ungrouped=folding.ungrouped(y, folds, repeats, seed))
     tables = {name: fold_leakage(corpus, a, romaniser) for name, a in designs.items()}
-    return pd.DataFrame({"level": tables["grouped"].level, **{name: t.leaked for name, t in tables.items()}, "status": tables["grouped"].status})
+    return pd.DataFrame({"level": tables["grouped"].level, **{name: t.leaked for name, t in tables.items()},
+                         "status": tables["grouped"].status})
 
 # %% ../../nbs/evaluation/18_audit.ipynb #e568123a
-def across(a: Corpus, b: Corpus, romaniser=None) -> pd.DataFrame: # a row a level: rows of a, their share, and how many carry a label no copy in b has
+def across(a: Corpus, b: Corpus, romaniser=None,
+          ) -> pd.DataFrame: # a row a level: rows of a, their share, and those with a label no copy in b has
     "How many comments of one corpus have a copy in another."
     rows = []
     for level in LEVELS:
@@ -117,7 +127,8 @@ def across(a: Corpus, b: Corpus, romaniser=None) -> pd.DataFrame: # a row a leve
             continue
         mine, theirs = key[:len(a)], key[len(a):]
         hit, same = np.isin(mine, theirs), np.isin(mine*2 + a.labels, theirs*2 + b.labels)
-        rows.append({"level": level, "rows": hit.sum(), "share": hit.mean(), "other label": (hit & ~same).sum(), "status": "run"})
+        rows.append({"level": level, "rows": hit.sum(), "share": hit.mean(), "other label": (hit & ~same).sum(),
+                     "status": "run"})
     return pd.DataFrame(rows).astype({"rows": "Int64", "other label": "Int64"})
 
 # %% ../../nbs/evaluation/18_audit.ipynb #559683e4
@@ -128,7 +139,8 @@ def _runs(numbers) -> list[np.ndarray]:
 
 def repeated_blocks(corpus: Corpus,
                     least: int = 5, # consecutive rows
-                    level: str = "near") -> pd.DataFrame: # rows, first, last, again_first, again_last (ids), identical rows
+                    level: str = "near",
+                   ) -> pd.DataFrame: # rows, first, last, again_first, again_last (ids), identical rows
     "Runs of consecutive rows that come again further down."
     key, distances = keys(corpus.texts, level), {}
     for places in pd.Series(range(len(key))).groupby(key).agg(list):
@@ -136,13 +148,16 @@ def repeated_blocks(corpus: Corpus,
             for j in places[n + 1:n + 21]: distances.setdefault(j - i, []).append(i)
     ids, texts = corpus.frame.id.tolist(), corpus.texts
     found = [(run, far) for far, starts in distances.items() for run in _runs(starts) if len(run) >= least]
-    rows = [(len(r), ids[r[0]], ids[r[-1]], ids[r[0] + far], ids[r[-1] + far], sum(texts[i] == texts[i + far] for i in r)) for r, far in found]
-    return pd.DataFrame(rows, columns=["rows", "first", "last", "again_first", "again_last", "identical"]).sort_values("rows", ascending=False, ignore_index=True)
+    rows = [(len(r), ids[r[0]], ids[r[-1]], ids[r[0] + far], ids[r[-1] + far],
+             sum(texts[i] == texts[i + far] for i in r)) for r, far in found]
+    return pd.DataFrame(rows, columns=["rows", "first", "last", "again_first", "again_last",
+                                       "identical"]).sort_values("rows", ascending=False, ignore_index=True)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #bed3ac4d
 def terms_of(corpus: Corpus) -> frozenset[str] | None: # spelling-folded
-    "Listed offensive terms for a corpus: the sample's own list, or the published ones of its languages; nothing where there is none."
-    if corpus.provenance.generated: return frozenset(TREATMENTS["folded"]([w for words in INSULTS.values() for w in words]))
+    "Listed offensive terms for a corpus: the sample's own, or those of its languages; nothing where there is none."
+    if corpus.provenance.generated:
+        return frozenset(TREATMENTS["folded"]([w for words in INSULTS.values() for w in words]))
     try: found = [terms for code in corpus.provenance.languages if (terms := lexicon(code))]
     except CodemixError: return None
     return frozenset().union(*found) if found else None
@@ -152,11 +167,14 @@ def _emoji_counts(texts: list[str], least: int = 10) -> pd.DataFrame: # a column
     import emoji
     rows = [Counter(c for c in t if is_emoji(c)) for t in texts]
     kinds = sorted(k for k, n in Counter(k for r in rows for k in r).items() if n >= least)
-    return pd.DataFrame({emoji.demojize(k).strip(":").replace("_", " "): [r[k] for r in rows] for k in kinds}, index=range(len(texts)))
+    return pd.DataFrame({emoji.demojize(k).strip(":").replace("_", " "): [r[k] for r in rows] for k in kinds},
+                        index=range(len(texts)))
 
 # %% ../../nbs/evaluation/18_audit.ipynb #3aab2824
-FAMILIES = {"surface": "length, case, punctuation, emoji, digits", "length": "characters and words", "emoji": "how many emoji, and which",
-            "script": "share of Latin letters", "source": "where the row comes from", "lexicon": "a listed offensive term"}
+FAMILIES = {"surface": "length, case, punctuation, emoji, digits", "length": "characters and words",
+            "emoji": "how many emoji, and which",
+            "script": "share of Latin letters", "source": "where the row comes from",
+            "lexicon": "a listed offensive term"}
 
 def _latin_share(text: str) -> float:
     "Latin letters among all letters; 1 where there are none."
@@ -166,13 +184,17 @@ def _latin_share(text: str) -> float:
 @lru_cache(maxsize=8)
 def _look(texts: tuple) -> pd.DataFrame: return pd.DataFrame([surface(t) for t in texts])
 
-def features(corpus: Corpus) -> dict[str, pd.DataFrame | None]: # family → (n, features); nothing where there is no list of terms
+def features(corpus: Corpus,
+            ) -> dict[str, pd.DataFrame | None]: # family → (n, features); nothing where no list of terms is
     "What a comment looks like, family by family."
     texts, terms = corpus.texts, terms_of(corpus)
     look, source = _look(tuple(texts)), corpus.frame.source.reset_index(drop=True)
-    return dict(surface=look, length=look[["characters", "words", "mean_word"]], emoji=pd.concat([look[["emoji"]], _emoji_counts(texts)], axis=1),
-                script=pd.DataFrame(dict(latin_share=[_latin_share(t) for t in texts])), source=pd.get_dummies(source, prefix="source", prefix_sep=": ", dtype=float),
-                lexicon=None if terms is None else pd.DataFrame(dict(listed_term=[float(holds_term(t, terms)) for t in texts])))
+    return dict(surface=look, length=look[["characters", "words", "mean_word"]],
+                emoji=pd.concat([look[["emoji"]], _emoji_counts(texts)], axis=1),
+                script=pd.DataFrame(dict(latin_share=[_latin_share(t) for t in texts])),
+                source=pd.get_dummies(source, prefix="source", prefix_sep=": ", dtype=float),
+                lexicon=None if terms is None
+                else pd.DataFrame(dict(listed_term=[float(holds_term(t, terms)) for t in texts])))
 
 # %% ../../nbs/evaluation/18_audit.ipynb #18c7219b
 def chance_f1(share: float, # of abusive comments
@@ -190,7 +212,9 @@ def _forest(x, y):
 def _leaning(x: pd.DataFrame, y, fold, models) -> tuple[str, float]:
     "The feature that costs most when shuffled in the test part, and what it costs."
     from sklearn.inspection import permutation_importance
-    cost = [permutation_importance(m, x.to_numpy()[fold == k], y[fold == k], scoring="f1_macro", n_repeats=3, random_state=0).importances_mean for k, m in models.items()]
+    lost = lambda k, m: permutation_importance(m, x.to_numpy()[fold == k], y[fold == k], scoring="f1_macro",
+                                               n_repeats=3, random_state=0).importances_mean
+    cost = [lost(k, m) for k, m in models.items()]
     mean = np.mean(cost, axis=0)
     return x.columns[int(mean.argmax())], float(mean.max())
 
@@ -207,7 +231,8 @@ def baseline(x: pd.DataFrame, # (n, features)
         test = fold == k
         models[k] = _forest(x.to_numpy()[~test], y[~test])
         guess, p = models[k].predict(x.to_numpy()[test]), y[test].mean()
-        scores.append((f1_score(y[test], guess, average="macro"), chance_f1(p, float(y[~test].mean() >= .5)), chance_f1(p, guess.mean())))
+        scores.append((f1_score(y[test], guess, average="macro"), chance_f1(p, float(y[~test].mean() >= .5)),
+                       chance_f1(p, guess.mean())))
     (score, majority, chance), sd = np.mean(scores, axis=0), np.std([s[0] for s in scores], ddof=1)
     out = dict(macro_f1=score, sd=sd, majority=majority, chance=chance, gain=score - max(majority, chance))
     return out | dict(zip(("leans_on", "cost"), _leaning(x, y, fold, models) if out["gain"] > named else ("", np.nan)))
@@ -215,8 +240,8 @@ def baseline(x: pd.DataFrame, # (n, features)
 # %% ../../nbs/evaluation/18_audit.ipynb #6ff71108
 def wilson(right, rows, z: float = 1.96):
     "Lower bound of a proportion (Wilson 1927)."
-    p = right/rows
-    return (p + z*z/(2*rows) - z*np.sqrt(p*(1 - p)/rows + z*z/(4*rows*rows)))/(1 + z*z/rows)
+    from statsmodels.stats.proportion import proportion_confint
+    return proportion_confint(right, rows, 2*stats.norm.sf(z), "wilson")[0]
 
 def best_rule(x: np.ndarray, y: np.ndarray, least: int) -> tuple | None: # doubt removed, above, threshold, label
     "The threshold on one feature that removes most of the doubt about a label."
@@ -260,14 +285,17 @@ def single_rules(corpus: Corpus, least: float = .05, # share of rows a rule must
         column = column.to_numpy(float)
         if (rule := best_rule(column, y, max(20, int(least*len(y))))) is None: continue
         hit, (right, covered) = _covers(column, rule), _held_out(column, y, fold, least)
-        rows.append(dict(feature=name, rule=_say(name, column, rule), rows=hit.sum(), precision=(y[hit] == rule[3]).mean(), share=(y == rule[3]).mean(),
+        rows.append(dict(feature=name, rule=_say(name, column, rule), rows=hit.sum(),
+                         precision=(y[hit] == rule[3]).mean(), share=(y == rule[3]).mean(),
                          held_out=right/covered if covered else np.nan, doubt_removed=rule[0]))
-    return pd.DataFrame(rows, columns=["feature", "rule", "rows", "precision", "share", "held_out", "doubt_removed"]).sort_values("doubt_removed", ascending=False, ignore_index=True)
+    table = pd.DataFrame(rows, columns=["feature", "rule", "rows", "precision", "share", "held_out", "doubt_removed"])
+    return table.sort_values("doubt_removed", ascending=False, ignore_index=True)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #9a68a0fb
 def _sharpest(x: pd.DataFrame, y) -> dict:
     "The rule of a family that removes most doubt on a hundredth of the rows; empty when none removes any."
-    rules = [(rule, name) for name, column in x.items() if (rule := best_rule(column.to_numpy(float), y, max(20, len(y)//100)))]
+    rules = [(rule, name) for name, column in x.items()
+             if (rule := best_rule(column.to_numpy(float), y, max(20, len(y)//100)))]
     rule, name = max(rules, default=((0,), ""))
     if rule[0] <= 0: return {}
     hit = _covers(x[name].to_numpy(float), rule)
@@ -282,11 +310,14 @@ def shortcuts(corpus: Corpus, folds: int = 5, seed: int = 0) -> pd.DataFrame: # 
     fold = folding.assign(y, sameness.groups(corpus.texts), folds, 1, seed)[0]
     for family, x in features(corpus).items():
         if x is None or not (x.nunique() > 1).any():
-            rows.append(dict(family=family, severity="not run" if x is None else "ok", rule="no list of terms for its languages" if x is None else "the same in every row"))
+            rows.append(dict(family=family, severity="not run" if x is None else "ok",
+                             rule="no list of terms for its languages" if x is None else "the same in every row"))
             continue
         found = baseline(x.loc[:, x.nunique() > 1], y, fold)
-        rows.append(dict(family=family, **found, **(_sharpest(x, y) if found["gain"] > .05 else {}), severity=_severity(family, found["gain"])))
-    columns = ["family", "macro_f1", "sd", "majority", "chance", "gain", "severity", "leans_on", "cost", "rule", "precision", "rows"]
+        rows.append(dict(family=family, **found, **(_sharpest(x, y) if found["gain"] > .05 else {}),
+                         severity=_severity(family, found["gain"])))
+    columns = ["family", "macro_f1", "sd", "majority", "chance", "gain", "severity", "leans_on", "cost", "rule",
+               "precision", "rows"]
     return pd.DataFrame(rows).reindex(columns=columns).fillna({"leans_on": "", "rule": ""}).astype({"rows": "Int64"})
 
 # %% ../../nbs/evaluation/18_audit.ipynb #ca5d4544
@@ -300,7 +331,8 @@ def association(a, b) -> tuple[float, float]: # V from 0 to 1, and p
     "Cramér's V of two columns (Cramér 1946) and the p of their chi-square; 0 and 1 where one of them does not vary."
     table = pd.crosstab(np.asarray(a), np.asarray(b)).to_numpy()
     if min(table.shape) < 2: return 0., 1.
-    return float(stats.contingency.association(table, method="cramer")), float(stats.chi2_contingency(table, correction=False).pvalue)
+    v = stats.contingency.association(table, method="cramer")
+    return float(v), float(stats.chi2_contingency(table, correction=False).pvalue)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #684fe135
 def _no_punctuation(text: str) -> str:
@@ -324,7 +356,8 @@ def _auc(is_it, score) -> float:
 
 def _auc_within(is_it, score, labels) -> float:
     "Mean AUC over the rows of each label, weighted by the rows of the smaller side."
-    parts = [(_auc(s, score[labels == k]), min(s.sum(), len(s) - s.sum())) for k in (0, 1) if 0 < (s := is_it[labels == k]).sum() < len(s)]
+    parts = [(_auc(s, score[labels == k]), min(s.sum(), len(s) - s.sum()))
+             for k in (0, 1) if 0 < (s := is_it[labels == k]).sum() < len(s)]
     return float(np.average([a for a, _ in parts], weights=[n for _, n in parts])) if parts else np.nan
 
 # %% ../../nbs/evaluation/18_audit.ipynb #0965ca18
@@ -332,7 +365,8 @@ def sources_apart(corpus: Corpus,
                   source=None, # (n,) where each row comes from; the corpus's own column when not given
                   preparations: dict = PREPARATIONS, # name → str → str
                   grouped: bool = True, # keep near copies in one fold
-                  folds: int = 5, seed: int = 0, least: int = 30) -> pd.DataFrame: # source, rows, preparation, auc, within
+                  folds: int = 5, seed: int = 0, least: int = 30,
+                 ) -> pd.DataFrame: # source, rows, preparation, auc, within
     "How well each source (of at least `least` rows) is told from the others, in all and `within` rows of one label."
     source, rows = pd.Series(np.asarray(corpus.frame.source if source is None else source, dtype=str)), []
     sizes = source.value_counts()
@@ -341,8 +375,10 @@ def sources_apart(corpus: Corpus,
         if min(sizes[name], len(source) - sizes[name]) < least: continue
         is_it = source.eq(name).astype(int).to_numpy()
         for label, prepare in preparations.items():
-            guess = out_of_fold(lambda: LR(space="char"), [prepare(t) or "-" for t in corpus.texts], is_it, groups, folds, seed)
-            rows.append(dict(source=name, rows=sizes[name], preparation=label, auc=_auc(is_it, guess), within=_auc_within(is_it, guess, corpus.labels)))
+            guess = out_of_fold(lambda: LR(space="char"), [prepare(t) or "-" for t in corpus.texts], is_it,
+                                groups, folds, seed)
+            rows.append(dict(source=name, rows=sizes[name], preparation=label, auc=_auc(is_it, guess),
+                             within=_auc_within(is_it, guess, corpus.labels)))
     return pd.DataFrame(rows, columns=["source", "rows", "preparation", "auc", "within"])
 
 # %% ../../nbs/evaluation/18_audit.ipynb #ee7eb6ac
@@ -355,29 +391,36 @@ def shape(gram: str) -> str:
     "The kind of a character n-gram, without its letters."
     if any(is_emoji(c) for c in gram): return "emoji"
     if any(c.isdigit() for c in gram): return "digit"
-    if gram.strip() and not all(c.isalpha() or unicodedata.category(c)[0] == "M" for c in gram.strip()): return "punctuation"
+    if gram.strip() and not all(c.isalpha() or unicodedata.category(c)[0] == "M" for c in gram.strip()):
+        return "punctuation"
     if any(c.isupper() for c in gram): return "capital letter"
-    return {(True, True): "whole word", (True, False): "start of a word", (False, True): "end of a word"}.get((gram[:1] == " ", gram[-1:] == " "), "inside a word")
+    return {(True, True): "whole word", (True, False): "start of a word",
+            (False, True): "end of a word"}.get((gram[:1] == " ", gram[-1:] == " "), "inside a word")
 
 # %% ../../nbs/evaluation/18_audit.ipynb #6c96c7d1
-def telling_ngrams(corpus: Corpus, is_it, prepare=str, top: int = 200) -> pd.DataFrame: # shape, n-grams, share of their weight
+def telling_ngrams(corpus: Corpus, is_it, prepare=str, top: int = 200,
+                  ) -> pd.DataFrame: # shape, n-grams, share of their weight
     "The shapes of the character n-grams that tell some rows from the others; never the n-grams."
-    model = LR(space="char").fit([prepare(t) or "-" for t in corpus.texts], np.asarray(is_it, dtype=int), sameness.groups(corpus.texts))
+    model = LR(space="char").fit([prepare(t) or "-" for t in corpus.texts], np.asarray(is_it, dtype=int),
+                                 sameness.groups(corpus.texts))
     weight = np.abs(model.coef_)
     best = np.argsort(-weight)[:top]
     shapes = pd.Series([shape(t.partition(":")[2]) for t in model.tfidf_.get_feature_names_out()[best]], name="shape")
-    return pd.Series(weight[best]/weight[best].sum()).groupby(shapes).agg(["size", "sum"]).set_axis(["n-grams", "weight"], axis=1).sort_values("weight", ascending=False)
+    share = pd.Series(weight[best]/weight[best].sum()).groupby(shapes).agg(["size", "sum"])
+    return share.set_axis(["n-grams", "weight"], axis=1).sort_values("weight", ascending=False)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #71feb533
-def change_in_order(corpus: Corpus) -> pd.DataFrame: # feature, row (from 0), id, auc, excursion, p: clearest change first
-    "For each surface feature the row at which the file changes most; p is corrected for the number of features (Bonferroni)."
+def change_in_order(corpus: Corpus,
+                   ) -> pd.DataFrame: # feature, row (from 0), id, auc, excursion, p: clearest change first
+    "For each surface feature the row at which the file changes most; p is corrected for their number (Bonferroni)."
     look, n, rows = _look(tuple(corpus.texts)), len(corpus), []
     for name, column in look.loc[:, look.nunique() > 1].items():
         rank = column.rank()
         rest = (rank - rank.groupby(corpus.labels).transform("mean")).to_numpy()
         walk = np.abs(np.cumsum(rest))[:-1]/((rest.std() or np.inf)*np.sqrt(n))
         at = int(walk.argmax()) + 1
-        rows.append(dict(feature=name, row=at, id=corpus.frame.id.iloc[at], auc=_auc(np.arange(n) >= at, column), excursion=walk.max(), p=min(1, stats.kstwobign.sf(walk.max())*look.shape[1])))
+        rows.append(dict(feature=name, row=at, id=corpus.frame.id.iloc[at], auc=_auc(np.arange(n) >= at, column),
+                         excursion=walk.max(), p=min(1, stats.kstwobign.sf(walk.max())*look.shape[1])))
     return pd.DataFrame(rows).sort_values("excursion", ascending=False, ignore_index=True)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #fc87b862
@@ -387,23 +430,31 @@ def label_order(corpus: Corpus, folds: int = 10) -> dict: # runs, expected, z, o
     ones, runs = int(y.sum()), int((np.diff(y) != 0).sum()) + 1
     expected = 1 + 2*ones*(n - ones)/n
     spread = np.sqrt((expected - 1)*(expected - 2)/(n - 1))
-    return dict(runs=runs, expected=expected, z=(runs - expected)/spread, folds=folds, one_class_folds=sum(len(set(part.tolist())) == 1 for part in np.array_split(y, folds)))
+    return dict(runs=runs, expected=expected, z=(runs - expected)/spread, folds=folds,
+                one_class_folds=sum(len(set(part.tolist())) == 1 for part in np.array_split(y, folds)))
 
 # %% ../../nbs/evaluation/18_audit.ipynb #e0bf079c
 def disagreements(corpus: Corpus,
                   probability: np.ndarray | None = None, # (n,) out of fold; from NB-SVM when not given
                   above: float = .8, # what the model must give the other label
-                  folds: int = 5, seed: int = 0) -> pd.DataFrame: # id, label, probability, quality, confident, candidate: worst first
+                  folds: int = 5, seed: int = 0,
+                 ) -> pd.DataFrame: # id, label, probability, quality, confident, candidate: worst first
     "Rows whose label an out-of-fold model does not believe; raises `CodemixError` when cleanlab is missing."
     try:
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
-    except ImportError: raise CodemixError("confident learning needs the package cleanlab, which is not installed: pip install 'codemix_nb[audit]'") from None
+    except ImportError:
+        raise CodemixError("confident learning needs the package cleanlab, which is not installed: "
+                           "pip install 'codemix_nb[audit]'") from None
     y = corpus.labels
-    if probability is None: probability = out_of_fold(NBMachine, treatment("clean")(corpus.texts), y, sameness.groups(corpus.texts), folds, seed)
+    if probability is None:
+        probability = out_of_fold(NBMachine, treatment("clean")(corpus.texts), y,
+                                  sameness.groups(corpus.texts), folds, seed)
     both = np.column_stack([1 - probability, probability])
-    found = pd.DataFrame(dict(id=corpus.frame.id.to_numpy(), label=y, probability=probability, quality=get_label_quality_scores(y, both),
-                              confident=both[np.arange(len(y)), 1 - y] > above, candidate=find_label_issues(y, both, n_jobs=1)))
+    found = pd.DataFrame(dict(id=corpus.frame.id.to_numpy(), label=y, probability=probability,
+                              quality=get_label_quality_scores(y, both),
+                              confident=both[np.arange(len(y)), 1 - y] > above,
+                              candidate=find_label_issues(y, both, n_jobs=1)))
     return found.sort_values("quality", kind="stable", ignore_index=True)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #1a563b95
@@ -418,9 +469,11 @@ def _cell(text: str) -> str:
 def _sheet_rows(corpus: Corpus, found: pd.DataFrame, most: int, controls: int, seed: int) -> pd.DataFrame:
     "The most contradicted rows and some controls, shuffled."
     agree = found[(found.probability >= .5) == (found.label == 1)]
-    chosen = pd.concat([found[found.confident].head(most).assign(agrees="no"), agree.sample(min(controls, len(agree)), random_state=seed).assign(agrees="yes")])
+    chosen = pd.concat([found[found.confident].head(most).assign(agrees="no"),
+                        agree.sample(min(controls, len(agree)), random_state=seed).assign(agrees="yes")])
     texts = corpus.frame.set_index("id").text
-    chosen = chosen.assign(content_warning=WARNING, text=[_cell(t) for t in texts[chosen.id]], probability=chosen.probability.round(3), reviewer="", verdict="", note="")
+    chosen = chosen.assign(content_warning=WARNING, text=[_cell(t) for t in texts[chosen.id]],
+                           probability=chosen.probability.round(3), reviewer="", verdict="", note="")
     return chosen.sample(frac=1, random_state=seed)[COLUMNS]
 
 # %% ../../nbs/evaluation/18_audit.ipynb #223db91b
@@ -432,7 +485,9 @@ def write_review(corpus: Corpus,
                  seed: int = 0) -> Path:
     "Write the unmasked review sheet; raises `CodemixError` rather than overwrite one."
     path = Path(path) if path else paths.home/"review"/f"{corpus.name}.csv"
-    if path.exists(): raise CodemixError(f"{path}: there is a review sheet already, perhaps with verdicts in it; move it or name another path")
+    if path.exists():
+        raise CodemixError(f"{path}: there is a review sheet already, perhaps with verdicts in it; "
+                           "move it or name another path")
     rows = _sheet_rows(corpus, found, most, controls, seed)
     atomic_write(path.parent/".gitignore", lambda p: p.write_text("*\n"))
     return atomic_write(path, lambda p: rows.to_csv(p, index=False, encoding="utf-8-sig"))
@@ -440,13 +495,16 @@ def write_review(corpus: Corpus,
 # %% ../../nbs/evaluation/18_audit.ipynb #ab45c423
 def _plain(value) -> str:
     "A cell as text; a workbook's 7.0 is 7."
-    return "" if value is None else str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    if value is None: return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 def _check_row(path, row: int, record: dict, seen: set) -> dict:
     "One row of a sheet in plain form."
     at = lambda column, problem: CodemixError(f"{path}, row {row}, column {column!r}: {problem}")
-    id, who, verdict, label = _plain(record["id"]), _plain(record["reviewer"]), _plain(record["verdict"]).lower(), label_of(record["label"])
-    if verdict not in (*VERDICTS, ""): raise at("verdict", f"unknown verdict {verdict[:20]!r}; known: {', '.join(VERDICTS)}")
+    id, who, verdict = _plain(record["id"]), _plain(record["reviewer"]), _plain(record["verdict"]).lower()
+    label = label_of(record["label"])
+    if verdict not in (*VERDICTS, ""):
+        raise at("verdict", f"unknown verdict {verdict[:20]!r}; known: {', '.join(VERDICTS)}")
     if verdict and not who: raise at("reviewer", "a verdict without a reviewer")
     if label not in ("0", "1"): raise at("label", "expected 0 or 1")
     if (id, who) in seen: raise at("id", f"{id[:20]!r} stands twice for one reviewer")
@@ -457,19 +515,26 @@ def _check_row(path, row: int, record: dict, seen: set) -> dict:
 def read_review(path) -> pd.DataFrame: # the sheet's columns and its row numbers, unmasked
     "Read a review sheet back; raises `CodemixError` naming row and column."
     found, seen = files.read_any(path), set()
-    if missing := [c for c in COLUMNS if c not in found.frame]: raise CodemixError(f"{path}: no column {missing[0]!r}; a review sheet has: {', '.join(COLUMNS)}")
-    return pd.DataFrame([_check_row(path, row, record, seen) for row, record in zip(found.rows.tolist(), found.frame.to_dict("records"))], columns=[*COLUMNS, "row"])
+    if missing := [c for c in COLUMNS if c not in found.frame]:
+        raise CodemixError(f"{path}: no column {missing[0]!r}; a review sheet has: {', '.join(COLUMNS)}")
+    return pd.DataFrame([_check_row(path, row, record, seen)
+                         for row, record in zip(found.rows.tolist(), found.frame.to_dict("records"))],
+                        columns=[*COLUMNS, "row"])
 
 # %% ../../nbs/evaluation/18_audit.ipynb #5c5391a6
 def _verdicts(corpus: Corpus, review: pd.DataFrame) -> pd.Series: # id → verdict
     "One verdict an id; raises `CodemixError` on a row that does not fit the corpus or on reviewers who differ."
     labels = corpus.frame.set_index("id").label
     for r in review.itertuples():
-        if r.id not in labels.index: raise CodemixError(f"review, row {r.row}, column 'id': {r.id[:20]!r} is not in {corpus.name}")
-        if labels[r.id] != r.label: raise CodemixError(f"review, row {r.row}, column 'label': the sheet says {r.label}, {corpus.name} says {labels[r.id]}; it was made from another version")
+        if r.id not in labels.index:
+            raise CodemixError(f"review, row {r.row}, column 'id': {r.id[:20]!r} is not in {corpus.name}")
+        if labels[r.id] != r.label:
+            raise CodemixError(f"review, row {r.row}, column 'label': the sheet says {r.label}, "
+                               f"{corpus.name} says {labels[r.id]}; it was made from another version")
     given = review[review.verdict != ""]
     several = given.groupby("id").verdict.nunique()
-    if (several > 1).any(): raise CodemixError(f"review, id {several.idxmax()!r}: reviewers differ; settle it before applying")
+    if (several > 1).any():
+        raise CodemixError(f"review, id {several.idxmax()!r}: reviewers differ; settle it before applying")
     return given.drop_duplicates("id").set_index("id").verdict
 
 def apply_review(corpus: Corpus, review: pd.DataFrame) -> Corpus: # named <corpus>-reviewed
@@ -477,10 +542,13 @@ def apply_review(corpus: Corpus, review: pd.DataFrame) -> Corpus: # named <corpu
     verdict = corpus.frame.id.map(_verdicts(corpus, review)).fillna("")
     ledger, turned = Ledger(len(corpus)), verdict.eq("relabel")
     ledger.lines = corpus.ledger.iloc[:-1].to_dict("records")
-    ledger.mend(int(turned.sum()), "review: relabelled", f"label changed by {review.reviewer[review.verdict != ''].nunique()} reviewer(s)")
-    for kept in ("keep", "unsure"): ledger.mend(int(verdict.eq(kept).sum()), f"review: {kept}", "label stays as published")
+    ledger.mend(int(turned.sum()), "review: relabelled",
+                f"label changed by {review.reviewer[review.verdict != ''].nunique()} reviewer(s)")
+    for kept in ("keep", "unsure"):
+        ledger.mend(int(verdict.eq(kept).sum()), f"review: {kept}", "label stays as published")
     frame = corpus.frame.assign(label=corpus.frame.label.where(~turned, 1 - corpus.frame.label))
-    return build(f"{corpus.name}-reviewed", ledger.drop(frame, verdict.eq("drop"), "review: dropped", "by reviewers"), ledger, corpus.provenance)
+    return build(f"{corpus.name}-reviewed", ledger.drop(frame, verdict.eq("drop"), "review: dropped", "by reviewers"),
+                 ledger, corpus.provenance)
 
 # %% ../../nbs/evaluation/18_audit.ipynb #ac6bcdc2
 @dataclass(frozen=True)
@@ -495,7 +563,10 @@ def _find_copies(ask: Ask):
     table = copies(ask.corpus, ask.romaniser)
     for r in table.itertuples():
         if r.status != "run": yield f"copies, {r.level}", r.status, "not run"
-        else: yield f"copies, {r.level}", f"{r.rows} rows in {r.sets} sets ({r.surplus} surplus)" + (f"; {r[7]} rows have a copy in another script" if r[7] else ""), "note" if r.rows else "ok"
+        else:
+            script = f"; {r[7]} rows have a copy in another script" if r[7] else ""
+            rows = f"{r.rows} rows in {r.sets} sets ({r.surplus} surplus)"
+            yield f"copies, {r.level}", rows + script, "note" if r.rows else "ok"
     twofold = table.set_index("level").loc["near", "both labels"]
     yield "near copies with both labels", f"{twofold} sets", "note" if twofold else "ok"
     return {"copies": table}
@@ -503,7 +574,9 @@ def _find_copies(ask: Ask):
 # %% ../../nbs/evaluation/18_audit.ipynb #699308f4
 def _find_blocks(ask: Ask):
     table = repeated_blocks(ask.corpus)
-    for r in table.head(3).itertuples(): yield "block pasted twice", f"{r.rows} rows, {r.first} to {r.last} = {r.again_first} to {r.again_last}; {r.identical} identical", "flag"
+    for r in table.head(3).itertuples():
+        where = f"{r.first} to {r.last} = {r.again_first} to {r.again_last}"
+        yield "block pasted twice", f"{r.rows} rows, {where}; {r.identical} identical", "flag"
     if not len(table): yield "block pasted twice", "none of 5 rows or more", "ok"
     return {"blocks": table}
 
@@ -512,7 +585,8 @@ def _find_leakage(ask: Ask):
     rates = table.set_index("level")
     for design in ("grouped", "ungrouped"):
         worst = rates[design].max()
-        said = ", ".join(f"{level} {rate:.1%}" if rate == rate else f"{level} {NOT_RUN}" for level, rate in rates[design].items())
+        said = ", ".join(f"{level} {rate:.1%}" if rate == rate else f"{level} {NOT_RUN}"
+                         for level, rate in rates[design].items())
         yield f"leakage, {design} folds", said, "flag" if worst > .02 else "note" if worst > .01 else "ok"
     return {"leakage": table}
 
@@ -522,18 +596,25 @@ def _find_shortcuts(ask: Ask):
     table = shortcuts(ask.corpus, ask.folds, ask.seed)
     for r in table.itertuples():
         if r.macro_f1 != r.macro_f1: evidence = r.rule
-        else: evidence = f"macro-F1 {r.macro_f1:.3f} ± {r.sd:.3f}; majority {r.majority:.3f}, blind guesses {r.chance:.3f}; gain {r.gain:+.3f}"
-        if r.leans_on: evidence += f"; leans on {r.leans_on}" + (f"; sharpest rule {r.rule} ({r.precision:.1%} of {r.rows} rows)" if r.rule else "")
+        else:
+            evidence = (f"macro-F1 {r.macro_f1:.3f} ± {r.sd:.3f}; majority {r.majority:.3f}, "
+                        f"blind guesses {r.chance:.3f}; gain {r.gain:+.3f}")
+        if r.leans_on: evidence += f"; leans on {r.leans_on}"
+        if r.leans_on and r.rule: evidence += f"; sharpest rule {r.rule} ({r.precision:.1%} of {r.rows} rows)"
         yield f"shortcut, {r.family} alone", evidence, r.severity
     sharp = rules[(rules.held_out >= .9) & ((rules.held_out - rules.share)/(1 - rules.share) >= .5)]
-    for r in sharp.head(1).itertuples(): yield "sharp rule", f"{r.rule}: {r.precision:.1%} of {r.rows} rows, {r.held_out:.1%} held out; {len(sharp)} feature(s) say so", "flag"
-    if not len(sharp): yield "sharp rule", "no feature has a rule that is right nine times in ten on a row in twenty", "ok"
+    for r in sharp.head(1).itertuples():
+        evidence = f"{r.rule}: {r.precision:.1%} of {r.rows} rows, {r.held_out:.1%} held out"
+        yield "sharp rule", f"{evidence}; {len(sharp)} feature(s) say so", "flag"
+    if not len(sharp):
+        yield "sharp rule", "no feature has a rule that is right nine times in ten on a row in twenty", "ok"
     return {"shortcuts": table, "rules": rules}
 
 def _find_scripts(ask: Ask):
     slices = script_slices(ask.corpus)
     table, (v, p) = label_balance(ask.corpus, slices), association(slices, ask.corpus.labels)
-    yield "script and label", "; ".join(f"{k}: {r.share:.0%} abusive of {r.rows:.0f}" for k, r in table.iterrows()) + f"; V = {v:.2f}", "note" if p < .001 else "ok"
+    shares = "; ".join(f"{k}: {r.share:.0%} abusive of {r.rows:.0f}" for k, r in table.iterrows())
+    yield "script and label", shares + f"; V = {v:.2f}", "note" if p < .001 else "ok"
     return {"scripts": table}
 
 # %% ../../nbs/evaluation/18_audit.ipynb #2253d400
@@ -542,17 +623,23 @@ def _find_sources(ask: Ask):
     for name, part in table.groupby("source", sort=False):
         auc = part.set_index("preparation").auc
         by = telling_surface(ask.corpus, ask.corpus.frame.source == name).iloc[0]
-        yield f"source {name!r} told apart", ", ".join(f"{k} AUC {v:.2f}" for k, v in auc.items()) + f"; most by {by.feature} (AUC {by.auc:.2f})", "flag" if auc[last] > .7 else "note" if auc.max() > .6 else "ok"
+        severity = "flag" if auc[last] > .7 else "note" if auc.max() > .6 else "ok"
+        evidence = ", ".join(f"{k} AUC {v:.2f}" for k, v in auc.items())
+        yield f"source {name!r} told apart", evidence + f"; most by {by.feature} (AUC {by.auc:.2f})", severity
     if not len(table): yield "sources told apart", "one source in the file", "ok"
-    balance, (v, p) = label_balance(ask.corpus, ask.corpus.frame.source), association(ask.corpus.frame.source, ask.corpus.labels)
-    if len(balance) > 1: yield "label balance by source", "; ".join(f"{k}: {r.share:.0%} abusive of {r.rows:.0f}" for k, r in balance.iterrows()) + f"; V = {v:.2f}", "note" if p < .001 else "ok"
+    balance = label_balance(ask.corpus, ask.corpus.frame.source)
+    v, p = association(ask.corpus.frame.source, ask.corpus.labels)
+    if len(balance) > 1:
+        evidence = "; ".join(f"{k}: {r.share:.0%} abusive of {r.rows:.0f}" for k, r in balance.iterrows())
+        yield "label balance by source", evidence + f"; V = {v:.2f}", "note" if p < .001 else "ok"
     return {"sources": table, "balance": balance}
 
 # %% ../../nbs/evaluation/18_audit.ipynb #722e099d
 def _split_apart(ask: Ask, row: int) -> float:
     "How well the two sides of a row are told apart from bare words, within a label."
     last = list(PREPARATIONS)[-1]
-    table = sources_apart(ask.corpus, np.where(np.arange(len(ask.corpus)) < row, "before", "after"), {last: PREPARATIONS[last]}, folds=ask.folds, seed=ask.seed)
+    table = sources_apart(ask.corpus, np.where(np.arange(len(ask.corpus)) < row, "before", "after"),
+                          {last: PREPARATIONS[last]}, folds=ask.folds, seed=ask.seed)
     return table.within.max() if len(table) else np.nan
 
 def _find_order(ask: Ask):
@@ -560,10 +647,14 @@ def _find_order(ask: Ask):
     top = table.iloc[0]
     if top.p < .001:
         auc = _split_apart(ask, top.row)
-        yield "change along the file", f"{top.feature} changes at id {top.id} (row {top.row}; p = {top.p:.0e}); lower-cased words without punctuation tell the two sides apart with AUC {auc:.2f}", "flag" if auc > .7 else "note"
+        evidence = (f"{top.feature} changes at id {top.id} (row {top.row}; p = {top.p:.0e}); "
+                    f"lower-cased words without punctuation tell the two sides apart with AUC {auc:.2f}")
+        yield "change along the file", evidence, "flag" if auc > .7 else "note"
     else: yield "change along the file", f"no surface feature changes (smallest p = {top.p:.2g})", "ok"
-    yield "order of labels", f"{order['runs']} runs, {order['expected']:.0f} expected if shuffled; {order['one_class_folds']} of {order['folds']} unshuffled folds hold one class", \
-        "flag" if order["one_class_folds"] else "note" if abs(order["z"]) > 4 else "ok"
+    held = order["one_class_folds"]
+    evidence = (f"{order['runs']} runs, {order['expected']:.0f} expected if shuffled; "
+                f"{held} of {order['folds']} unshuffled folds hold one class")
+    yield "order of labels", evidence, "flag" if held else "note" if abs(order["z"]) > 4 else "ok"
     return {"order": table}
 
 # %% ../../nbs/evaluation/18_audit.ipynb #e4adeb53
@@ -573,7 +664,10 @@ def _find_disagreement(ask: Ask):
         yield "disagreement", str(error), "not run"
         return {}
     sure = table[table.confident]
-    yield "disagreement", f"{len(sure)} rows ({len(sure)/len(table):.1%}) contradicted at p > .8 ({(sure.label == 1).sum()} labelled abusive, {(sure.label == 0).sum()} not); {table.candidate.sum()} candidates by confident learning", "note" if len(sure) else "ok"
+    evidence = (f"{len(sure)} rows ({len(sure)/len(table):.1%}) contradicted at p > .8 "
+                f"({(sure.label == 1).sum()} labelled abusive, {(sure.label == 0).sum()} not); "
+                f"{table.candidate.sum()} candidates by confident learning")
+    yield "disagreement", evidence, "note" if len(sure) else "ok"
     return {"disagreement": table}
 
 # %% ../../nbs/evaluation/18_audit.ipynb #afd9fcf8
@@ -591,18 +685,26 @@ class Certificate:
     @property
     def title(self) -> str:
         n = self.findings.severity.value_counts()
-        return f"{self.corpus}: {self.rows:,} rows, {n.get('flag', 0)} flags, {n.get('note', 0)} notes (sha256 {self.sha256[:12]}{', generated sample' if self.generated else ''})"
+        made = ", generated sample" if self.generated else ""
+        return (f"{self.corpus}: {self.rows:,} rows, {n.get('flag', 0)} flags, {n.get('note', 0)} notes "
+                f"(sha256 {self.sha256[:12]}{made})")
     def __repr__(self) -> str: return f"Certificate({self.title})"
     def to_markdown(self) -> str:
         "The certificate as a Markdown table."
         cell = lambda text: re.sub(r"([|\\*_`<>])", r"\\\1", str(text))
-        return "\n".join([f"**Audit of {cell(self.title)}**", "", "| finding | evidence | severity |", "|:--|:--|:--|", *(f"| {' | '.join(map(cell, row))} |" for row in self.findings.itertuples(index=False))]) + "\n"
+        rows = [f"| {' | '.join(map(cell, row))} |" for row in self.findings.itertuples(index=False)]
+        head = [f"**Audit of {cell(self.title)}**", "", "| finding | evidence | severity |", "|:--|:--|:--|"]
+        return "\n".join([*head, *rows]) + "\n"
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><td>{html.escape(r.finding)}</td><td style='text-align:left'>{html.escape(r.evidence)}</td><td><b>{r.severity}</b></td></tr>" for r in self.findings.itertuples())
-        return f"<p><b>Audit of {html.escape(self.title)}</b></p><table><tr><th>finding</th><th>evidence</th><th>severity</th></tr>{rows}</table>"
+        rows = "".join(f"<tr><td>{html.escape(r.finding)}</td><td "
+                       f"style='text-align:left'>{html.escape(r.evidence)}</td>"
+                       f"<td><b>{r.severity}</b></td></tr>" for r in self.findings.itertuples())
+        return (f"<p><b>Audit of {html.escape(self.title)}</b></p><table><tr><th>finding</th><th>evidence</th>"
+                f"<th>severity</th></tr>{rows}</table>")
 
 # %% ../../nbs/evaluation/18_audit.ipynb #7ed9fec7
-FINDERS = dict(copies=_find_copies, blocks=_find_blocks, leakage=_find_leakage, shortcuts=_find_shortcuts, scripts=_find_scripts, sources=_find_sources, order=_find_order, disagreement=_find_disagreement)
+FINDERS = dict(copies=_find_copies, blocks=_find_blocks, leakage=_find_leakage, shortcuts=_find_shortcuts,
+               scripts=_find_scripts, sources=_find_sources, order=_find_order, disagreement=_find_disagreement)
 
 def _ask(finder, ask: Ask) -> tuple[list, dict]:
     "The lines a finder says and the tables it made."
@@ -620,4 +722,5 @@ def certificate(corpus: Corpus,
     "Audit a corpus."
     told = [_ask(FINDERS[name], Ask(corpus, folds, seed, romaniser)) for name in look_for]
     findings = pd.DataFrame([line for lines, _ in told for line in lines], columns=["finding", "evidence", "severity"])
-    return Certificate(corpus.name, len(corpus), corpus.sha256, corpus.provenance.generated, findings, {k: v for _, parts in told for k, v in parts.items()})
+    return Certificate(corpus.name, len(corpus), corpus.sha256, corpus.provenance.generated, findings,
+                       {k: v for _, parts in told for k, v in parts.items()})

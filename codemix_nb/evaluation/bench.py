@@ -35,9 +35,11 @@ def usual_pipeline(name: str, space: str):
     vectorizers = []
     for i, p in enumerate(SPACES[space].parts):
         options = p.vectorizer().get_params()
-        options = {k: options[k] for k in ("analyzer", "ngram_range", "lowercase", "token_pattern", "preprocessor") if p.analyzer == "word" or k != "token_pattern"}
+        options = {k: options[k] for k in ("analyzer", "ngram_range", "lowercase", "token_pattern", "preprocessor")
+                   if p.analyzer == "word" or k != "token_pattern"}
         vectorizers.append((f"part{i}", TfidfVectorizer(min_df=2, sublinear_tf=True, **options)))
-    head = {"lr": [("head", LogisticRegression(max_iter=1000))], "svm": [("head", LinearSVC(random_state=0))], "svm-rbf": [("head", SVC(random_state=0))],
+    head = {"lr": [("head", LogisticRegression(max_iter=1000))], "svm": [("head", LinearSVC(random_state=0))],
+            "svm-rbf": [("head", SVC(random_state=0))],
             "nbsvm": [("ratio", LogCountRatio()), ("head", LinearSVC(random_state=0))]}[name]
     return Pipeline([("tfidf", vectorizers[0][1] if len(vectorizers) == 1 else FeatureUnion(vectorizers)), *head])
 
@@ -64,7 +66,8 @@ def _compare(corpus, space, outer, models, seed, progress) -> pd.DataFrame:
     counted = Counted(texts)
     counted.memory.count(SPACES[space])
     counting = time.perf_counter() - started
-    for f, m in tqdm([(f, m) for f in range(outer) for m in models], desc="bench", disable=None if progress is None else not progress):
+    for f, m in tqdm([(f, m) for f in range(outer) for m in models], desc="bench",
+                     disable=None if progress is None else not progress):
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         one = OURS[m](space=space)
         if m != "lr": one.set_params(calibrate=False)
@@ -73,15 +76,18 @@ def _compare(corpus, space, outer, models, seed, progress) -> pd.DataFrame:
         a = ours.decision_function(counted[test])
         t1 = time.perf_counter()
         grid = [{f"head__{k}": [v] for k, v in s.items()} for s in one.search_space]
-        usual = GridSearchCV(usual_pipeline(m, space), grid, cv=folds.inner(y[train], groups[train], 3, seed), scoring="f1_macro").fit(plain[train], y[train])
+        inner = folds.inner(y[train], groups[train], 3, seed)
+        usual = GridSearchCV(usual_pipeline(m, space), grid, cv=inner, scoring="f1_macro").fit(plain[train], y[train])
         b = usual.decision_function(plain[test])
         t2 = time.perf_counter()
         r = rows[m]
         r["ours"] += t1 - t0; r["usual"] += t2 - t1
         r["difference"] = max(r["difference"], float(np.abs(a - b).max()))
         r["same_settings"] &= usual.best_params_ == {f"head__{k}": v for k, v in ours.params_.items()}
-    table = pd.DataFrame([*rows.values(), dict(model="counting", usual=0., ours=counting, difference=0., same_settings=True)])
-    total = dict(model="total", usual=table.usual.sum(), ours=table.ours.sum(), difference=table.difference.max(), same_settings=bool(table.same_settings.all()))
+    table = pd.DataFrame([*rows.values(),
+                          dict(model="counting", usual=0., ours=counting, difference=0., same_settings=True)])
+    total = dict(model="total", usual=table.usual.sum(), ours=table.ours.sum(), difference=table.difference.max(),
+                 same_settings=bool(table.same_settings.all()))
     table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
     table["ratio"] = table.usual/table.ours
     return table
@@ -109,7 +115,8 @@ def _loop(texts, model, threads):
 
 # %% ../../nbs/evaluation/19_bench.ipynb #c411f2f1
 def embeddings(texts: list[str], # in any order
-               model: str = "minilm", turns: int = 4, seed: int = 2025) -> pd.DataFrame: # a row a way: seconds, texts a second, ratio to the loop, lowest cosine to it
+               model: str = "minilm", turns: int = 4, seed: int = 2025,
+             ) -> pd.DataFrame: # a row a way: seconds, texts a second, ratio to the loop, lowest cosine to it
     "Embed texts one at a time, with an empty cache in 32 and in 16 bits, and once more; all on the CPU."
     import torch
     model, order, total, cosine = str(encoders.find(model)), np.random.default_rng(seed).permutation(len(texts)), {}, {}
@@ -124,22 +131,28 @@ def embeddings(texts: list[str], # in any order
         with _empty_home():
             for name, dtype in [*cold.items(), ("second pass", "float32")]:
                 seconds, said = _seconds(lambda: encoders.embed(mine, model, device="cpu", dtype=dtype))
-                total[name], lowest = total.get(name, 0) + seconds, float(((said*oracle).sum(1)/np.linalg.norm(said, axis=1)/np.linalg.norm(oracle, axis=1)).min())
-                cosine[name] = min(cosine.get(name, 1), lowest)
+                total[name] = total.get(name, 0) + seconds
+                alike = (said*oracle).sum(1)/np.linalg.norm(said, axis=1)/np.linalg.norm(oracle, axis=1)
+                cosine[name] = min(cosine.get(name, 1), float(alike.min()))
     table = pd.DataFrame(dict(way=list(total), seconds=list(total.values()), cosine=[cosine.get(n, 1.) for n in total]))
-    return table.assign(texts_a_second=len(texts)/table.seconds, ratio=table.seconds[0]/table.seconds)[["way", "seconds", "texts_a_second", "ratio", "cosine"]]
+    return table.assign(texts_a_second=len(texts)/table.seconds,
+                        ratio=table.seconds[0]/table.seconds)[["way", "seconds", "texts_a_second", "ratio", "cosine"]]
 
 def _print_embeddings(corpus: str, model: str) -> None:
     if why := encoders.missing(model): return print(f"embeddings: {why}\n")
     table = embeddings(treatment("clean")(corpora.load(corpus).texts), model)
-    shown = table.assign(seconds=table.seconds.map("{:.2f}".format), texts_a_second=table.texts_a_second.map("{:,.0f}".format), ratio=table.ratio.map("{:.1f}x".format), cosine=table.cosine.map("{:.5f}".format))
-    print(f"embeddings of {corpus} by {model}, mean of tokens, on {os.cpu_count()} cores\n{shown.to_string(index=False)}\n")
+    shown = table.assign(seconds=table.seconds.map("{:.2f}".format),
+                         texts_a_second=table.texts_a_second.map("{:,.0f}".format),
+                         ratio=table.ratio.map("{:.1f}x".format), cosine=table.cosine.map("{:.5f}".format))
+    print(f"embeddings of {corpus} by {model}, mean of tokens, "
+          f"on {os.cpu_count()} cores\n{shown.to_string(index=False)}\n")
 
 # %% ../../nbs/evaluation/19_bench.ipynb #13b314f4
 def main(argv=None) -> int:
     "`make bench`: print both comparisons, their ratios and the peak memory."
     import argparse, resource
-    p = argparse.ArgumentParser(description="The compute-once engine against scikit-learn's usual path, and embeddings against the obvious loop.")
+    p = argparse.ArgumentParser(description="The compute-once engine against scikit-learn's usual path, "
+                                            "and embeddings against the obvious loop.")
     p.add_argument("--only", choices=("protocol", "embeddings"), help="one of the two; both when not given")
     p.add_argument("--model", default="minilm", help="the encoder of the embeddings")
     p.add_argument("--corpus", default="ne-en-abuse", help="a registered corpus")
@@ -149,10 +162,13 @@ def main(argv=None) -> int:
     if args.only != "protocol": _print_embeddings(args.corpus, args.model)
     if args.only == "embeddings": return 0
     table = compare(args.corpus, args.space, args.outer)
-    shown = table.assign(usual=table.usual.map("{:.1f} s".format), ours=table.ours.map("{:.1f} s".format), difference=table.difference.map("{:.0e}".format), ratio=table.ratio.map("{:.1f}x".format))
+    shown = table.assign(usual=table.usual.map("{:.1f} s".format), ours=table.ours.map("{:.1f} s".format),
+                         difference=table.difference.map("{:.0e}".format), ratio=table.ratio.map("{:.1f}x".format))
     print(shown.to_string(index=False))
-    print(f"\nratio of the totals: {table.ratio.iloc[-1]:.1f}x (at least 15x is promised), largest difference of a decision value {table.difference.max():.0e}, "
-          f"same settings everywhere: {bool(table.same_settings.all())}, peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6:.2f} GB")
+    print(f"\nratio of the totals: {table.ratio.iloc[-1]:.1f}x (at least 15x is promised), largest difference of a "
+          f"decision value {table.difference.max():.0e}, "
+          f"same settings everywhere: {bool(table.same_settings.all())}, "
+          f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6:.2f} GB")
     good = table.same_settings.all() and table.difference.max() < 1e-6
     return 0 if good and (args.outer < 10 or table.ratio.iloc[-1] >= 15) else 1
 

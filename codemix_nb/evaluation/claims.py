@@ -13,20 +13,24 @@ from .results import from_cells, metrics
 from .scores import UNIT, _items, main_scores
 
 # %% ../../nbs/evaluation/22b_claims.ipynb #e143ceb9
-def seed_scores(results) -> pd.DataFrame: # corpus, model, repeat, fold, network and the metric; empty for a study without averaged networks
+def seed_scores(results) -> pd.DataFrame: # corpus, model, repeat, fold, network, the metric; empty without networks
     "What each seed of an averaged network would have scored alone, in the main benchmark."
     by, metric = ["corpus", "model", "repeat", "fold", "network"], results.study["metric"]
     if results.seeds.empty: return pd.DataFrame(columns=[*by, metric])
     keys = [k for k in UNIT if k in results.seeds]
-    made = results.seeds.merge(results.units[results.units.main.astype(bool)][keys].drop_duplicates(), on=keys).merge(results.items[[*keys, "id", "label"]], on=[*keys, "id"])
+    made = results.seeds.merge(results.units[results.units.main.astype(bool)][keys].drop_duplicates(),
+                               on=keys).merge(results.items[[*keys, "id", "label"]], on=[*keys, "id"])
     score = lambda part: metrics(part.label, part.probability)[metric]
-    return made.groupby(by, sort=False, observed=True)[["label", "probability"]].apply(score).rename(metric).reset_index()
+    return made.groupby(by, sort=False,
+                        observed=True)[["label", "probability"]].apply(score).rename(metric).reset_index()
 
 def _over_seeds(results):
     "Number of seeds of each averaged network, the mean score of one, and the sd over the seeds of a fold."
     each, metric = seed_scores(results), results.study["metric"]
-    spread = each.groupby(["corpus", "model", "repeat", "fold"])[metric].var(ddof=1).groupby(["corpus", "model"]).mean()**.5
-    return each.groupby(["corpus", "model"]).agg(seeds=("network", "nunique"), one_seed=(metric, "mean")).assign(seed_sd=spread)
+    spread = each.groupby(["corpus", "model", "repeat",
+                           "fold"])[metric].var(ddof=1).groupby(["corpus", "model"]).mean()**.5
+    return each.groupby(["corpus", "model"]).agg(seeds=("network", "nunique"),
+                                                 one_seed=(metric, "mean")).assign(seed_sd=spread)
 
 # %% ../../nbs/evaluation/22b_claims.ipynb #28d9bf99
 def _alone(results, tested):
@@ -36,28 +40,34 @@ def _alone(results, tested):
     if not networks: return tested
     for _, one in each.groupby("network"):
         own = scores[["corpus", "model", "repeat", "fold"]].merge(one, how="left")[metric].to_numpy(dtype=float)
-        held += (sig.contrast_table(scores.assign(**{metric: np.where(np.isnan(own), scores[metric], own)}), results.study).verdict == "supported").to_numpy()
+        alone = scores.assign(**{metric: np.where(np.isnan(own), scores[metric], own)})
+        held += (sig.contrast_table(alone, results.study).verdict == "supported").to_numpy()
     of = each.network.nunique()
-    return tested.assign(alone=[f"{h} of {of}" if {r.a, r.b} & networks else "" for h, r in zip(held, tested.itertuples())])
+    return tested.assign(alone=[f"{h} of {of}" if {r.a, r.b} & networks else ""
+                                for h, r in zip(held, tested.itertuples())])
 
 def _equal_shares(part):
     "Macro-F1 if as many comments are called abusive as are: what a model's order is worth, whatever its threshold."
     y, called = part.label.to_numpy() == 1, np.zeros(len(part), dtype=bool)
     called[np.argsort(-part.decision.to_numpy(dtype=float), kind="stable")[:y.sum()]] = True
-    return float(from_cells((y & called).sum(), (~y & called).sum(), (y & ~called).sum(), (~y & ~called).sum())["macro_f1"])
+    cells = (y & called).sum(), (~y & called).sum(), (y & ~called).sum(), (~y & ~called).sum()
+    return float(from_cells(*cells)["macro_f1"])
 
 def _without_threshold(results, tested):
-    "The difference in macro-F1 of every contrast if both models called the same number of comments abusive in every fold."
+    "Every contrast's difference in macro-F1 if both models called the same number of comments abusive in every fold."
     by, compared = ["corpus", "model", "repeat", "fold"], {m for r in tested.itertuples() for m in (r.a, r.b)}
     made = _items(results)
-    score = made[made.model.isin(compared)].groupby(by, sort=False)[["label", "decision"]].apply(_equal_shares).sort_index()
+    folds = made[made.model.isin(compared)].groupby(by, sort=False)[["label", "decision"]]
+    score = folds.apply(_equal_shares).sort_index()
     gain = lambda r: (score.loc[r.corpus, r.a] - score.loc[r.corpus, r.b]).mean()
     return tested.assign(difference_ranked=[gain(r) for r in tested.itertuples()])
 
 def contrasts(results) -> pd.DataFrame:
-    "Every declared contrast on every corpus: plain and corrected t, Holm, Bayes, randomisation, McNemar, verdict; of generated data nothing is supported, only flagged."
+    "Every declared contrast on every corpus with its tests and verdict; of generated data nothing is supported."
     if not results.study.get("contrasts"): return pd.DataFrame(columns=sig.CONTRAST_COLUMNS)
-    table = _without_threshold(results, _alone(results, sig.contrast_table(main_scores(results), results.study, results.items, results.corpus_items)))
+    table = sig.contrast_table(main_scores(results), results.study, results.items, results.corpus_items)
+    table = _without_threshold(results, _alone(results, table))
     if results.study.get("generated"): table["verdict"] = table.verdict.replace("supported", "flagged")
-    first = ["corpus", "contrast", "a", "b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm", "p_holm_all", "verdict", "star", "depends_on"]
+    first = ["corpus", "contrast", "a", "b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm",
+             "p_holm_all", "verdict", "star", "depends_on"]
     return table[first + [c for c in table if c not in first]]

@@ -16,71 +16,106 @@ from .results import scores
 # %% ../../nbs/evaluation/20a_demo.ipynb #3bd5f8af
 _DEMO_PULL = {"majority": 0., "surface": .4, "lr-word": .4, "lr": 2., "nbsvm": 2.1}
 
-def _demo_unit(rng, corpus, model, ids, y, depth, at, repeat, fold, design="grouped", tuning="nested", fraction=1., bonus=0.):
+def _demo_unit(rng, corpus, model, ids, y, depth, at, repeat, fold, design="grouped", tuning="nested",
+               fraction=1., bonus=0.):
     "One unit of the dice study: its items and its line in the list of units."
-    p = 1 / (1 + np.exp(-(_DEMO_PULL[model] + bonus) * depth[at] - rng.normal(0, .8 * (model != "majority"), len(at)) - .3 * (model == "majority")))
-    key = dict(study="dice", corpus=corpus, treatment="clean", model=model, design=design, tuning=tuning, repeat=repeat, fold=fold, seed=repeat, train_fraction=fraction)
+    noise = rng.normal(0, .8 * (model != "majority"), len(at))
+    p = 1 / (1 + np.exp(-(_DEMO_PULL[model] + bonus) * depth[at] - noise - .3 * (model == "majority")))
+    key = dict(study="dice", corpus=corpus, treatment="clean", model=model, design=design, tuning=tuning, repeat=repeat,
+               fold=fold, seed=repeat, train_fraction=fraction)
     items = pd.DataFrame(key | dict(id=ids[at], label=y[at], probability=p, decision=np.log(p / (1 - p)), status="ok"))
     main = (design, tuning, fraction) == ("grouped", "nested", 1.) and repeat < 2
-    return items, key | dict(params=json.dumps({"C": float(rng.choice([.1, 1., 10.]))}), leakage=.002 + .05 * (design == "ungrouped"), parameters=900, main=main,
-                             train_rows=int((len(y) - len(at)) * fraction), test_rows=len(at), train_groups=len(y) - len(at), fit_seconds=.4 + 3. * _DEMO_PULL[model], predict_seconds=.1)
+    return items, key | dict(params=json.dumps({"C": float(rng.choice([.1, 1., 10.]))}),
+                             leakage=.002 + .05 * (design == "ungrouped"), parameters=900, main=main,
+                             train_rows=int((len(y) - len(at)) * fraction), test_rows=len(at),
+                             train_groups=len(y) - len(at), fit_seconds=.4 + 3. * _DEMO_PULL[model], predict_seconds=.1)
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #be2f881d
 def _demo_mixing(rows):
     "How mixed the comments of the dice study are, by dice of their own."
     rng = np.random.default_rng(rows)
     cmi, words = np.where(rng.random(rows) < .2, 0, 50 * rng.random(rows)), rng.poisson(9, rows) + 1
-    return dict(words=words, cmi=cmi, switches=np.round(cmi * words / 60).astype(int), matrix=np.where(rng.random(rows) < .2, "en", "ne"), english_share=cmi / 100, unseen=rng.binomial(words, .25) / words)
+    return dict(words=words, cmi=cmi, switches=np.round(cmi * words / 60).astype(int),
+                matrix=np.where(rng.random(rows) < .2, "en", "ne"), english_share=cmi / 100,
+                unseen=rng.binomial(words, .25) / words)
 
 def _demo_corpus(rng, name, rows, folds):
     "The comments of the dice study without their text, and every unit over them."
     y, ids = (rng.random(rows) < .56).astype(int), np.array([str(i + 1) for i in range(rows)])
     depth, source = (2 * y - 1) + rng.normal(0, 1, rows), np.where(np.arange(rows) < rows * .8, "id", "no-id")
-    facts = pd.DataFrame(dict(corpus=name, id=ids, source=source, group=np.arange(rows), label=y, characters=40, tokens=rng.poisson(9, rows) + 1,
-                              emoji=(rng.random(rows) < .2).astype(int), latin_share=1., has_lexicon=rng.random(rows) < .2 + .4 * y, **_demo_mixing(rows)))
+    facts = pd.DataFrame(dict(corpus=name, id=ids, source=source, group=np.arange(rows), label=y, characters=40,
+                              tokens=rng.poisson(9, rows) + 1,
+                              emoji=(rng.random(rows) < .2).astype(int), latin_share=1.,
+                              has_lexicon=rng.random(rows) < .2 + .4 * y, **_demo_mixing(rows)))
     deal = [rng.permutation(rows) % folds for _ in range(4)]
     cut = lambda repeat, fold: np.flatnonzero(deal[repeat] == fold)
-    units = [_demo_unit(rng, name, m, ids, y, depth, cut(r, f), r, f) for m in _DEMO_PULL for r in range(2) for f in range(folds)]
-    units += [_demo_unit(rng, name, m, ids, y, depth, cut(r, f), r, f) for m in ("lr-word", "lr") for r in (2, 3) for f in range(folds)]
+    units = [_demo_unit(rng, name, m, ids, y, depth, cut(r, f), r, f)
+             for m in _DEMO_PULL for r in range(2) for f in range(folds)]
+    units += [_demo_unit(rng, name, m, ids, y, depth, cut(r, f), r, f)
+              for m in ("lr-word", "lr") for r in (2, 3) for f in range(folds)]
     for m in ("lr-word", "lr", "nbsvm"):
-        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, tuning="default", bonus=-.1) for f in range(folds)]
-        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, design="ungrouped", bonus=.2) for f in range(folds)]
-        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, fraction=s, bonus=s - 1) for s in (.25, .5) for f in range(folds)]
-        units += [_demo_unit(rng, name, m, ids, y, depth, np.flatnonzero(source == s), 0, i, design="source", bonus=-.5) for i, s in enumerate(("id", "no-id"))]
+        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, tuning="default", bonus=-.1)
+                  for f in range(folds)]
+        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, design="ungrouped", bonus=.2)
+                  for f in range(folds)]
+        units += [_demo_unit(rng, name, m, ids, y, depth, cut(0, f), 0, f, fraction=s, bonus=s - 1)
+                  for s in (.25, .5) for f in range(folds)]
+        units += [_demo_unit(rng, name, m, ids, y, depth, np.flatnonzero(source == s), 0, i, design="source", bonus=-.5)
+                  for i, s in enumerate(("id", "no-id"))]
     return facts, units
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #94edeb3b
 def _demo_checks(rng, corpora, folds):
     "Scores of pairs of models that do not differ."
-    rows = [dict(corpus=c, design="grouped", pair=p, repeat=0, fold=f, n_train=900, n_test=100) for c in corpora for p in range(60) for f in range(folds)]
+    rows = [dict(corpus=c, design="grouped", pair=p, repeat=0, fold=f, n_train=900, n_test=100)
+            for c in corpora for p in range(60) for f in range(folds)]
     frame, shift = pd.DataFrame(rows), rng.normal(0, .01, len(corpora) * 60).repeat(folds)
-    return frame.assign(score_a=.7 + rng.normal(0, .02, len(frame)) + shift, score_b=.7 + rng.normal(0, .02, len(frame)))
+    return frame.assign(score_a=.7 + rng.normal(0, .02, len(frame)) + shift,
+                        score_b=.7 + rng.normal(0, .02, len(frame)))
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #bc883166
 def _demo_audit(corpora, generated):
     "An audit that finds one shortcut and one pasted block."
     levels, tags = ("exact", "clean", "near", "cross-script"), dict(ne=.9, en=.8, name=.5, univ=1., languages=.85)
-    leaks = [dict(corpus=c, place=p, level=l, rows=None if p == "folds" else 4 + i, share=0. if p == "folds" else (4 + i)/300, worst=0. if p == "folds" else None, other_label=None if p == "folds" else 0, status="run")
+    in_folds = dict(rows=None, share=0., worst=0., other_label=None)
+    in_itself = lambda i: dict(rows=4 + i, share=(4 + i)/300, worst=None, other_label=0)
+    leaks = [dict(corpus=c, place=p, level=l) | (in_folds if p == "folds" else in_itself(i)) | dict(status="run")
              for c in corpora for p in ("itself", "folds") for i, l in enumerate(levels)]
-    alone = [dict(corpus=c, family=f, macro_f1=m, sd=.02, majority=.36, chance=.49, gain=m - .49, severity="flag" if m > .59 else "ok", leans_on="first_capital" if m > .59 else "",
-                  rule="first_capital = 1 → abusive" if m > .59 else "", precision=.97 if m > .59 else None, rows=30 if m > .59 else None, flagged=m > .54) for c in corpora for f, m in (("surface", .62), ("emoji", .48), ("lexicon", None)) if m]
+    flag = dict(severity="flag", leans_on="first_capital", rule="first_capital = 1 → abusive", precision=.97, rows=30)
+    ok = dict(severity="ok", leans_on="", rule="", precision=None, rows=None)
+    alone = [dict(corpus=c, family=f, macro_f1=m, sd=.02, majority=.36, chance=.49, gain=m - .49)
+             | (flag if m > .59 else ok) | dict(flagged=m > .54)
+             for c in corpora for f, m in (("surface", .62), ("emoji", .48), ("lexicon", None)) if m]
     said = dict(tested_on="a dozen dice", learnt_from="dice", sentences=12, tokens=99, status="run")
-    measures = dict(mixed=.7, cmi=20., m_index=.7, i_index=.25, entropy=.85, burstiness=-.1, memory=-.15, switch_fraction=.2)
-    return dict(certificate=pd.DataFrame(leaks).astype({"rows": "Int64", "other_label": "Int64", "worst": float}), shortcuts=pd.DataFrame(alone).astype({"rows": "Int64"}),
-                findings=pd.DataFrame([dict(corpus=c, finding="block pasted twice", evidence="9 rows, 1 to 9 = 21 to 29; 9 identical", severity="flag") for c in corpora]),
-                disagreements=pd.DataFrame([dict(corpus=c, label=l, rows=150, confident=6 + l, candidates=9, status="run") for c in corpora for l in (1, 0)]),
-                words=pd.DataFrame([dict(corpus=c, tag=t, f1=f, low=f - .05 if t == "languages" else None, high=f + .05 if t == "languages" else None) | said for c in corpora for t, f in tags.items()]),
-                mixing=pd.DataFrame([dict(corpus=c, measure=m, value=v, low=v - abs(v)/9, high=v + abs(v)/9, likeliest=v*.98, truth=v*1.01 if generated else np.nan) for c in corpora for m, v in measures.items()]))
+    measures = dict(mixed=.7, cmi=20., m_index=.7, i_index=.25, entropy=.85, burstiness=-.1, memory=-.15,
+                    switch_fraction=.2)
+    block = dict(finding="block pasted twice", evidence="9 rows, 1 to 9 = 21 to 29; 9 identical", severity="flag")
+    ends = lambda t, f: dict(low=f - .05, high=f + .05) if t == "languages" else dict(low=None, high=None)
+    about = lambda v: dict(low=v - abs(v)/9, high=v + abs(v)/9, likeliest=v*.98, truth=v*1.01 if generated else np.nan)
+    return dict(certificate=pd.DataFrame(leaks).astype({"rows": "Int64", "other_label": "Int64", "worst": float}),
+                shortcuts=pd.DataFrame(alone).astype({"rows": "Int64"}),
+                findings=pd.DataFrame([dict(corpus=c) | block for c in corpora]),
+                disagreements=pd.DataFrame([dict(corpus=c, label=l, rows=150, confident=6 + l,
+                                                 candidates=9, status="run")
+                                            for c in corpora for l in (1, 0)]),
+                words=pd.DataFrame([dict(corpus=c, tag=t, f1=f) | ends(t, f) | said
+                                    for c in corpora for t, f in tags.items()]),
+                mixing=pd.DataFrame([dict(corpus=c, measure=m, value=v) | about(v)
+                                     for c in corpora for m, v in measures.items()]))
 
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #acdbe36e
 def _demo_words(corpora):
     "The frames about words and treatments."
     steps = [("clean", "lower", 0., .01), ("readme-devanagari", "only-devanagari", .99, .99)]
-    damage = pd.DataFrame([dict(corpus=c, treatment=t, step=s, label=l, rows=300, emptied=int(300 * e), emptied_share=e, characters_lost=k,
-                                tokens_lost=k, emoji_lost=0., latin_lost=k) for c in corpora for t, s, e, k in steps for l in ("all", "0", "1")])
-    terms = pd.DataFrame([dict(corpus=c, model="lr", kind="word", rank=r, direction=d, term=t, weight=2. - r / 5, shown=t == "song")
-                          for c in corpora for d in ("abusive", "not abusive") for r, t in ((1, "x•••••"), (2, "song"))])
+    damage = pd.DataFrame([dict(corpus=c, treatment=t, step=s, label=l, rows=300, emptied=int(300 * e), emptied_share=e,
+                                characters_lost=k,
+                                tokens_lost=k, emoji_lost=0., latin_lost=k)
+                           for c in corpora for t, s, e, k in steps for l in ("all", "0", "1")])
+    terms = pd.DataFrame([dict(corpus=c, model="lr", kind="word", rank=r, direction=d, term=t, weight=2. - r / 5,
+                               shown=t == "song")
+                          for c in corpora for d in ("abusive", "not abusive")
+                          for r, t in ((1, "x•••••"), (2, "song"))])
     return damage, terms
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #436a719a
@@ -95,20 +130,31 @@ def demo(
     flat = [u for of_corpus in units for u in of_corpus]
     damage, terms = _demo_words(corpora)
     contrasts = [dict(name="characters help", a="lr", b="lr-word"), dict(name="ratios help", a="nbsvm", b="lr")]
-    study = dict(study="dice", title="Dice", generated=generated, corpora=corpora, treatment="clean", folds=folds, repeats=2, neural_repeats=1, seed=0, metric="macro_f1",
-                 rope=.01, alpha=.05, models=list(_DEMO_PULL), look_at=["lr", "nbsvm"], contrasts=contrasts, star=dict(a="lr", b="lr-word", seeds=4))
-    ledger = {c: [dict(step="published", rows=rows + 2, note=""), dict(step="conflict", rows=-2, note="the same text under both labels"), dict(step="used", rows=rows, note="")] for c in corpora}
-    facts_of = {c: dict(title=t, languages=["ne", "en"], stated_size=n, licence="none stated", label_meaning="1 = abusive", citation="", url="", generated=generated)
+    study = dict(study="dice", title="Dice", generated=generated, corpora=corpora, treatment="clean", folds=folds,
+                 repeats=2, neural_repeats=1, seed=0, metric="macro_f1",
+                 rope=.01, alpha=.05, models=list(_DEMO_PULL), look_at=["lr", "nbsvm"], contrasts=contrasts,
+                 star=dict(a="lr", b="lr-word", seeds=4))
+    steps = [("published", rows + 2, ""), ("conflict", -2, "the same text under both labels"), ("used", rows, "")]
+    ledger = {c: [dict(zip(("step", "rows", "note"), step)) for step in steps] for c in corpora}
+    facts_of = {c: dict(title=t, languages=["ne", "en"], stated_size=n, licence="none stated",
+                        label_meaning="1 = abusive", citation="", url="", generated=generated)
                 for c, t, n in zip(corpora, ("Nepali-English dice", "Telugu-English dice"), (500, None))}
     items, units = pd.concat([i for i, _ in flat], ignore_index=True), pd.DataFrame([u for _, u in flat])
-    return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=pd.concat(facts, ignore_index=True),
-                           ledger=ledger, provenance=facts_of, damage=damage, terms=terms, manifest=dict(cards=cards_of(study)), seeds=pd.DataFrame(), checks=dict(null_pairs=_demo_checks(rng, corpora, folds)) | _demo_audit(corpora, generated), folds=None)
+    checks = dict(null_pairs=_demo_checks(rng, corpora, folds)) | _demo_audit(corpora, generated)
+    return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units),
+                           corpus_items=pd.concat(facts, ignore_index=True),
+                           ledger=ledger, provenance=facts_of, damage=damage, terms=terms,
+                                                  manifest=dict(cards=cards_of(study)), seeds=pd.DataFrame(),
+                           checks=checks, folds=None)
 
 # %% ../../nbs/evaluation/20a_demo.ipynb #c11403e9
 def demo_explain(corpora: list[str], seed: int = 0) -> pd.DataFrame: # as `explain.faithfulness_table` makes it
     "Scores of explanations, made by dice."
     rng = np.random.default_rng(seed)
-    rows = [dict(corpus=c, model=m, method=w, short=1, measure=k, fraction=f, comments=59, value=.3 - .4*(k == "sufficiency"), random=.1) for c in corpora for m in ("lr", "nbsvm")
-            for w in ("coefficients", "occlusion") for f in ("mean", "10%", "50%") for k in ("comprehensiveness", "sufficiency")]
+    rows = [dict(corpus=c, model=m, method=w, short=1, measure=k, fraction=f, comments=59,
+                 value=.3 - .4*(k == "sufficiency"), random=.1)
+            for c in corpora for m in ("lr", "nbsvm")
+            for w in ("coefficients", "occlusion")
+            for f in ("mean", "10%", "50%") for k in ("comprehensiveness", "sufficiency")]
     frame = pd.DataFrame(rows).assign(gain=.2 + rng.normal(0, .05, len(rows)))
     return frame.assign(gain_low=frame.gain - .04, gain_high=frame.gain + .04)

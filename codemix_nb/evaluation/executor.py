@@ -13,7 +13,8 @@ from collections import OrderedDict
 from ..paths import CodemixError, call_at, here
 from ..text import treatment
 from ..models.registry import identity_of, model_of
-from .units import Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit, seeds_of, write_unit
+from .units import (Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit,
+                                         seeds_of, write_unit)
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #0aa98518
 def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
@@ -21,7 +22,8 @@ def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
     found = OrderedDict()
     for u in units:
         neural = model_of(u.model, study).in_rounds
-        found.setdefault((not neural, u.model if neural else "", u.corpus, u.treatment, u.design, u.repeat, u.fold, u.train_fraction), []).append(u)
+        found.setdefault((not neural, u.model if neural else "", u.corpus, u.treatment, u.design, u.repeat, u.fold,
+                          u.train_fraction), []).append(u)
     return [found[k] for k in sorted(found)]
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #7b842130
@@ -74,12 +76,18 @@ def execute(units: list[Unit], # any part of a plan
     workers = min(workers or os.cpu_count() or 1, len(todo))
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     failed, groups = [], batches(todo, study)
-    with tqdm(total=len(todo), desc=f"{study['study']}: units", unit="unit", disable=None if progress is None else not progress) as bar:
-        with parallel_config("loky" if workers > 1 else "sequential", **({"inner_max_num_threads": 1} if workers > 1 else {})):
-            for done in Parallel(n_jobs=workers, return_as="generator_unordered")(delayed(call_at)(here(), _worker, b, study) for b in groups):
+    with tqdm(total=len(todo), desc=f"{study['study']}: units", unit="unit",
+              disable=None if progress is None else not progress) as bar:
+        with parallel_config("loky" if workers > 1 else "sequential",
+                             **({"inner_max_num_threads": 1} if workers > 1 else {})):
+            for done in Parallel(n_jobs=workers,
+                                 return_as="generator_unordered")(delayed(call_at)(here(), _worker, b, study)
+                                                                  for b in groups):
                 failed += [(u, why) for u, why in done if why]
                 bar.update(len(done))
-    if failed: raise CodemixError(f"{len(failed)} of {len(todo)} units failed; first: {say(failed[0][0])}: {failed[0][1]}; run again to retry only these")
+    if failed:
+        raise CodemixError(f"{len(failed)} of {len(todo)} units failed; first: {say(failed[0][0])}: {failed[0][1]}; "
+                           "run again to retry only these")
     return len(todo)
 
 def say(unit: Unit) -> str:
@@ -92,7 +100,8 @@ def prepare(units: list[Unit], study: dict) -> None:
     reading = [u for u in units if ((study.get("variants") or {}).get(u.model) or {}).get("features")]
     for u in {(identity_of(u.model, study), _unit_spec(u, study), u.treatment): u for u in reading}.values():
         from codemix_nb.models import encoders
-        one, texts = model_of(u.model, study).make(), list(_counted(_unit_spec(u, study), u.treatment, treatment(u.treatment).version))
+        one = model_of(u.model, study).make()
+        texts = list(_counted(_unit_spec(u, study), u.treatment, treatment(u.treatment).version))
         if hasattr(one, "pooling"): encoders.embed(texts, one.encoder, one.pooling, one.limit)
         else: encoders.token_states(texts, one.encoder, one.limit)
 
@@ -101,9 +110,14 @@ def summary(units: list[Unit], study: dict) -> pd.DataFrame: # a row a corpus, m
     "The plan as a table: units, finished, estimated minutes left on one core."
     done = set(units) - set(pending(units, study))
     seconds = {}
-    for u in done: seconds.setdefault((u.corpus, u.model, u.tuning), []).append(read_unit(path_of(key_of(u, study)))[1]["fit_seconds"])
+    for u in done:
+        seconds.setdefault((u.corpus, u.model,
+                            u.tuning), []).append(read_unit(path_of(key_of(u, study)))[1]["fit_seconds"])
     again = {m: seeds_of(model_of(m, study), study) - 1 for m in {u.model for u in units}}
-    rough = lambda u: model_of(u.model, study).seconds*((.2 if u.tuning == "default" else 1) + .25*again[u.model])*(4 if help_of(u.model, study) else 1)
+    tuned = lambda u: (.2 if u.tuning == "default" else 1) + .25*again[u.model]
+    rough = lambda u: model_of(u.model, study).seconds*tuned(u)*(4 if help_of(u.model, study) else 1)
     cost = lambda u: float(np.mean(seconds[k])) if (k := (u.corpus, u.model, u.tuning)) in seconds else rough(u)
-    rows = pd.DataFrame([dict(corpus=u.corpus, treatment=u.treatment, model=u.model, design=u.design, tuning=u.tuning, units=1, finished=int(u in done), minutes_left=0 if u in done else cost(u)/60) for u in units])
+    rows = pd.DataFrame([dict(corpus=u.corpus, treatment=u.treatment, model=u.model, design=u.design, tuning=u.tuning,
+                              units=1, finished=int(u in done), minutes_left=0 if u in done else cost(u)/60)
+                         for u in units])
     return rows.groupby(["corpus", "treatment", "model", "design", "tuning"], sort=False).sum().reset_index().round(1)

@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 from dataclasses import dataclass
 from scipy.special import logit
+from ..draws import by_group, ends, multinomial, totals
 from ..paths import CodemixError
 from ..text import STEPS, STOPWORDS, mask, treatment
 from ..data import folds, sameness
@@ -111,12 +112,15 @@ def _made(texts, attributions, base, decision, probability, method) -> list[Expl
 
 # %% ../../nbs/evaluation/24_explain.ipynb #ddf76bbc
 def coefficients(model, texts) -> list[Explanation]:
-    "Weight times value of every n-gram of a linear model; words and bias add up to the decision. Raises `CodemixError` for other models."
-    if not (isinstance(model, Linear) and isinstance(model, NgramModel)): raise CodemixError(f"{type(model).__name__} is not linear in n-grams, so it has no coefficients to read; use occlusion")
+    "Weight times value of every n-gram, with bias the decision; raises `CodemixError` for a model that is not linear."
+    if not (isinstance(model, Linear) and isinstance(model, NgramModel)):
+        raise CodemixError(f"{type(model).__name__} is not linear in n-grams, so it has no coefficients to read; "
+                           "use occlusion")
     texts, table = list(as_texts(texts)), _table(model)
     rows = table.transform(texts).multiply(model.coef_[None, :]).tocsr()
     attributions = [spread(table.space, table.terms, t, rows[i]) for i, t in enumerate(texts)]
-    return _made(texts, attributions, model.intercept_, model.decision_function(texts), model.predict_proba(texts)[:, 1], "coefficients")
+    return _made(texts, attributions, model.intercept_, model.decision_function(texts),
+                 model.predict_proba(texts)[:, 1], "coefficients")
 
 # %% ../../nbs/evaluation/24_explain.ipynb #8484bf5d
 def log_odds(p) -> np.ndarray:
@@ -144,7 +148,8 @@ def occlusion(model, texts) -> list[Explanation]:
 # %% ../../nbs/evaluation/24_explain.ipynb #7fdac542
 def _captum():
     try: return importlib.import_module("captum.attr")
-    except ImportError: raise CodemixError("integrated gradients need captum, which is not installed: pip install captum") from None
+    except ImportError:
+        raise CodemixError("integrated gradients need captum, which is not installed: pip install captum") from None
 
 def _owners(text: str, spans: list[tuple[int, int]]) -> np.ndarray: # word of each piece
     "The word each piece of a comment belongs to: that of its first character, or, at a space, the word before."
@@ -155,14 +160,16 @@ def _owners(text: str, spans: list[tuple[int, int]]) -> np.ndarray: # word of ea
 def _summed(text: str, spans: list, values) -> np.ndarray: # one a word
     "Attributions of pieces, summed by word."
     n = len(word_offsets(text))
-    return np.bincount(_owners(text, spans), np.asarray(values, dtype=float), n)[:n] if n and len(spans) else np.zeros(n)
+    if n and len(spans): return np.bincount(_owners(text, spans), np.asarray(values, dtype=float), n)[:n]
+    return np.zeros(n)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #395adf33
 def _convolved(net, vectors): # (batch, length, width) → (batch,) logits
     "What `neural.ConvNet` says of embedded units."
     import torch
     from torch.nn import functional as F
-    best = [F.conv1d(F.pad(vectors.transpose(1, 2), (w, w)), f.weight).amax(2) + f.bias for f in net.filters for w in f.kernel_size]
+    best = [F.conv1d(F.pad(vectors.transpose(1, 2), (w, w)), f.weight).amax(2) + f.bias
+            for f in net.filters for w in f.kernel_size]
     return net.last(F.relu(torch.cat(best, 1))).squeeze(1)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #804e9b0a
@@ -193,20 +200,26 @@ def _sequence_gradients(model, text: str, steps: int) -> tuple: # attributions, 
     if isinstance(net, ConvNet):
         vectors, nothing = net.embedding(units).detach(), net.embedding(blank).detach()
         walk = lambda k: attr.IntegratedGradients(lambda v: _convolved(net, v)).attribute(vectors, nothing, n_steps=k)
-    else: walk = lambda k: attr.LayerIntegratedGradients(net, net.embedding).attribute(units, blank, additional_forward_args=(lengths,), n_steps=k)
+    else:
+        gradients, lengths = attr.LayerIntegratedGradients(net, net.embedding), (lengths,)
+        walk = lambda k: gradients.attribute(units, blank, additional_forward_args=lengths, n_steps=k)
     spans = _unit_spans(model.encoder_, text)
-    return closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()), decision - base, steps), base, decision
+    return closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()), decision - base,
+                  steps), base, decision
 
 # %% ../../nbs/evaluation/24_explain.ipynb #fd3f135f
 def _bag_gradients(model, text: str, steps: int) -> tuple: # attributions, base, decision
     "Integrated gradients over the n-gram values of a network on n-grams."
     import torch
     table, net, row = _table(model), model.network_, _table(model).transform([text])
-    columns, values = torch.from_numpy(row.indices.astype(np.int64)).to(model.device_), torch.from_numpy(row.data[None]).to(net.last.weight.dtype).to(model.device_)
+    columns = torch.from_numpy(row.indices.astype(np.int64)).to(model.device_)
+    values = torch.from_numpy(row.data[None]).to(net.last.weight.dtype).to(model.device_)
     say = lambda v: net(columns.repeat(len(v)), v.flatten(), torch.arange(len(v), device=v.device)*len(columns))
     with torch.no_grad(): base, decision = say(torch.zeros_like(values)).item(), say(values).item()
     if not len(columns): return np.zeros(len(word_offsets(text))), base, decision
-    walk = lambda k: sp.csr_matrix((_captum().IntegratedGradients(say).attribute(values, n_steps=k)[0].detach().cpu().numpy(), row.indices, row.indptr), shape=row.shape)
+    gradients = _captum().IntegratedGradients(say)
+    slopes = lambda k: gradients.attribute(values, n_steps=k)[0].detach().cpu().numpy()
+    walk = lambda k: sp.csr_matrix((slopes(k), row.indices, row.indptr), shape=row.shape)
     return closed(lambda k: spread(table.space, table.terms, text, walk(k)), decision - base, steps), base, decision
 
 # %% ../../nbs/evaluation/24_explain.ipynb #459fde43
@@ -217,37 +230,50 @@ def _odds_of(logits): # (batch, 1 or 2) → (batch,)
 def transformer_gradients(tokenizer, network, # a fast tokenizer and a model for sequence classification
                           texts, steps: int = 64, limit: int | None = None, # pieces read of a comment
                          ) -> list[Explanation]:
-    "Integrated gradients over the piece embeddings of a transformer, from a comment of mask tokens; pieces are summed by word."
+    "Integrated gradients over a transformer's piece embeddings, from a comment of mask tokens; pieces summed by word."
     import torch
     attr, network, made = _captum(), network.eval(), []
-    device, empty = next(network.parameters()).device, next(i for i in (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id) if i is not None)
+    device = next(network.parameters()).device
+    empty = next(i for i in (tokenizer.mask_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id) if i is not None)
     say = lambda ids, seen: _odds_of(network(input_ids=ids, attention_mask=seen).logits)
     for text in as_texts(texts):
-        e = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=True, max_length=limit or min(tokenizer.model_max_length, 512))
-        ids, seen, own = torch.tensor([e["input_ids"]], device=device), torch.tensor([e["attention_mask"]], device=device), ~np.array(e["special_tokens_mask"], dtype=bool)
+        e = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, truncation=True,
+                      max_length=limit or min(tokenizer.model_max_length, 512))
+        ids, seen = torch.tensor([e["input_ids"]], device=device), torch.tensor([e["attention_mask"]], device=device)
+        own = ~np.array(e["special_tokens_mask"], dtype=bool)
         blank = torch.where(torch.tensor(own, device=device), empty, ids)
         with torch.no_grad(): base, decision = say(blank, seen).item(), say(ids, seen).item()
-        walk = lambda k: attr.LayerIntegratedGradients(say, network.get_input_embeddings()).attribute(ids, blank, additional_forward_args=(seen,), n_steps=k, internal_batch_size=32)
+        gradients = attr.LayerIntegratedGradients(say, network.get_input_embeddings())
+        walk = lambda k: gradients.attribute(ids, blank, additional_forward_args=(seen,), n_steps=k,
+                                             internal_batch_size=32)
         spans = np.array(e["offset_mapping"])[own].tolist()
-        values = closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()[own]), decision - base, steps)
+        values = closed(lambda k: _summed(text, spans, walk(k).sum(-1)[0].detach().cpu().numpy()[own]),
+                        decision - base, steps)
         made += _made([text], [values], base, [decision], [1/(1 + np.exp(-decision))], "gradients")
     return made
 
 # %% ../../nbs/evaluation/24_explain.ipynb #4bd087bd
 def _transformer(model) -> tuple | None: # tokenizer, network, pieces read of a comment
-    if hasattr(model, "pieces_") and hasattr(model, "scorer_"): return model.pieces_.tokenizer, model.scorer_.net, model.pieces_.limit
-    return (model.tokenizer_, model.model_, getattr(model, "limit", None)) if hasattr(model, "tokenizer_") and hasattr(model, "model_") else None
+    if hasattr(model, "pieces_") and hasattr(model, "scorer_"):
+        return model.pieces_.tokenizer, model.scorer_.net, model.pieces_.limit
+    if hasattr(model, "tokenizer_") and hasattr(model, "model_"):
+        return (model.tokenizer_, model.model_, getattr(model, "limit", None))
+    return None
 
 def _kind(model) -> str: # transformer, sequence, bag, or nothing
     if _transformer(model): return "transformer"
-    return "" if not hasattr(model, "network_") else "sequence" if hasattr(model, "encoder_") else "bag" if hasattr(model, "tfidf_") else ""
+    if not hasattr(model, "network_"): return ""
+    return "sequence" if hasattr(model, "encoder_") else "bag" if hasattr(model, "tfidf_") else ""
 
 def gradients(model, texts, steps: int = 64) -> list[Explanation]:
     "Integrated gradients of any network of the project; raises `CodemixError` for a model without gradients."
     kind, texts = _kind(model), list(as_texts(texts))
-    if not kind: raise CodemixError(f"{type(model).__name__} has no gradients; use {'coefficients or ' if isinstance(model, Linear) else ''}occlusion")
+    if not kind:
+        raise CodemixError(f"{type(model).__name__} has no gradients; "
+                           f"use {'coefficients or ' if isinstance(model, Linear) else ''}occlusion")
     if kind == "transformer":
-        if getattr(model, "views", None): raise CodemixError("a model that averages several views of a comment has no single gradient; use occlusion")
+        if getattr(model, "views", None):
+            raise CodemixError("a model that averages several views of a comment has no single gradient; use occlusion")
         tokenizer, network, limit = _transformer(model)
         return transformer_gradients(tokenizer, network, texts, steps, limit)
     import torch
@@ -268,7 +294,7 @@ def explain(model, # fitted
             texts, # as the model sees them
             method: str = "auto", # auto, coefficients, occlusion or gradients
            ) -> list[Explanation]:
-    "What each word did to each decision; raises `CodemixError` for an unknown method or one that does not fit the model."
+    "What each word did to each decision; raises `CodemixError` for a method that is unknown or does not fit the model."
     method = methods_of(model)[0] if method == "auto" else method
     if method not in METHODS: raise CodemixError(f"unknown method {method!r}; known: auto, {', '.join(METHODS)}")
     return METHODS[method](model, texts)
@@ -280,7 +306,8 @@ def highlighted(explanations: list[Explanation], show=hidden, # how a word is sh
     top = max((abs(e.attributions).max() for e in explanations if len(e.attributions)), default=0) or 1
     colour = lambda a: f"rgba({'230,159,0' if a > 0 else '86,180,233'},{abs(a)/top:.2f})"
     mark = lambda w, a: f'<span style="background:{colour(a)}" title="{a:+.2f}">{html.escape(show(w))}</span>'
-    return Coloured("".join(f"<p>{e.probability:.2f} {' '.join(map(mark, e.words, e.attributions))}</p>" for e in explanations))
+    return Coloured("".join(f"<p>{e.probability:.2f} {' '.join(map(mark, e.words, e.attributions))}</p>"
+                            for e in explanations))
 
 # %% ../../nbs/evaluation/24_explain.ipynb #994f2b3c
 FRACTIONS = (.1, .2, .3, .5)
@@ -289,22 +316,25 @@ def ranking(e: Explanation) -> np.ndarray: # positions, the strongest word for t
     "Words in the order in which they speak for what was predicted."
     return np.argsort(-e.attributions*(1 if e.probability >= .5 else -1), kind="stable")
 
-def _cuts(e: Explanation, order: np.ndarray, fraction: float) -> tuple[str, str]: # the comment without its top words; its top words
+def _cuts(e: Explanation, order: np.ndarray, fraction: float) -> tuple[str, str]: # without its top words; these alone
     top = np.isin(np.arange(len(order)), order[:int(np.ceil(fraction*len(order) - 1e-9))])
     return kept(e, ~top), kept(e, top)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #7256b0f8
 def faithfulness(model, explanations: list[Explanation], fractions=FRACTIONS,
                  seeds: int = 5, # random rankings to compare with
-                 seed: int = 0) -> pd.DataFrame: # comment, ranking (own or random), fraction, comprehensiveness, sufficiency
-    "Comprehensiveness and sufficiency (DeYoung et al. 2020) of each comment of two words or more, beside random rankings."
+                 seed: int = 0,
+                ) -> pd.DataFrame: # comment, ranking (own or random), fraction, comprehensiveness, sufficiency
+    "Comprehensiveness and sufficiency (DeYoung et al. 2020) of comments of two words or more, beside random rankings."
     rng, long = np.random.default_rng(seed), [(i, e) for i, e in enumerate(explanations) if len(e.offsets) > 1]
-    orders = [(i, e, "own", ranking(e)) for i, e in long] + [(i, e, "random", rng.permutation(len(e.offsets))) for i, e in long for _ in range(seeds)]
+    orders = [(i, e, "own", ranking(e)) for i, e in long] + [(i, e, "random", rng.permutation(len(e.offsets)))
+                                                             for i, e in long for _ in range(seeds)]
     asked = [(i, e, name, f, *_cuts(e, order, f)) for i, e, name, order in orders for f in fractions]
     p = _probabilities(model, [t for a in asked for t in (kept(a[1], [True]*len(a[1].offsets)), *a[4:])])
     said = lambda e, text: p[text] if e.probability >= .5 else 1 - p[text]
     whole = lambda e: said(e, kept(e, [True]*len(e.offsets)))
-    rows = [dict(comment=i, ranking=name, fraction=f, comprehensiveness=whole(e) - said(e, out), sufficiency=whole(e) - said(e, top)) for i, e, name, f, out, top in asked]
+    rows = [dict(comment=i, ranking=name, fraction=f, comprehensiveness=whole(e) - said(e, out),
+                 sufficiency=whole(e) - said(e, top)) for i, e, name, f, out, top in asked]
     frame = pd.DataFrame(rows, columns=["comment", "ranking", "fraction", "comprehensiveness", "sufficiency"])
     return frame.groupby(["comment", "ranking", "fraction"], as_index=False).mean()
 
@@ -314,11 +344,10 @@ def bootstrap(values: np.ndarray, # one a comment, or (comments, columns) of sum
               of=lambda sums, n: sums[..., 0]/n, # statistic of the sums of a draw and its number of comments
              ) -> tuple[float, float]: # low, high
     "Bootstrap interval over groups of near-duplicates."
-    values, group = np.asarray(values, dtype=float).reshape(len(groups), -1), pd.factorize(np.asarray(groups))[0]
-    cells = np.zeros((group.max() + 1, values.shape[1] + 1))
-    np.add.at(cells, group, np.column_stack([values, np.ones(len(group))]))
-    sums = np.random.default_rng(seed).multinomial(len(cells), np.full(len(cells), 1/len(cells)), draws) @ cells
-    return tuple(np.quantile(of(sums[:, :-1], sums[:, -1]), [(1 - level)/2, (1 + level)/2]).tolist())
+    values = np.asarray(values, dtype=float).reshape(len(groups), -1)
+    cells = by_group(groups, np.column_stack([values, np.ones(len(values))]))
+    sums = totals(multinomial(len(cells), draws, seed), cells)
+    return tuple(ends(of(sums[:, :-1], sums[:, -1]), level).tolist())
 
 # %% ../../nbs/evaluation/24_explain.ipynb #9e9fe951
 MEASURES = {"comprehensiveness": 1, "sufficiency": -1}
@@ -332,27 +361,34 @@ def _against_random(scores: pd.DataFrame, groups: np.ndarray, draws: int, seed: 
             wide = whole[whole.part == part].pivot(index="comment", columns="ranking", values=measure)
             gain = sign*(wide.own - wide.random)
             low, high = bootstrap(gain, groups[wide.index], draws, seed=seed)
-            yield dict(measure=measure, fraction=part, comments=len(wide), value=wide.own.mean(), random=wide.random.mean(), gain=gain.mean(), gain_low=low, gain_high=high)
+            yield dict(measure=measure, fraction=part, comments=len(wide), value=wide.own.mean(),
+                       random=wide.random.mean(), gain=gain.mean(), gain_low=low, gain_high=high)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #0428733c
-def faithfulness_table(corpus: Corpus, models=("lr", "nbsvm", "mlp", "lstm"), # names, or name → () → estimator
-                       treat: str = "clean", comments: int = 60, # held-out comments to explain
-                       fractions=FRACTIONS, seeds: int = 3, draws: int = 1000, seed: int = 0,
-                       study: dict | None = None, # whose variants are known
-                      ) -> pd.DataFrame: # corpus, model, method, measure, fraction, comments, short, value, random, gain, gain_low, gain_high
-    "Faithfulness of every method on every model, trained with its default settings on four fifths of a corpus and explained on the rest; no text comes out."
+def faithfulness_table(
+    corpus: Corpus,
+    models=("lr", "nbsvm", "mlp", "lstm"), # names, or name → () → estimator
+    treat: str = "clean",
+    comments: int = 60, # held-out comments to explain
+    fractions=FRACTIONS, seeds: int = 3, draws: int = 1000, seed: int = 0,
+    study: dict | None = None, # whose variants are known
+) -> pd.DataFrame: # corpus, model, method, measure, fraction, comments, short, value, random, gain with low and high
+    "Faithfulness of every method on every model, trained on four fifths of a corpus, explained on the rest."
     groups = corpus.frame.group.to_numpy() if "group" in corpus.frame else sameness.groups(corpus.texts)
     train, held = folds.holdout(corpus.labels, groups, .2, seed)
     held, rows = np.random.default_rng(seed).permutation(held)[:comments], []
     for name in models:
         known = None if isinstance(models, dict) else model_of(name, study)
         texts = treatment((known and known.treatment) or treat)(corpus.texts)
-        model = (known.make if known else models[name])().fit([texts[i] for i in train], corpus.labels[train], groups=groups[train])
+        model = (known.make if known else models[name])().fit([texts[i] for i in train], corpus.labels[train],
+                                                              groups=groups[train])
         for method in methods_of(model):
             found = explain(model, [texts[i] for i in held], method)
             scores = faithfulness(model, found, fractions, seeds, seed)
             short = len(found) - scores.comment.nunique()
-            if len(scores): rows += [dict(corpus=corpus.name, model=name, method=method, short=short) | r for r in _against_random(scores, groups[held], draws, seed)]
+            if len(scores):
+                rows += [dict(corpus=corpus.name, model=name, method=method, short=short) | r
+                         for r in _against_random(scores, groups[held], draws, seed)]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #268e620a
@@ -382,44 +418,54 @@ def _agreement(scores: np.ndarray, gold: np.ndarray, share: float, least: float)
     said[np.argsort(-scores, kind="stable")[:max(1, round(share*len(gold)))]] = True
     ours, theirs = stretches(said), stretches(gold)
     hit = lambda one, others: any(_overlap(one, o) >= least for o in others)
-    return dict(token_f1=2*(said & gold).sum()/(said.sum() + gold.sum()), our_hits=sum(hit(s, theirs) for s in ours), ours=len(ours), their_hits=sum(hit(s, ours) for s in theirs), theirs=len(theirs),
+    return dict(token_f1=2*(said & gold).sum()/(said.sum() + gold.sum()), our_hits=sum(hit(s, theirs) for s in ours),
+                ours=len(ours), their_hits=sum(hit(s, ours) for s in theirs), theirs=len(theirs),
                 average_precision=average_precision_score(gold, scores) if 0 < gold.sum() < len(gold) else np.nan)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #5daf833b
 def plausibility(explanations: list[Explanation], gold: list[np.ndarray], # marks, a flag a word
                  least: float = .5, # of two stretches' union
-                 seeds: int = 5, seed: int = 0) -> pd.DataFrame: # comment, ranking (own or random), token_f1, our_hits, ours, their_hits, theirs, average_precision
-    "Agreement of attributions with people's marks, comment by comment, beside random attributions; comments without a mark are left out. Raises `CodemixError` when words and marks differ in number, or nothing is marked."
+                 seeds: int = 5, seed: int = 0,
+                ) -> pd.DataFrame: # comment, ranking (own or random), token_f1, hits and stretches, average_precision
+    "Agreement with people's marks by comment, beside random; raises `CodemixError` where words and marks do not match."
     for i, (e, g) in enumerate(zip(explanations, gold, strict=True)):
         if len(e.offsets) != len(g): raise CodemixError(f"comment {i}: {len(e.offsets)} words but {len(g)} marks")
-    pairs, rng = [(i, e, np.asarray(g, dtype=bool)) for i, (e, g) in enumerate(zip(explanations, gold)) if np.any(g)], np.random.default_rng(seed)
+    pairs = [(i, e, np.asarray(g, dtype=bool)) for i, (e, g) in enumerate(zip(explanations, gold)) if np.any(g)]
+    rng = np.random.default_rng(seed)
     if not pairs: raise CodemixError(f"none of {len(gold)} comments has a marked word to compare with")
     share = np.mean([g.mean() for _, _, g in pairs])
     rows = [dict(comment=i, ranking="own") | _agreement(e.attributions, g, share, least) for i, e, g in pairs]
-    rows += [dict(comment=i, ranking="random") | _agreement(rng.random(len(g)), g, share, least) for i, _, g in pairs for _ in range(seeds)]
+    rows += [dict(comment=i, ranking="random") | _agreement(rng.random(len(g)), g, share, least)
+             for i, _, g in pairs for _ in range(seeds)]
     return pd.DataFrame(rows).groupby(["comment", "ranking"], as_index=False).mean()
 
 # %% ../../nbs/evaluation/24_explain.ipynb #883ec9ac
-_AGREE = {"token_f1": lambda s, n: s[..., 0]/n, "iou_f1": lambda s, n: _f1(s[..., 1]/s[..., 2], s[..., 3]/s[..., 4]), "average_precision": lambda s, n: s[..., 5]/np.maximum(s[..., 6], 1)}
+_AGREE = {"token_f1": lambda s, n: s[..., 0]/n, "iou_f1": lambda s, n: _f1(s[..., 1]/s[..., 2], s[..., 3]/s[..., 4]),
+          "average_precision": lambda s, n: s[..., 5]/np.maximum(s[..., 6], 1)}
 
 def _f1(precision, recall): return 2*precision*recall/np.maximum(precision + recall, 1e-12)
 
 def plausibility_table(scores: pd.DataFrame, # from `plausibility`
                        groups: np.ndarray, # of the comments explained
                        draws: int = 1000, seed: int = 0) -> pd.DataFrame: # measure, comments, value, low, high, random
-    "Token F1, IoU F1 and average precision (DeYoung et al. 2020), each with a bootstrap interval and beside its random control."
+    "Token F1, IoU F1 and average precision (DeYoung et al. 2020), with intervals and a random control."
     columns, rows = ["token_f1", "our_hits", "ours", "their_hits", "theirs", "average_precision"], []
-    sums = {name: part.assign(average_precision=part.average_precision.fillna(0), both=part.average_precision.notna())[[*columns, "both"]].to_numpy(dtype=float) for name, part in scores.groupby("ranking")}
+    sums = {name: part.assign(average_precision=part.average_precision.fillna(0),
+                              both=part.average_precision.notna())[[*columns, "both"]].to_numpy(dtype=float)
+            for name, part in scores.groupby("ranking")}
     own = groups[scores[scores.ranking == "own"].comment]
     for measure, of in _AGREE.items():
         low, high = bootstrap(sums["own"], own, draws, seed=seed, of=of)
         value, random = (float(of(sums[name].sum(0), len(sums[name]))) for name in ("own", "random"))
-        rows.append(dict(measure=measure, comments=int(sums["own"][:, 6].sum()) if measure == "average_precision" else len(own), value=value, low=low, high=high, random=random))
+        rows.append(dict(measure=measure, comments=int(sums["own"][:, 6].sum()) if measure == "average_precision"
+                         else len(own), value=value, low=low, high=high, random=random))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/24_explain.ipynb #249f59fa
-def cut_pairs(texts: list[str], gold: list[np.ndarray]) -> tuple[list[str], np.ndarray, np.ndarray]: # texts, labels, comment each comes from
-    "Comments, and, as their negatives, what is left of them without the marked words; one that leaves nothing has no negative."
+def cut_pairs(texts: list[str], gold: list[np.ndarray],
+             ) -> tuple[list[str], np.ndarray, np.ndarray]: # texts, labels, comment each comes from
+    "Comments, and as their negatives what is left without the marked words; one that leaves nothing has no negative."
     left = [(i, kept(t, ~g)) for i, (t, g) in enumerate(zip(texts, gold))]
     rest = [(i, t) for i, t in left if t]
-    return [*texts, *(t for _, t in rest)], np.array([1]*len(texts) + [0]*len(rest)), np.array([*range(len(texts)), *(i for i, _ in rest)])
+    labels, comment = [1]*len(texts) + [0]*len(rest), [*range(len(texts)), *(i for i, _ in rest)]
+    return [*texts, *(t for _, t in rest)], np.array(labels), np.array(comment)

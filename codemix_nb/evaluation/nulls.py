@@ -20,23 +20,29 @@ from . import results
 from .units import _corpus, _counted, _digest, _model_key, _spec, corpus_names, corpus_of
 
 # %% ../../nbs/evaluation/21c_nulls.ipynb #68e4c930
+def _coins(seed: int, groups: int) -> np.ndarray: return np.random.default_rng(seed).integers(0, 2, groups).astype(bool)
+
 HALVES = {"halves": lambda y, groups, seed: folds.assign(y, groups, 2, 1, seed)[0].astype(bool),
-          "coin halves": lambda y, groups, seed: np.random.default_rng(seed).integers(0, 2, groups.max() + 1)[groups].astype(bool)}
+          "coin halves": lambda y, groups, seed: _coins(seed, groups.max() + 1)[groups]}
 
 def null_pair(corpus: corpora.Corpus, texts: Counted, pair: int, k: int = 10, seed: int = 0, repeats: int = 1,
               design: str = "halves", # how the groups are dealt to the two copies: a name in `HALVES`
-              deals: np.ndarray | None = None, # (deals, n) folds to draw the repeats from; of the pair's own when not given
+              deals: np.ndarray | None = None, # (deals, n) folds to draw the repeats from; the pair's own if not given
               space: str = "word") -> pd.DataFrame: # a row a repeat and fold: score_a, score_b, n_train, n_test
     "Two copies of one logistic regression, each trained on one half of the groups, scored on the same grouped folds."
     from sklearn.metrics import f1_score
     y, groups, rows = corpus.labels, corpus.frame.group.to_numpy(dtype=np.int64), []
     own = int(np.random.SeedSequence([seed, pair]).generate_state(1)[0] % 2**31)
     half = HALVES[design](y, groups, own)
-    deals = folds.assign(y, groups, k, repeats, own + 1) if deals is None else deals[np.random.default_rng(own).permutation(len(deals))[:repeats]]
-    score = lambda train, test: f1_score(y[test], classical.LR(space=space, max_iter=300).fit(texts[train], y[train], groups[train]).predict(texts[test]), average="macro")
+    if deals is None: deals = folds.assign(y, groups, k, repeats, own + 1)
+    else: deals = deals[np.random.default_rng(own).permutation(len(deals))[:repeats]]
+    def score(train, test):
+        model = classical.LR(space=space, max_iter=300).fit(texts[train], y[train], groups[train])
+        return f1_score(y[test], model.predict(texts[test]), average="macro")
     for r, f in np.ndindex(repeats, k):
         test, sides = np.flatnonzero(deals[r] == f), [np.flatnonzero((deals[r] != f) & side) for side in (half, ~half)]
-        rows.append(dict(corpus=corpus.name, design=design, pair=pair, repeat=r, fold=f, score_a=score(sides[0], test), score_b=score(sides[1], test), n_train=np.mean([len(s) for s in sides]), n_test=len(test)))
+        rows.append(dict(corpus=corpus.name, design=design, pair=pair, repeat=r, fold=f, score_a=score(sides[0], test),
+                         score_b=score(sides[1], test), n_train=np.mean([len(s) for s in sides]), n_test=len(test)))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/21c_nulls.ipynb #ee2d37dd
@@ -47,20 +53,27 @@ def swapped_pairs(items: pd.DataFrame, # predictions of two models on the same r
     rng, name = np.random.default_rng(seed), items.corpus.iloc[0]
     codes, frames = pd.Series(pd.factorize(groups)[0], index=groups.index), []
     coins = rng.integers(0, 2, (pairs, codes.max() + 1)).astype(bool)
-    both = items[items.model.isin([a, b])].pivot_table(index=["repeat", "fold", "id", "label"], columns="model", values="probability").dropna().reset_index()
+    both = items[items.model.isin([a, b])].pivot_table(index=["repeat", "fold", "id",
+                                                              "label"], columns="model",
+                                                       values="probability").dropna().reset_index()
     for (r, f), part in both.groupby(["repeat", "fold"]):
         y, swap = part.label.to_numpy(bool), coins[:, codes[part.id].to_numpy()]
         pa_, pb_ = part[a].to_numpy() >= .5, part[b].to_numpy() >= .5
-        score = lambda p: results.from_cells((p & y).sum(1), (p & ~y).sum(1), (~p & y).sum(1), (~p & ~y).sum(1))["macro_f1"]
-        frames.append(pd.DataFrame(dict(corpus=name, design="swapped", pair=np.arange(pairs), repeat=r, fold=f, score_a=score(np.where(swap, pb_, pa_)),
-                                        score_b=score(np.where(swap, pa_, pb_)), n_train=len(groups) - len(part), n_test=len(part))))
+        score = lambda p: results.from_cells((p & y).sum(1), (p & ~y).sum(1), (~p & y).sum(1),
+                                             (~p & ~y).sum(1))["macro_f1"]
+        frames.append(pd.DataFrame(dict(corpus=name, design="swapped", pair=np.arange(pairs), repeat=r, fold=f,
+                                        score_a=score(np.where(swap, pb_, pa_)),
+                                        score_b=score(np.where(swap, pa_, pb_)), n_train=len(groups) - len(part),
+                                        n_test=len(part))))
     return pd.concat(frames, ignore_index=True)
 
 # %% ../../nbs/evaluation/21c_nulls.ipynb #c3233c13
-def null_chunks(study: dict, size: int = 10) -> list[tuple[str, str, int, int]]: # corpus, design, first pair, pair after the last
+def null_chunks(study: dict, size: int = 10,
+               ) -> list[tuple[str, str, int, int]]: # corpus, design, first pair, pair after the last
     "The pairs by halves of a study in chunks that are computed, kept and resumed as one."
     n = study["null_pairs"]["pairs"]
-    return [(c, design, s, min(s + size, n)) for c in corpus_names(study) for design in HALVES for s in range(0, n, size)]
+    return [(c, design, s, min(s + size, n))
+            for c in corpus_names(study) for design in HALVES for s in range(0, n, size)]
 
 NULLS = "2" # version of the null pairs
 POOL = 30 # deals of the folds that all pairs of a corpus draw from: dealing takes longer than fitting
@@ -70,20 +83,24 @@ def _deals(spec: str, k: int, seed: int, repeats: int) -> np.ndarray:
     c = _corpus(spec)
     return folds.assign(c.labels, c.frame.group.to_numpy(), k, max(POOL, repeats), seed)
 
-def _null_repeats(study: dict, design: str) -> int: return study["null_pairs"].get("repeats", 1) if design == "halves" else 1
+def _null_repeats(study: dict, design: str) -> int:
+    return study["null_pairs"].get("repeats", 1) if design == "halves" else 1
 
 def null_path(study: dict, name: str, design: str, start: int, stop: int):
     "Where a chunk of null pairs lives."
     c = corpus_of(name, study)
-    what = [design, _null_repeats(study, design), NULLS, c.sha256, sameness.VERSION, folds.VERSION, study["folds"], study["seed"], treatment(study["treatment"]).version, _model_key(model_of("lr-word"), False), start, stop]
+    what = [design, _null_repeats(study, design), NULLS, c.sha256, sameness.VERSION, folds.VERSION, study["folds"],
+            study["seed"], treatment(study["treatment"]).version, _model_key(model_of("lr-word"), False), start, stop]
     return paths.units/"checks"/f"{_digest(what)}.parquet"
 
 def _null_chunk(name: str, study: dict, design: str, start: int, stop: int) -> pd.DataFrame:
     path, c = null_path(study, name, design, start, stop), corpus_of(name, study)
     if not path.exists():
-        texts, repeats = _counted(_spec(name, study), study["treatment"], treatment(study["treatment"]).version), _null_repeats(study, design)
+        texts = _counted(_spec(name, study), study["treatment"], treatment(study["treatment"]).version)
+        repeats = _null_repeats(study, design)
         deals = _deals(_spec(name, study), study["folds"], study["seed"], repeats)
-        frame = pd.concat([null_pair(c, texts, p, study["folds"], study["seed"], repeats, design, deals) for p in range(start, stop)], ignore_index=True)
+        frame = pd.concat([null_pair(c, texts, p, study["folds"], study["seed"], repeats, design, deals)
+                           for p in range(start, stop)], ignore_index=True)
         atomic_write(path, lambda p: frame.to_parquet(p))
     return pd.read_parquet(path)
 
@@ -92,5 +109,8 @@ def null_pairs(study: dict, workers: int = 0) -> pd.DataFrame:
     from joblib import Parallel, delayed
     from tqdm import tqdm
     chunks = null_chunks(study)
-    runs = Parallel(n_jobs=workers or os.cpu_count() or 1, return_as="generator")(delayed(call_at)(here(), _null_chunk, c, study, design, a, b) for c, design, a, b in chunks)
-    return pd.concat(list(tqdm(runs, total=len(chunks), desc=f"{study['study']}: null pairs", unit="chunk", disable=None)), ignore_index=True)
+    runs = Parallel(n_jobs=workers or os.cpu_count() or 1,
+                    return_as="generator")(delayed(call_at)(here(), _null_chunk, c, study, design, a, b)
+                                           for c, design, a, b in chunks)
+    return pd.concat(list(tqdm(runs, total=len(chunks), desc=f"{study['study']}: null pairs", unit="chunk",
+                               disable=None)), ignore_index=True)

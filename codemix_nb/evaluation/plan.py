@@ -13,18 +13,22 @@ from ..models.registry import model_of, not_run
 from .units import Unit, _corpus, _spec, corpus_names, corpus_of, judge_of
 
 # %% ../../nbs/evaluation/21a_plan.ipynb #4a71c932
-def _grid(study: dict, corpus: str, model: str, repeats, treat: str | None = None, design: str = "grouped", tuning: str = "nested", fraction: float = 1.) -> list[Unit]:
+def _grid(study: dict, corpus: str, model: str, repeats, treat: str | None = None, design: str = "grouped",
+          tuning: str = "nested", fraction: float = 1.) -> list[Unit]:
     "All folds of some repeats of one model."
     m = model_of(model, study)
-    k = len(np.unique(corpus_of(corpus, study).frame.source)) if design == "source" else 1 if design == "test" else study["folds"]
+    if design == "source": k = len(np.unique(corpus_of(corpus, study).frame.source))
+    else: k = 1 if design == "test" else study["folds"]
     if m.in_rounds and not study.get("neural_search", True): tuning = "default"
     tuned = tuning if len(m.search_space) > 1 else "nested"
-    return [Unit(corpus, m.treatment or treat or study["treatment"], model, design, tuned, r, f, study["seed"], fraction) for r in repeats for f in range(k)]
+    return [Unit(corpus, m.treatment or treat or study["treatment"], model, design, tuned, r, f, study["seed"],
+                 fraction) for r in repeats for f in range(k)]
 
 # %% ../../nbs/evaluation/21a_plan.ipynb #8fe55b4e
 def grid(study: dict, corpus: str, model: str) -> list[Unit]:
     "Every unit of one model in the main table, whether or not it can run here."
-    return _grid(study, corpus, model, range(study["neural_repeats" if model_of(model, study).in_rounds else "repeats"]))
+    return _grid(study, corpus, model,
+                 range(study["neural_repeats" if model_of(model, study).in_rounds else "repeats"]))
 
 def main_units(study: dict) -> list[Unit]:
     "The units of the main table."
@@ -36,12 +40,16 @@ def plan(study: dict) -> list[Unit]:
     units, names = main_units(study), corpus_names(study)
     block = lambda name: study.get(name) or {}
     for c in names:
-        for m in block("defaults").get("models", []): units += _grid(study, c, m, range(study["defaults"].get("repeats", 1)), tuning="default")
-        for m in block("ungrouped").get("models", []): units += _grid(study, c, m, range(study["ungrouped"].get("repeats", 1)), design="ungrouped")
+        for m in block("defaults").get("models", []):
+            units += _grid(study, c, m, range(study["defaults"].get("repeats", 1)), tuning="default")
+        for m in block("ungrouped").get("models", []):
+            units += _grid(study, c, m, range(study["ungrouped"].get("repeats", 1)), design="ungrouped")
         for f in block("learning_curve").get("fractions", []):
-            for m in study["learning_curve"]["models"]: units += _grid(study, c, m, range(study["learning_curve"].get("repeats", 1)), fraction=float(f))
+            for m in study["learning_curve"]["models"]:
+                units += _grid(study, c, m, range(study["learning_curve"].get("repeats", 1)), fraction=float(f))
         if c in block("published_rule").get("treatments", {}):
-            for m in study["published_rule"]["models"]: units += _grid(study, c, m, range(1), treat=study["published_rule"]["treatments"][c])
+            for m in study["published_rule"]["models"]:
+                units += _grid(study, c, m, range(1), treat=study["published_rule"]["treatments"][c])
         if c in block("by_source").get("corpora", []):
             for m in study["by_source"]["models"]: units += _grid(study, c, m, range(1), design="source")
         for m in (block("star").get("a"), block("star").get("b")):
@@ -52,7 +60,9 @@ def plan(study: dict) -> list[Unit]:
 def judged_units(study: dict) -> list[Unit]:
     "One unit for each model that is to be judged on a published test set; none while the file is not at hand."
     judge = judge_of(study)
-    return [u for m in judge["models"] for u in _grid(study, judge["test"], m, range(1), design="test")] if judge and not missing(study) else []
+    if judge and not missing(study):
+        return [u for m in judge["models"] for u in _grid(study, judge["test"], m, range(1), design="test")]
+    return []
 
 def missing(study: dict) -> str: # empty when nothing is
     "What is missing of a published test set that a study names, and how to get it."

@@ -28,7 +28,8 @@ def from_cells(tp, fp, fn, tn) -> dict[str, np.ndarray]: # arrays of the same sh
     "Accuracy, precision, recall, F1 of the abusive class, macro-F1 and MCC from confusion cells."
     tp, fp, fn, tn = (np.asarray(c, float) for c in (tp, fp, fn, tn))
     f1, f0 = _ratio(2*tp, 2*tp + fp + fn), _ratio(2*tn, 2*tn + fp + fn)
-    return dict(accuracy=_ratio(tp + tn, tp + fp + fn + tn), precision=_ratio(tp, tp + fp), recall=_ratio(tp, tp + fn), f1=f1, macro_f1=(f1 + f0)/2,
+    return dict(accuracy=_ratio(tp + tn, tp + fp + fn + tn), precision=_ratio(tp, tp + fp), recall=_ratio(tp, tp + fn),
+                f1=f1, macro_f1=(f1 + f0)/2,
                 mcc=_ratio(tp*tn - fp*fn, np.sqrt((tp + fp)*(tp + fn)*(tn + fp)*(tn + fn))))
 
 # %% ../../nbs/evaluation/20_results.ipynb #05e30398
@@ -39,8 +40,10 @@ def metrics(y, # 0 or 1
     from sklearn.metrics import average_precision_score, roc_auc_score
     y, p = np.asarray(y), np.asarray(probability, float)
     both = 0 < y.sum() < len(y)
-    return {k: float(v) for k, v in from_cells(*confusion(y, p >= .5)).items()} | dict(
-        roc_auc=roc_auc_score(y, p) if both else np.nan, average_precision=average_precision_score(y, p) if both else np.nan, brier=float(np.mean((p - y)**2)))
+    ranked = dict(roc_auc=np.nan, average_precision=np.nan)
+    if both: ranked = dict(roc_auc=roc_auc_score(y, p), average_precision=average_precision_score(y, p))
+    counted = {k: float(v) for k, v in from_cells(*confusion(y, p >= .5)).items()}
+    return counted | ranked | dict(brier=float(np.mean((p - y)**2)))
 
 METRICS = ("accuracy", "precision", "recall", "f1", "macro_f1", "mcc", "roc_auc", "average_precision", "brier")
 HIGHER_IS_BETTER = {m: m != "brier" for m in METRICS}
@@ -54,14 +57,17 @@ def scores(items: pd.DataFrame, # results.parquet, or somebody's own predictions
     "Every metric of every unit; a refused or failed answer counts as wrong, whatever the label."
     keys = [k for k in KEYS if k in items]
     order = items.sort_values(keys, kind="stable")
-    bounds = np.flatnonzero(np.concatenate([[True], (order[keys].ne(order[keys].shift())).any(axis=1).to_numpy()[1:], [True]])) if len(order) else np.array([0])
+    starts_anew = order[keys].ne(order[keys].shift()).any(axis=1).to_numpy()
+    bounds = np.array([0])
+    if len(order): bounds = np.flatnonzero(np.concatenate([[True], starts_anew[1:], [True]]))
     y, p, starts = order.label.to_numpy(), order.probability.to_numpy(dtype=float), bounds[:-1]
     if "status" in order: p = np.where(order.status == "ok", p, 1 - y)
     table = order.iloc[starts][keys].reset_index(drop=True)
     found = pd.DataFrame([metrics(y[a:b], p[a:b]) for a, b in zip(starts, bounds[1:])], columns=list(METRICS))
     out = pd.concat([table, found, pd.Series(np.diff(bounds), name="n_test")], axis=1)
     if units is None: return out
-    more = [c for c in ("train_rows", "leakage", "parameters", "fit_seconds", "predict_seconds", "peak_mb", "main") if c in units]
+    more = [c for c in ("train_rows", "leakage", "parameters", "fit_seconds", "predict_seconds", "peak_mb", "main")
+            if c in units]
     return out.merge(units[keys + more], on=keys, how="left", validate="one_to_one")
 
 # %% ../../nbs/evaluation/20_results.ipynb #71ae7195
@@ -100,12 +106,14 @@ class Results:
     @property
     def provenance(self) -> dict[str, dict]: return {name: entry["provenance"] for name, entry in self._ledgers.items()}
     @cached_property
-    def checks(self) -> dict[str, pd.DataFrame]: return {p.stem: self._read(f"checks/{p.name}") for p in sorted((self.folder/"checks").glob("*.parquet"))}
+    def checks(self) -> dict[str, pd.DataFrame]:
+        return {p.stem: self._read(f"checks/{p.name}") for p in sorted((self.folder/"checks").glob("*.parquet"))}
     @cached_property
     def scores(self) -> pd.DataFrame:
         "Every metric of every unit; computed once per set of results (and way to score them) and kept in the cache."
         code = "".join(inspect.getsource(f) for f in (confusion, _ratio, from_cells, metrics, scores)).encode()
-        key = hashlib.sha256(code + self.folder.joinpath("results.parquet").read_bytes() + self.folder.joinpath("units.parquet").read_bytes()).hexdigest()[:16]
+        files = [self.folder.joinpath(name).read_bytes() for name in ("results.parquet", "units.parquet")]
+        key = hashlib.sha256(code + b"".join(files)).hexdigest()[:16]
         kept = paths.home/"scores"/f"{key}.parquet"
         if not kept.exists(): atomic_write(kept, lambda p: scores(self.items, self.units).to_parquet(p))
         frame = pd.read_parquet(kept)
@@ -124,7 +132,9 @@ def load(study: str, # name of a study with results
     "Open a study's results; raises `CodemixError` saying how to make them."
     folder = Path(folder or paths.reports/study)
     missing = [f for f in ("manifest.json", "results.parquet", "units.parquet") if not (folder/f).exists()]
-    if missing: raise CodemixError(f"study {study!r} has no results ({folder.name}/{missing[0]} is missing); make them with: codemix run {study}")
+    if missing:
+        raise CodemixError(f"study {study!r} has no results ({folder.name}/{missing[0]} is missing); make them with: "
+                           f"codemix run {study}")
     out = Results(folder)
     out.study = out.manifest["study"]
     return out
@@ -141,7 +151,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
 
 def write_json(data, path: Path) -> Path:
     "Write sorted, indented JSON, atomically."
-    return atomic_write(path, lambda p: p.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"))
+    return atomic_write(path, lambda p: p.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
+                                                     + "\n", encoding="utf-8"))
 
 # %% ../../nbs/evaluation/20_results.ipynb #49a63da4
 VARYING = ("fit_seconds", "predict_seconds", "peak_mb", "gpu_mb", "commit")
@@ -155,7 +166,7 @@ def units_digest(units: pd.DataFrame, # units.parquet as it is read back
     return hashlib.sha256(json.dumps([names, *rows]).encode()).hexdigest()
 
 # %% ../../nbs/evaluation/20_results.ipynb #517eddf7
-SAME, NEAR = 1e-6, .03 # all comments within the first: one repeat given twice; nearly all within the second: worth a look
+SAME, NEAR = 1e-6, .03 # all comments within SAME: one repeat given twice; nearly all within NEAR: worth a look
 
 def repeats_apart(items: pd.DataFrame, # one model's predictions on one corpus: id, repeat, probability
                   share: float = .95, # of the comments that move by no more than `moved`
@@ -163,4 +174,5 @@ def repeats_apart(items: pd.DataFrame, # one model's predictions on one corpus: 
     "How far the probabilities of every two repeats lie apart: at most, and for most comments."
     wide = items.pivot(index="id", columns="repeat", values="probability").astype(float)
     apart = [(a, b, (wide[a] - wide[b]).abs()) for a, b in combinations(wide, 2)]
-    return pd.DataFrame([(a, b, d.max(), d.quantile(share)) for a, b, d in apart], columns=["first", "second", "most", "moved"])
+    return pd.DataFrame([(a, b, d.max(), d.quantile(share)) for a, b, d in apart],
+                        columns=["first", "second", "most", "moved"])

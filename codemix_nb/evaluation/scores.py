@@ -32,7 +32,7 @@ def side_scores(
 
 # %% ../../nbs/evaluation/20b_scores.ipynb #71f4b1c0
 def _items(results, select=None, columns=()):
-    "Predictions that were made, of the units selected (the main ones if none are named), with facts about each comment."
+    "Predictions made, of the units selected (the main ones if none are named), with facts about each comment."
     units = results.units[results.units.main.astype(bool)] if select is None else results.units.query(select)
     keys = [k for k in UNIT if k in results.items]
     made = results.items.merge(units[keys].drop_duplicates(), on=keys)
@@ -46,7 +46,8 @@ def corpora_of(results) -> list[str]:
 
 def card(results, model: str) -> dict: # title, says, kind, paper, in_rounds
     "What a model's card says, from the manifest; a model without one is called by its name."
-    return results.manifest.get("cards", {}).get(model) or dict(title=model, says="", kind="classical", paper="", in_rounds=False)
+    return results.manifest.get("cards", {}).get(model) or dict(title=model, says="", kind="classical", paper="",
+                                                                in_rounds=False)
 
 LISTED = "listed" # the rule without a model
 
@@ -57,9 +58,11 @@ def _with_rule(results): # it stands after the models that read no words
 
 def _ordered(frame, results, *more):
     "Rows in the study's order of corpora and models, then by further columns as they come."
-    frame, place = frame.reset_index(drop=True), lambda c: {v: i for i, v in enumerate(corpora_of(results) if c == "corpus" else _with_rule(results))}
+    frame = frame.reset_index(drop=True)
+    place = lambda c: {v: i for i, v in enumerate(corpora_of(results) if c == "corpus" else _with_rule(results))}
     keys = [c for c in ("corpus", "model") if c in frame]
-    order = pd.DataFrame({c: frame[c].map(place(c)).fillna(1e6) for c in keys} | {c: frame[c] for c in more}, index=frame.index)
+    order = pd.DataFrame({c: frame[c].map(place(c)).fillna(1e6) for c in keys} | {c: frame[c] for c in more},
+                         index=frame.index)
     return frame.loc[order.sort_values(keys + list(more), kind="stable").index].reset_index(drop=True)
 
 # %% ../../nbs/evaluation/20b_scores.ipynb #e3218fd7
@@ -88,7 +91,8 @@ def counted(
 ) -> pd.DataFrame: # by, tp, fp, fn, tn, n, macro_f1, error, false_alarms (of the harmless), misses (of the abusive)
     "Counts and rates of any slice; macro-F1 only where both labels occur."
     y, d = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    t = items[by].assign(tp=y & d, fp=~y & d, fn=y & ~d, tn=~y & ~d).groupby(by, sort=False, observed=True)[["tp", "fp", "fn", "tn"]].sum()
+    t = items[by].assign(tp=y & d, fp=~y & d, fn=y & ~d,
+                         tn=~y & ~d).groupby(by, sort=False, observed=True)[["tp", "fp", "fn", "tn"]].sum()
     t["n"] = t.sum(axis=1)
     both = (t.tp + t.fn > 0) & (t.tn + t.fp > 0)
     t["macro_f1"] = pd.Series(from_cells(t.tp, t.fp, t.fn, t.tn)["macro_f1"], t.index).where(both)

@@ -29,7 +29,8 @@ class TTest(NamedTuple):
 def _differences(diffs):
     d = np.asarray(diffs, dtype=float).ravel()
     if d.size == 0: raise CodemixError("no paired scores to compare")
-    if not np.isfinite(d).all(): raise CodemixError(f"difference {int(np.argmin(np.isfinite(d)))} of {d.size} is not a finite number")
+    if not np.isfinite(d).all():
+        raise CodemixError(f"difference {int(np.argmin(np.isfinite(d)))} of {d.size} is not a finite number")
     return d
 
 def _t_test(d, factor, df=None):
@@ -38,7 +39,8 @@ def _t_test(d, factor, df=None):
     if n < 2: return TTest(1., 0., mean, np.inf, 0, n, "one fold has no spread: no test")
     if np.ptp(d) < 1e-12:
         if abs(mean) < 1e-12: return TTest(1., 0., 0., 0., df, n, "every fold ties")
-        return TTest(0., float(np.copysign(np.inf, mean)), mean, 0., df, n, "every fold differs by the same amount: no spread to test against")
+        return TTest(0., float(np.copysign(np.inf, mean)), mean, 0., df, n,
+                     "every fold differs by the same amount: no spread to test against")
     error = float(d.std(ddof=1) * np.sqrt(factor))
     t = mean / error
     return TTest(float(2 * stats.t.sf(abs(t), df)), t, mean, error, df, n)
@@ -106,13 +108,15 @@ def null_pairs_table(
     from statsmodels.stats.proportion import proportion_confint
     keys = ["corpus", "design"]
     p = pd.DataFrame([dict(zip(keys, key)) | dict(test=test, p=value)
-                      for key, pair in frame.groupby(keys + ["pair"], sort=False) for test, value in _null_p(pair).items()])
+                      for key, pair in frame.groupby(keys + ["pair"], sort=False)
+                      for test, value in _null_p(pair).items()])
     rows = []
     for alpha in np.atleast_1d(alphas):
         for key, values in p.groupby(keys + ["test"], sort=False).p:
             false, pairs = int((values < alpha).sum()), len(values)
             low, high = (round(float(end), 9) for end in proportion_confint(false, pairs, method="wilson"))
-            rows.append(dict(zip(keys + ["test"], key)) | dict(alpha=float(alpha), pairs=pairs, false=false, rate=false / pairs, low=low, high=high))
+            rows.append(dict(zip(keys + ["test"], key)) | dict(alpha=float(alpha), pairs=pairs, false=false,
+                                                               rate=false / pairs, low=low, high=high))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/evaluation/22_significance.ipynb #6b61c0ee
@@ -134,7 +138,8 @@ def paired(
 ) -> pd.DataFrame:
     "Scores of two models on the folds that both have: `a, b, ratio`, indexed by repeat and fold."
     side_a, side_b = (_side(scores, model, metric) for model in (a, b))
-    pair = pd.concat([side_a[metric].rename("a"), side_b[metric].rename("b")], axis=1, join="inner").astype(float).sort_index()
+    pair = pd.concat([side_a[metric].rename("a"),
+                      side_b[metric].rename("b")], axis=1, join="inner").astype(float).sort_index()
     if pair.empty: raise CodemixError(f"models {a!r} and {b!r} share no fold")
     return pair.assign(ratio=split_ratio(side_a.loc[pair.index]))
 
@@ -146,7 +151,8 @@ def split_ratio(
     n_test = units.n_test.to_numpy(dtype=float)
     if "train_rows" in units and units.train_rows.notna().all(): return float(n_test.sum() / units.train_rows.sum())
     total = units.groupby("repeat").n_test.transform("sum").to_numpy(dtype=float)
-    if (total <= n_test).any(): raise CodemixError("train_rows is missing and a repeat has one fold only: the test ratio is unknown")
+    if (total <= n_test).any():
+        raise CodemixError("train_rows is missing and a repeat has one fold only: the test ratio is unknown")
     return float(n_test.sum() / (total - n_test).sum())
 
 # %% ../../nbs/evaluation/22_significance.ipynb #3ecd8ba3
@@ -241,7 +247,8 @@ def detectable(
     return float(shift * sd * np.sqrt(1 / n + ratio))
 
 # %% ../../nbs/evaluation/22_significance.ipynb #a3284def
-COUNT_METRICS = {m: lambda c, m=m: from_cells(*np.moveaxis(np.asarray(c), -1, 0))[m] for m in ("macro_f1", "f1", "accuracy")}
+COUNT_METRICS = {m: lambda c, m=m: from_cells(*np.moveaxis(np.asarray(c), -1, 0))[m]
+                 for m in ("macro_f1", "f1", "accuracy")}
 
 # %% ../../nbs/evaluation/22_significance.ipynb #04d08f1b
 def _counts(y, pred): return np.stack([y & pred, ~y & pred, y & ~pred, ~y & ~pred], axis=-1).astype(int)
@@ -277,7 +284,8 @@ def randomisation(
 ) -> Randomised:
     "Group-level randomisation test of two models' predictions (Yeh 2000)."
     y, a, b, groups, folds = _items(y, pred_a, pred_b, groups, folds)
-    if metric not in COUNT_METRICS: raise CodemixError(f"unknown metric {metric!r} for the randomisation test; known: {', '.join(COUNT_METRICS)}")
+    if metric not in COUNT_METRICS:
+        raise CodemixError(f"unknown metric {metric!r} for the randomisation test; known: {', '.join(COUNT_METRICS)}")
     score, rng, names = COUNT_METRICS[metric], np.random.default_rng(seed), np.unique(folds)
     observed, shuffled, moved = 0., np.zeros(n), 0
     for fold in names:
@@ -344,9 +352,12 @@ def _compare(pair, rope, alpha, m):
     first = pair[pair.index.get_level_values("repeat") == pair.index.get_level_values("repeat").min()]
     d, ratio, df = (pair.a - pair.b).to_numpy(), float(pair.ratio.iloc[0]), max(len(first) - 1, 0)
     t, (low, high) = corrected_t(d, ratio, df), interval(d, ratio, 1 - alpha, df)
-    return dict(repeats=pair.index.get_level_values("repeat").nunique(), n=t.n, mean_a=float(pair.a.mean()), mean_b=float(pair.b.mean()),
-                difference=t.mean, low=low, high=high, p_plain10=plain_t(first.a - first.b).p, p_corrected=t.p, p_many=corrected_t(d, ratio).p,
-                **bayes_t(d, ratio, rope, df)._asdict(), detectable=detectable(float(d.std(ddof=1)) if t.df else 0., t.n, ratio, alpha / m, df=df), note=t.note,
+    return dict(repeats=pair.index.get_level_values("repeat").nunique(), n=t.n, mean_a=float(pair.a.mean()),
+                mean_b=float(pair.b.mean()),
+                difference=t.mean, low=low, high=high, p_plain10=plain_t(first.a - first.b).p, p_corrected=t.p,
+                p_many=corrected_t(d, ratio).p,
+                **bayes_t(d, ratio, rope, df)._asdict(),
+                detectable=detectable(float(d.std(ddof=1)) if t.df else 0., t.n, ratio, alpha / m, df=df), note=t.note,
                 spread=t.error > 0 or t.mean == 0)
 
 # %% ../../nbs/evaluation/22_significance.ipynb #bba1d76a
@@ -356,8 +367,11 @@ def _predictions(scores, items, model, repeat):
     units = scores[(scores.model == model) & (scores.repeat == repeat)]
     keys = [k for k in _UNIT if k in units and k in items]
     part = items.merge(units[keys].drop_duplicates(), on=keys)
-    if part.id.duplicated().any(): raise CodemixError(f"model {model!r} predicts item {part.id[part.id.duplicated()].iloc[0]} twice in repeat {repeat}")
-    return part[part.probability.notna()].assign(pred=lambda f: (f.probability >= .5).astype(int)).set_index("id").sort_index()
+    if part.id.duplicated().any():
+        raise CodemixError(f"model {model!r} predicts item {part.id[part.id.duplicated()].iloc[0]} twice in repeat "
+                           f"{repeat}")
+    made = part[part.probability.notna()].set_index("id").sort_index()
+    return made.assign(pred=lambda f: (f.probability >= .5).astype(int))
 
 def _item_tests(scores, items, a, b, repeat, metric, seed):
     "p of the randomisation test and of McNemar's on the items that both models predicted, and a note about the others."
@@ -366,7 +380,8 @@ def _item_tests(scores, items, a, b, repeat, metric, seed):
     lone = len(a.index.union(b.index)) - len(shared)
     a, b = a.loc[shared], b.loc[shared]
     shuffled = randomisation(a.label, a.pred, b.pred, a.group, metric, seed=seed, folds=a.fold)
-    return dict(p_randomisation=shuffled.p, p_mcnemar=mcnemar(a.label, a.pred, b.pred).p), f"{lone} item(s) predicted by one model only, left out" if lone else ""
+    p = dict(p_randomisation=shuffled.p, p_mcnemar=mcnemar(a.label, a.pred, b.pred).p)
+    return p, f"{lone} item(s) predicted by one model only, left out" if lone else ""
 
 # %% ../../nbs/evaluation/22_significance.ipynb #17cb457d
 def _lone_folds(scores, a, b, shared):
@@ -385,7 +400,8 @@ def _grouped(items, groups):
 
 def _declared(study, scores):
     "The corpora of a study in its own order, each of which must have scores."
-    names = [c if isinstance(c, str) else c.get("name") or Path(c["path"]).stem for c in study.get("corpora") or scores.corpus.unique()]
+    names = [c if isinstance(c, str) else c.get("name") or Path(c["path"]).stem
+             for c in study.get("corpora") or scores.corpus.unique()]
     for name in names:
         if name not in set(scores.corpus): raise CodemixError(f"study declares corpus {name!r}, which has no scores")
     return names
@@ -396,15 +412,19 @@ def _families(table, study):
     alpha, rope = study.get("alpha", .05), study.get("rope", .01)
     within = lambda p: table[p].groupby(table.corpus, sort=False).transform(holm)
     table = table.assign(p_holm=within("p_corrected"), p_holm_all=holm(table.p_corrected))
-    judge = lambda p: [verdict(r.difference, q, r.high, alpha, rope, r.spread) == "supported" for r, q in zip(table.itertuples(), p)]
+    judge = lambda p: [verdict(r.difference, q, r.high, alpha, rope, r.spread) == "supported"
+                       for r, q in zip(table.itertuples(), p)]
     taken, fewer, other = judge(table.p_holm_all), judge(table.p_holm), judge(holm(table.p_many))
     table["verdict"] = [verdict(r.difference, r.p_holm_all, r.high, alpha, rope, r.spread) for r in table.itertuples()]
-    table["depends_on"] = [", ".join(what for what, v in (("family", f), ("degrees of freedom", o)) if v != t) for t, f, o in zip(taken, fewer, other)]
+    table["depends_on"] = [", ".join(what for what, v in (("family", f), ("degrees of freedom", o)) if v != t)
+                           for t, f, o in zip(taken, fewer, other)]
     return table.assign(star=(table.verdict == "supported") & (not study.get("generated", False)))
 
 # %% ../../nbs/evaluation/22_significance.ipynb #befda01c
-CONTRAST_COLUMNS = ["corpus", "contrast", "a", "b", "repeats", "n", "mean_a", "mean_b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm", "p_holm_all", "p_many", "depends_on",
-                    "p_worse", "p_rope", "p_better", "detectable", "p_randomisation", "p_mcnemar", "verdict", "star", "note"]
+CONTRAST_COLUMNS = ["corpus", "contrast", "a", "b", "repeats", "n", "mean_a", "mean_b", "difference", "low", "high",
+                    "p_plain10", "p_corrected", "p_holm", "p_holm_all", "p_many", "depends_on",
+                    "p_worse", "p_rope", "p_better", "detectable", "p_randomisation", "p_mcnemar", "verdict",
+                    "star", "note"]
 
 # %% ../../nbs/evaluation/22_significance.ipynb #2304b59e
 def contrast_table(
@@ -423,10 +443,12 @@ def contrast_table(
         part = scores[scores.corpus == corpus]
         for c in contrasts:
             pair = paired(part, c["a"], c["b"], metric)
-            row = dict(corpus=corpus, contrast=c["name"], a=c["a"], b=c["b"]) | _compare(pair, study.get("rope", .01), study.get("alpha", .05), len(contrasts) * len(names))
+            compared = _compare(pair, study.get("rope", .01), study.get("alpha", .05), len(contrasts) * len(names))
+            row = dict(corpus=corpus, contrast=c["name"], a=c["a"], b=c["b"]) | compared
             notes = [row["note"], _lone_folds(part, c["a"], c["b"], pair.index)]
             if items is not None:
-                tests, lone = _item_tests(part, items[items.corpus == corpus], c["a"], c["b"], pair.index[0][0], counted, study.get("seed", 0))
+                tests, lone = _item_tests(part, items[items.corpus == corpus], c["a"], c["b"], pair.index[0][0],
+                                          counted, study.get("seed", 0))
                 row |= tests
                 notes += [lone, "randomisation test on macro_f1" if counted != metric else ""]
             rows.append(row | dict(note="; ".join(filter(None, notes))))

@@ -43,7 +43,8 @@ class Unit:
 # %% ../../nbs/evaluation/21_units.ipynb #c0a1aa3b
 def corpus_names(study: dict) -> list[str]:
     "Short names of a study's corpora."
-    return [c if isinstance(c, str) else c.get("name") or os.path.splitext(os.path.basename(c["path"]))[0] for c in study["corpora"]]
+    return [c if isinstance(c, str) else c.get("name") or os.path.splitext(os.path.basename(c["path"]))[0]
+            for c in study["corpora"]]
 
 def judge_of(study: dict) -> dict | None: # corpus, test, models
     "The block of a study that names a published test set."
@@ -53,17 +54,20 @@ def _spec(name: str, study: dict) -> str:
     "What names a corpus in the caches of this process; a user's file counts as new when it was written again."
     said = {(judge_of(study) or {}).get("test"): name, **dict(zip(corpus_names(study), study["corpora"]))}[name]
     file = None if isinstance(said, str) else paths.root/said["path"]
-    return json.dumps([said, [file.stat().st_mtime_ns, file.stat().st_size] if file and file.exists() else None], sort_keys=True)
+    return json.dumps([said, [file.stat().st_mtime_ns, file.stat().st_size] if file and file.exists() else None],
+                      sort_keys=True)
 
 @lru_cache(maxsize=8)
 def _corpus(spec: str) -> corpora.Corpus:
     said = json.loads(spec)
-    return _together(*map(_corpus, said.values())) if isinstance(said, dict) else sameness.with_groups(corpora.resolve(said[0]))
+    if isinstance(said, dict): return _together(*map(_corpus, said.values()))
+    return sameness.with_groups(corpora.resolve(said[0]))
 
 def _together(train: corpora.Corpus, test: corpora.Corpus) -> corpora.Corpus:
     "A corpus and its judge as one list of comments."
     later = test.frame.assign(group=test.frame.group + train.frame.group.max() + 1, judged=True)
-    return replace(train, name=f"{train.name} and {test.name}", frame=pd.concat([train.frame.assign(judged=False), later], ignore_index=True))
+    return replace(train, name=f"{train.name} and {test.name}",
+                   frame=pd.concat([train.frame.assign(judged=False), later], ignore_index=True))
 
 def corpus_of(name: str, study: dict) -> corpora.Corpus:
     "A study's corpus with its near-duplicate groups."
@@ -109,7 +113,8 @@ def split_of(unit: Unit, study: dict) -> Split:
     train, test = np.flatnonzero(fold != unit.fold), np.flatnonzero(fold == unit.fold)
     y, groups = c.labels, c.frame.group.to_numpy(dtype=np.int64)
     train = train[folds.learning_subset(y[train], groups[train], unit.train_fraction, unit.seed + unit.repeat)]
-    return Split(c, _counted(spec, unit.treatment, treatment(unit.treatment).version), y, groups, train, test, sameness.leakage(_pairs(spec), train, test))
+    return Split(c, _counted(spec, unit.treatment, treatment(unit.treatment).version), y, groups, train, test,
+                 sameness.leakage(_pairs(spec), train, test))
 
 # %% ../../nbs/evaluation/21_units.ipynb #c0a7e1b3
 def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight
@@ -122,7 +127,8 @@ def other_of(name: str) -> corpora.Corpus:
     return corpora.load(name)
 
 @lru_cache(maxsize=8)
-def _borrowed(name: str, spec: str, treat: str, version: str) -> auxiliary.Borrowed: return auxiliary.borrow(other_of(name), _corpus(spec), treat)
+def _borrowed(name: str, spec: str, treat: str, version: str) -> auxiliary.Borrowed:
+    return auxiliary.borrow(other_of(name), _corpus(spec), treat)
 
 def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     "The other corpora that help a unit, without near-copies of its own comments."
@@ -130,7 +136,7 @@ def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     return [_borrowed(n, _unit_spec(unit, study), unit.treatment, treatment(unit.treatment).version) for n in names]
 
 # %% ../../nbs/evaluation/21_units.ipynb #73687aa5
-def seeds_of(model: Method, study: dict) -> int: # 1 for a model that its seed hardly moves, or that is too dear to train again
+def seeds_of(model: Method, study: dict) -> int: # 1 for a model that its seed hardly moves, or too dear to train again
     "How many seeds a model is trained under and averaged over."
     return study.get("neural_seeds", 1) if model.make().averages and not help_of(model.name, study) else 1
 
@@ -144,8 +150,10 @@ def estimator_of(unit: Unit, study: dict):
     model = model_of(unit.model, study)
     seed, one, space = seed_of(unit, model), model.make(), list(model.search_space)
     if "random_state" in one.get_params(): one.set_params(random_state=seed)
-    if said := help_of(unit.model, study): one = auxiliary.helped_by(one, tuple(borrowed_of(unit, study)), said["how"], said["weight"], seed)
-    if (seeds := seeds_of(model, study)) > 1: one, space = Averaged(one, seeds, seed), [{f"estimator__{k}": v for k, v in s.items()} for s in space]
+    if said := help_of(unit.model, study):
+        one = auxiliary.helped_by(one, tuple(borrowed_of(unit, study)), said["how"], said["weight"], seed)
+    if (seeds := seeds_of(model, study)) > 1:
+        one, space = Averaged(one, seeds, seed), [{f"estimator__{k}": v for k, v in s.items()} for s in space]
     inner = "holdout" if model.in_rounds else study.get("inner_folds", 3)
     return Tuned(one, space, inner, seed) if unit.tuning == "nested" and len(space) > 1 else one
 
@@ -155,7 +163,8 @@ def reset_peak() -> None:
     try:
         with open("/proc/self/clear_refs", "w") as f: f.write("5")
     except OSError: pass
-    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available(): sys.modules["torch"].cuda.reset_peak_memory_stats()
+    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
+        sys.modules["torch"].cuda.reset_peak_memory_stats()
 
 def peak_memory() -> dict[str, float]: # peak_mb, and gpu_mb where there is a GPU
     "The largest memory of this process since `reset_peak`, in megabytes of a million bytes."
@@ -163,28 +172,36 @@ def peak_memory() -> dict[str, float]: # peak_mb, and gpu_mb where there is a GP
     except (OSError, StopIteration):
         import resource
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss*(1 if platform.system() == "Darwin" else 1024)
-    gpu = {"gpu_mb": sys.modules["torch"].cuda.max_memory_allocated()/1e6} if "torch" in sys.modules and sys.modules["torch"].cuda.is_available() else {}
+    torch, gpu = sys.modules.get("torch"), {}
+    if torch and torch.cuda.is_available(): gpu = {"gpu_mb": torch.cuda.max_memory_allocated()/1e6}
     return {"peak_mb": own/1e6, **gpu}
 
 # %% ../../nbs/evaluation/21_units.ipynb #d0a07f6f
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "tokenizers", "rapidfuzz")
 
 @lru_cache
-def made_with(pretrained: bool = False, precision: str = "") -> dict[str, str]: # package → version, the device of the neural models, the instruction set
+def made_with(
+    pretrained: bool = False,
+    precision: str = "",
+) -> dict[str, str]: # package → version, the device of the neural models, the instruction set
     "What a unit was computed with; a unit made elsewhere or last year still says so when it is gathered."
     device = "cuda" if "torch" in sys.modules and sys.modules["torch"].cuda.is_available() else "cpu"
-    return {**{p: installed(p).split("+")[0] for p in PACKAGES + (("transformers",) if pretrained else ())}, "device": f"{device} {precision}".strip(), "instructions": _instructions()}
+    return {**{p: installed(p).split("+")[0] for p in PACKAGES + (("transformers",) if pretrained else ())},
+            "device": f"{device} {precision}".strip(), "instructions": _instructions()}
 
-KERNELS = ("Prescott", "Core2", "Penryn", "Nehalem", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake", "Sapphirerapids", "Katmai", "Atom", "Barcelona", "Bulldozer",
-           "Piledriver", "Steamroller", "Excavator", "Zen", "armv8", "neoversen1", "neoversev1", "neoversen2", "vortex", "arm64", "aarch64", "x86_64")
+KERNELS = ("Prescott", "Core2", "Penryn", "Nehalem", "Sandybridge", "Haswell", "SkylakeX", "Cooperlake",
+           "Sapphirerapids", "Katmai", "Atom", "Barcelona", "Bulldozer",
+           "Piledriver", "Steamroller", "Excavator", "Zen", "armv8", "neoversen1", "neoversev1", "neoversen2", "vortex",
+           "arm64", "aarch64", "x86_64")
 
 def _instructions() -> str: # one of `KERNELS`, or other
     "The instruction set that the linear algebra of numpy picked on this processor."
     from threadpoolctl import threadpool_info
-    said = next((i["architecture"] for i in threadpool_info() if i["user_api"] == "blas" and "architecture" in i), platform.machine())
+    said = next((i["architecture"] for i in threadpool_info() if i["user_api"] == "blas" and "architecture" in i),
+                platform.machine())
     return said if said in KERNELS else "other"
 
-def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, decision, and the probability under each seed
+def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, decision, probability under each seed
     "What a fitted model says; a model without a decision of its own is asked once."
     best = est.best_ if isinstance(est, Tuned) else est
     if isinstance(best, Averaged):
@@ -196,9 +213,11 @@ def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, 
     return p, est.decision_function(texts) if own else logit(np.clip(p, 1e-9, 1 - 1e-9)), {}
 
 @lru_cache
-def _head(root: str) -> str: return git("rev-parse", "HEAD") or "" # the commit a project stands at; empty outside of a repository
+def _head(root: str) -> str: # the commit a project stands at; empty outside of a repository
+    return git("rev-parse", "HEAD") or ""
 
-def _edge(est) -> bool | None: return on_edge(est.params_, est.space or est.estimator.search_space) if isinstance(est, Tuned) else None
+def _edge(est) -> bool | None:
+    return on_edge(est.params_, est.space or est.estimator.search_space) if isinstance(est, Tuned) else None
 
 def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
     "Fit on the training part, predict the test part."
@@ -210,37 +229,50 @@ def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # prediction
     probability, decision, alone = _said_of(est, s.texts[s.test])
     predicted, status = time.perf_counter(), np.asarray(getattr(est, "status_", "ok"))
     probability = np.where(status == "ok", probability, 1 - s.y[s.test])
-    frame = pd.DataFrame(dict(id=s.corpus.frame.id.to_numpy()[s.test], label=s.y[s.test], probability=probability, decision=decision, status=status) | alone)
+    frame = pd.DataFrame(dict(id=s.corpus.frame.id.to_numpy()[s.test], label=s.y[s.test], probability=probability,
+                              decision=decision, status=status) | alone)
     bare = lambda settings: {k.removeprefix("estimator__"): v for k, v in settings.items()}
     searched = bare(model_of(unit.model, study).search_space[0])
-    chosen = {k: v for k, v in bare(est.params_ if isinstance(est, Tuned) else est.get_params()).items() if k in searched}
-    facts = dict(params=json.dumps(chosen, sort_keys=True), on_edge=_edge(est), leakage=s.leakage, train_rows=len(s.train), test_rows=len(s.test),
-                 train_groups=len(np.unique(s.groups[s.train])), fit_seconds=fitted - started, predict_seconds=predicted - fitted, parameters=int(est.n_parameters_),
-                 **peak_memory(), made_with=json.dumps(made_with(bool(identity_of(unit.model, study)), getattr(est, "precision_", "")), sort_keys=True))
+    chosen = {k: v for k, v in bare(est.params_ if isinstance(est, Tuned) else est.get_params()).items()
+              if k in searched}
+    facts = dict(params=json.dumps(chosen, sort_keys=True), on_edge=_edge(est), leakage=s.leakage,
+                 train_rows=len(s.train), test_rows=len(s.test),
+                 train_groups=len(np.unique(s.groups[s.train])), fit_seconds=fitted - started,
+                 predict_seconds=predicted - fitted, parameters=int(est.n_parameters_),
+                 **peak_memory(), made_with=json.dumps(made_with(bool(identity_of(unit.model, study)),
+                                                                 getattr(est, "precision_", "")), sort_keys=True))
     facts["commit"] = _head(str(paths.root))
-    if help_of(unit.model, study): facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
+    if help_of(unit.model, study):
+        facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
     return frame, facts
 
 # %% ../../nbs/evaluation/21_units.ipynb #d4c1a417
-def _digest(what) -> str: return hashlib.blake2b(json.dumps(what, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
+def _digest(what) -> str:
+    return hashlib.blake2b(json.dumps(what, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
 
 def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
-    "What decides what a model learns: its version, its defaults, the settings it chooses from if it is tuned, the seeds it is averaged over."
+    "What decides what a model learns: its version and defaults, the settings it may choose, the seeds of its average."
     one = model.make()
-    own = {k: v for k, v in one.get_params().items() if k not in ("random_state", "threads", "device", *getattr(one, "operational", ()))}
-    return [model.version, own, list(model.search_space) if nested else [], *([["averaged", Averaged.version, seeds]] if seeds > 1 else [])]
+    own = {k: v for k, v in one.get_params().items() if k not in ("random_state", "threads", "device",
+                                                                  *getattr(one, "operational", ()))}
+    return [model.version, own, list(model.search_space) if nested else [],
+            *([["averaged", Averaged.version, seeds]] if seeds > 1 else [])]
 
 def key_of(unit: Unit, study: dict,
            identity: str | None = None, # of a model that is not at hand
           ) -> str: # 24 hex digits
     "Content address of a unit."
     c, nested = _corpus(_unit_spec(unit, study)), unit.tuning == "nested"
-    data = [c.sha256, c.source_sha256 if unit.design == "source" else "", treatment(unit.treatment).version, sameness.VERSION, folds.VERSION]
+    data = [c.sha256, c.source_sha256 if unit.design == "source" else "", treatment(unit.treatment).version,
+            sameness.VERSION, folds.VERSION]
     said = help_of(unit.model, study)
-    more = [[auxiliary.VERSION, said["how"], said["weight"], [[n, other_of(n).sha256] for n in said["corpora"]]]] if said else []
+    if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
+                      [[n, other_of(n).sha256] for n in said["corpora"]]]]
+    else: more = []
     if weights := identity or identity_of(unit.model, study): more.append(weights)
     model = model_of(unit.model, study)
-    return _digest([asdict(unit), data, _model_key(model, nested, seeds_of(model, study)), study["folds"], [study.get("inner_folds", 3), VERSION] if nested else 0, *more])
+    return _digest([asdict(unit), data, _model_key(model, nested, seeds_of(model, study)), study["folds"],
+                    [study.get("inner_folds", 3), VERSION] if nested else 0, *more])
 
 def path_of(key: str):
     "Where a unit's file lives."
@@ -250,17 +282,20 @@ def path_of(key: str):
 def write_unit(path, frame: pd.DataFrame, facts: dict) -> None:
     "One file a unit, whole or not at all; the facts travel in the Parquet header."
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    atomic_write(path, lambda p: pq.write_table(table.replace_schema_metadata({b"facts": json.dumps(facts).encode()}), p))
+    atomic_write(path, lambda p: pq.write_table(table.replace_schema_metadata({b"facts": json.dumps(facts).encode()}),
+                                                p))
 
 def read_unit(path) -> tuple[pd.DataFrame, dict]:
     "Predictions and facts of a finished unit."
     try:
         table = pq.read_table(path)
         return table.to_pandas(), json.loads(table.schema.metadata[b"facts"])
-    except (OSError, KeyError, ValueError, pa.ArrowInvalid): raise CodemixError(f"{path}: a damaged file of results; remove it and run the study again") from None
+    except (OSError, KeyError, ValueError, pa.ArrowInvalid):
+        raise CodemixError(f"{path}: a damaged file of results; remove it and run the study again") from None
 
 # %% ../../nbs/evaluation/21_units.ipynb #aa636acf
 def golden(name: str) -> float:
     "Mean square of a model's probabilities on one fold of the sample."
-    frame, _ = run_unit(Unit("sample-ne-en", model_of(name).treatment or "clean", name, tuning="default", seed=7), dict(study="golden", corpora=["sample-ne-en"], folds=5, seed=7))
+    frame, _ = run_unit(Unit("sample-ne-en", model_of(name).treatment or "clean", name, tuning="default", seed=7),
+                        dict(study="golden", corpora=["sample-ne-en"], folds=5, seed=7))
     return round(float(np.square(frame.probability).mean()), 4)

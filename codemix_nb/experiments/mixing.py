@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import matplotlib as mpl
 from matplotlib import pyplot as plt
-from ..evaluation import calibration as cal
+from ..draws import by_group, drawn, ends
 from ..evaluation.mixed import FITS, _errors_of
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, _readers
@@ -28,11 +28,11 @@ _NAMES = {"en": "English", "ne": "Nepali", "te": "Telugu", "hi": "Hindi", "": "n
 def _cuts(items: pd.DataFrame): # yields (factor, column of bin names, their order)
     "Every way to cut one corpus's comments by mixing, spelling and length that the facts about them allow."
     yield "all", pd.Series("all comments", index=items.index), ["all comments"]
-    for factor, (ends, names) in CUTS.items():
+    for factor, (edges, names) in CUTS.items():
         if items[factor].notna().any():
             known = items[factor].astype(float)
             if factor in ("cmi", "switches"): known = known.where(items.words.fillna(0) > 0)
-            yield factor, pd.cut(known, ends, labels=names).astype(object), names
+            yield factor, pd.cut(known, edges, labels=names).astype(object), names
     if (spoken := items.matrix.where(items.words.fillna(0) > 0)).notna().any():
         yield "matrix", spoken.map(lambda m: _NAMES.get(m, m), na_action="ignore"), spoken.dropna().map(lambda m: _NAMES.get(m, m)).value_counts().index.tolist()
     if items.has_lexicon.notna().all(): yield "has_lexicon", pd.Series(np.where(items.has_lexicon.astype(bool), *PAIRED["insults"]), index=items.index), list(PAIRED["insults"])
@@ -42,13 +42,11 @@ def _drawn_groups(items, draws=1000, seed=0): # value, low, high
     "Macro-F1 averaged over repeats, and its 95 % bootstrap interval by groups; missing for small slices."
     abusive = items.drop_duplicates("id").label
     if min(abusive.sum(), (abusive == 0).sum()) < LEAST: return np.nan, np.nan, np.nan
-    group, repeat = pd.factorize(items.group)[0], pd.factorize(items["repeat"])[0]
     y, said = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    cells = np.zeros((group.max() + 1, repeat.max() + 1, 4))
-    np.add.at(cells, (group, repeat, np.select([y & said, said, y], [0, 1, 2], 3)), 1)
-    score = lambda totals: from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=-1)
-    drawn = score(cal.drawn(cells, draws, seed))
-    return float(score(cells.sum(axis=0))), *np.quantile(drawn, [.025, .975]).tolist()
+    outcome = np.eye(4)[np.select([y & said, said, y], [0, 1, 2], 3)]
+    cells = by_group(items.group, outcome, pd.factorize(items["repeat"])[0])
+    score = lambda sums: from_cells(*np.moveaxis(sums, -1, 0))["macro_f1"].mean(axis=-1)
+    return float(score(cells.sum(axis=0))), *ends(score(drawn(cells, draws, seed))).tolist()
 
 # %% ../../nbs/experiments/62_mixing.ipynb #5108427d
 _MIXING = ("group", "tokens", "has_lexicon", "latin_share", "words", "cmi", "switches", "matrix", "unseen")

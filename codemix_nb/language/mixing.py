@@ -8,14 +8,13 @@ __all__ = ['NEUTRAL', 'UNDEFINED', 'language_tags', 'cmi', 'switches', 'cmi_2016
            'per_comment', 'per_corpus', 'corpus_interval']
 
 # %% ../../nbs/language/05_mixing.ipynb #9fde1cbb
+import numpy as np
+import pandas as pd
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise
 from math import log2, nan
-
-import numpy as np
-import pandas as pd
-
+from ..draws import copies, ends
 from ..paths import CodemixError
 
 # %% ../../nbs/language/05_mixing.ipynb #69e76d0f
@@ -306,8 +305,7 @@ def per_corpus(
 # %% ../../nbs/language/05_mixing.ipynb #f94d73ed
 def _copies(group, rng):
     "How often each comment is drawn when groups are resampled."
-    n = group.max() + 1
-    return np.bincount(rng.integers(n, size=n), minlength=n)[group]
+    return copies(group.max() + 1, 1, rng)[0][group]
 
 def _sums_of(codes, comment, n, k, longest):
     "Sums over a corpus, with a column for each span length up to `longest`."
@@ -385,8 +383,7 @@ def corpus_interval(
     drawn, value = _estimates(replicates, languages), _estimates(whole, languages)
     rows = []
     for name, values in drawn.items():
-        known = values[~np.isnan(values)]
-        low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2]) if len(known) else (nan, nan)
-        rows.append(dict(measure=name, value=value[name].mean(), low=low, high=high, undefined=n - len(known)))
+        low, high = ends(values, level)
+        rows.append(dict(measure=name, value=value[name].mean(), low=low, high=high, undefined=int(np.isnan(values).sum())))
     out = pd.DataFrame(rows)
     return out if likeliest is None else out.assign(likeliest=[v[0] for v in _estimates(likeliest, languages).values()])
