@@ -3,8 +3,7 @@
 # %% auto #0
 __all__ = ['VIEWS', 'MODELS', 'Pieces', 'Scorer', 'freeze', 'adapt', 'trained', 'spread', 'averaged', 'precision_of',
            'accelerator_of', 'optimiser_of', 'schedule_of', 'Material', 'Progress', 'one_round', 'save_progress',
-           'load_progress', 'Keeper', 'log_loss', 'train', 'Pretrained', 'FineTuned', 'save_model', 'load_model',
-           'from_state', 'finetuned_model']
+           'load_progress', 'Keeper', 'log_loss', 'train', 'Pretrained', 'FineTuned', 'finetuned_model']
 
 # %% ../../nbs/models/15_finetune.ipynb #c1ef3546
 import hashlib, json, time, warnings, torch
@@ -19,7 +18,6 @@ from torch import nn
 from ..paths import CodemixError, atomic_write, paths
 from ..language.romanise import romanise
 from .base import Method, TextClassifier
-from .classical import export_model
 from .encoders import load_pretrained, need, pick_device, revision, title_of, whole
 from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 
@@ -307,33 +305,6 @@ class FineTuned(Pretrained):
         steps = self.epochs*-(-len(LengthBuckets(given.data.lengths[given.learn], self.batch_size))//self.accumulate)
         at = Progress(self.scorer_.net, *accelerator.prepare(optimiser, schedule_of(optimiser, steps, self.warmup)), torch.Generator().manual_seed(seed), accelerator.scaler)
         return train(keeper.resume(at), self.scorer_, given, accelerator, self.epochs, self.patience, self.batch_size, self.accumulate, keeper)
-
-# %% ../../nbs/models/15_finetune.ipynb #9a1b68af
-def save_model(model: FineTuned, folder: str | Path) -> Path:
-    "A fitted model as `model.safetensors` (what training changed) and `settings.json`."
-    from safetensors.numpy import save_file
-    arrays, config = export_model(model)
-    folder = Path(folder)
-    atomic_write(folder/"model.safetensors", lambda p: save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, p))
-    atomic_write(folder/"settings.json", lambda p: p.write_text(json.dumps(config, indent=1), encoding="utf-8"))
-    return folder
-
-def load_model(folder: str | Path) -> FineTuned:
-    "A saved model back, to predict with; raises `CodemixError` when a file is missing or damaged, or the pretrained model is another."
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-    folder = Path(folder)
-    for name in ("model.safetensors", "settings.json"):
-        if not (folder/name).is_file(): raise CodemixError(f"{folder/name}: no such file; a saved model has model.safetensors and settings.json")
-    try: return from_state(load_file(folder/"model.safetensors"), json.loads((folder/"settings.json").read_text(encoding="utf-8")))
-    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error: raise CodemixError(f"{folder}: not a saved model ({type(error).__name__}: {str(error).splitlines()[0][:80]})") from None
-
-def from_state(arrays: dict[str, np.ndarray], config: dict) -> FineTuned:
-    "A fitted model back from `classical.export_model`."
-    model = FineTuned(**config["params"])
-    model.classes_ = np.array(config["classes"])
-    model.load_state(arrays, config)
-    return model
 
 # %% ../../nbs/models/15_finetune.ipynb #25e28de3
 def finetuned_model(encoder: str = "minilm", # as for `encoders.find`

@@ -97,7 +97,7 @@ def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model)
 # %% ../../nbs/models/16c_prompting.ipynb #9389128f
 class Prompted(TextClassifier):
     "A language model asked for the label, with or without examples."
-    operational = ("server", "batch_size", "ledger")
+    operational, asks = ("server", "batch_size", "ledger"), True
     def __init__(self, model: str = "", # a folder or name of a local model; with a server, the name it knows the model by
                  prompt: str | Prompt = "abuse-en-1", # a name in PROMPTS, or a file
                  server: Server | str | dict | None = None, # where to ask; None: on this machine
@@ -152,7 +152,17 @@ class Prompted(TextClassifier):
     def n_parameters_(self) -> int:
         "0 for a server, which does not say."
         return 0 if self.server else sum(p.numel() for p in _local(self.model, self.weights_, self.device)[1].parameters())
-    def state(self): raise CodemixError("a prompted model is its prompt, its model and training comments to show; it is not exported")
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        "The prompt and the name of the weights; raises `CodemixError` for a model that shows comments or asks a server."
+        if self.shots: raise CodemixError("a prompted model with shots holds training comments, and a saved model holds none; it is not saved")
+        if self.server: raise CodemixError("a prompted model that asks a server is not saved: a folder must not send comments anywhere")
+        return {}, dict(params=dict(prompt=self.prompt_, ledger=None), weights=self.weights_)
+    def load_state(self, arrays, config: dict) -> None:
+        "Take over a state; raises `CodemixError` when the weights here are not those it was saved with."
+        if self.shots or self.server: raise CodemixError("a saved prompted model shows no comments and asks no server")
+        if (here := revision(self.model)) != config["weights"]: raise CodemixError(f"{self.model}: revision {here}, but this model was saved with {config['weights']}")
+        self.prompt_, self.ledger, self.ledger_, self.failed_, self.where_, self.weights_ = prompt_of(self.prompt), None, Ledger(), {}, None, here
+        self.pool_ = Pool([], np.zeros(0), np.zeros(0), 0, self.pick, 0)
 
 # %% ../../nbs/models/16c_prompting.ipynb #7250c8bd
 def _answers(asker, texts: list[str], shots: list, note: str = "") -> list[dict]: # status, probability

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 from ..data import folds
 from .base import TextClassifier, as_texts
 from .ngrams import Counted
+from .state import nested, part_of
 
 # %% ../../nbs/models/17_tuning.ipynb #ba76105b
 VERSION = "2"
@@ -42,6 +43,10 @@ class Tuned(TextClassifier):
     def decision_function(self, X): return self.best_.decision_function(as_texts(X))
     @property
     def n_parameters_(self): return self.best_.n_parameters_
+    def state(self):
+        arrays, config = nested(best=self.best_)
+        return arrays | {"scores": self.scores_}, config | {"chosen": self.params_}
+    def load_state(self, arrays, config): self.best_, self.scores_, self.params_ = part_of(arrays, config, "best"), arrays["scores"], config["chosen"]
 
 # %% ../../nbs/models/17_tuning.ipynb #b6ae0670
 class Averaged(TextClassifier):
@@ -63,6 +68,8 @@ class Averaged(TextClassifier):
     def _proba1(self, texts): return self.each(texts).mean(axis=1)
     @property
     def n_parameters_(self): return self.members_[0].n_parameters_*len(self.members_)
+    def state(self): return nested(**{f"seed{i}": m for i, m in enumerate(self.members_)})
+    def load_state(self, arrays, config): self.members_ = [part_of(arrays, config, f"seed{i}") for i in range(self.seeds)]
 
 # %% ../../nbs/models/17_tuning.ipynb #99571c7c
 NATURAL = {"min_samples_leaf": 1}
