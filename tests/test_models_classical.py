@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from functools import lru_cache, partial
 from scipy.special import expit, logit
 from sklearn.base import clone
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import surface
 from codemix_nb.data import folds

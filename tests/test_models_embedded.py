@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from functools import partial
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from codemix_nb.paths import CodemixError
 from codemix_nb.models import encoders
 from codemix_nb.models.base import Method, TextClassifier, as_texts

@@ -4,6 +4,7 @@
 import numpy as np
 from scipy.special import expit
 from functools import partial
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.models.base import Method, TextClassifier
 from codemix_nb.models.encoders import load_pretrained, pick_device, revision, short_name, title_of, whole

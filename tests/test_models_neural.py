@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.data.folds import holdout
 from codemix_nb.models.base import Method, TextClassifier

@@ -7,6 +7,7 @@ import pandas as pd
 from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import TREATMENTS, scripts
 from codemix_nb.models.base import Method, TextClassifier

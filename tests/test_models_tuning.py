@@ -4,6 +4,7 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import f1_score
+from dataclasses import dataclass
 from codemix_nb.data import folds
 from codemix_nb.models.base import TextClassifier, as_texts
 from codemix_nb.models.ngrams import Counted

@@ -97,14 +97,15 @@ class _Helped(TextClassifier):
     def _proba1(self, texts): return expit(self.decision_function(texts))
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #50f979af
+@dataclass(eq=False, repr=False)
 class Rows(_Helped):
     "A model that also trains on the rows of other corpora, each counting `weight`."
     version, while_tuning = "1", {"calibrate": False}
-    def __init__(self, estimator, # LR, LinearMachine or NBMachine: models that can weigh rows
-                 others=(), # tuple of Borrowed
-                 weight=.1, # of a borrowed row; an own row is 1
-                 calibrate=True, random_state=0):
-        self.estimator, self.others, self.weight, self.calibrate, self.random_state = estimator, others, weight, calibrate, random_state
+    estimator: TextClassifier # LR, LinearMachine or NBMachine: models that can weigh rows
+    others: tuple = ()        # tuple of Borrowed
+    weight: float = .1        # of a borrowed row; an own row is 1
+    calibrate: bool = True
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         texts, self.platt_ = texts if isinstance(texts, Counted) else Counted(texts), (1., 0.)
         self.best_ = self._learn(texts, y)
@@ -157,16 +158,16 @@ def opinions(texts, # list of strings or Counted
     return columns
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #7db09256
+@dataclass(eq=False, repr=False)
 class Experts(_Helped):
     "A model and an expert for each other corpus, weighed by a small logistic regression on decisions out of fold."
     version = "1"
-    def __init__(self, estimator, # any TextClassifier, for the main corpus
-                 others=(), # tuple of Borrowed
-                 weight=1., # scale of what experts say, against the penalty
-                 expert=None, # the model of the experts; NB-SVM when not given
-                 inner=3, # grouped folds for the own model's decisions
-                 random_state=0):
-        self.estimator, self.others, self.weight, self.expert, self.inner, self.random_state = estimator, others, weight, expert, inner, random_state
+    estimator: TextClassifier            # any TextClassifier, for the main corpus
+    others: tuple = ()                   # tuple of Borrowed
+    weight: float = 1.                   # scale of what experts say, against the penalty
+    expert: TextClassifier | None = None # the model of the experts; NB-SVM when not given
+    inner: int = 3                       # grouped folds for the own model's decisions
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         from sklearn.linear_model import LogisticRegression
         texts, self.experts_ = texts if isinstance(texts, Counted) else Counted(texts), None

@@ -84,13 +84,13 @@ def _curve(y, p) -> tuple: # edge, thresholds, heights
     return 1/(len(y) + 2), curve.X_thresholds_.tolist(), curve.y_thresholds_.tolist()
 
 # %% ../../nbs/models/17c_calibrated.ipynb #f5892a0c
+@dataclass(eq=False, repr=False)
 class Calibrated(TextClassifier):
     "An estimator whose probabilities are mended on grouped inner out-of-fold predictions."
-    def __init__(self, estimator,        # any TextClassifier
-                 method="temperature",   # or "platt", "isotonic"
-                 inner=3,                # number of inner folds
-                 random_state=0):
-        self.estimator, self.method, self.inner, self.random_state = estimator, method, inner, random_state
+    estimator: TextClassifier   # any TextClassifier
+    method: str = "temperature" # or "platt", "isotonic"
+    inner: int = 3              # number of inner folds
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         groups, self.inner_ = self._groups(texts, groups), np.zeros(len(y))

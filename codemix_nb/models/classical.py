@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from functools import lru_cache, partial
 from scipy.special import expit, logit
 from sklearn.base import clone
+from dataclasses import dataclass
 from ..paths import CodemixError
 from ..text import surface
 from ..data import folds
@@ -63,10 +64,14 @@ def _pools():
     from threadpoolctl import ThreadpoolController
     return ThreadpoolController()
 
+@dataclass(eq=False, repr=False)
 class LR(Linear, NgramModel):
     "Logistic regression, L2, lbfgs, on one thread: its vectors are too short for more."
     search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10, 30, 100, 300))
-    def __init__(self, C=1., space="both-folded", min_df=2, max_iter=1000): self.C, self.space, self.min_df, self.max_iter = C, space, min_df, max_iter
+    C: float = 1.
+    space: str = "both-folded"
+    min_df: int = 2
+    max_iter: int = 1000
     def _learn(self, texts, y, weight=None):
         from sklearn.linear_model import LogisticRegression
         x, m = self._x(texts), LogisticRegression(C=self.C, max_iter=self.max_iter)
@@ -112,11 +117,15 @@ class Machine(NgramModel):
         self.platt_ = tuple(config["platt_"])
 
 # %% ../../nbs/models/13_classical.ipynb #bc994db6
+@dataclass(eq=False, repr=False)
 class LinearMachine(Linear, Machine):
     "Linear support vector machine, squared hinge, L2 (liblinear)."
     search_space = tuple({"C": c} for c in (.003, .01, .03, .1, .3, 1, 3, 10))
-    def __init__(self, C=1., space="both-folded", min_df=2, calibrate=True, random_state=0):
-        self.C, self.space, self.min_df, self.calibrate, self.random_state = C, space, min_df, calibrate, random_state
+    C: float = 1.
+    space: str = "both-folded"
+    min_df: int = 2
+    calibrate: bool = True
+    random_state: int = 0
     def _learn(self, texts, y, weight=None): self._solve(self._x(texts), y, weight)
     def _solve(self, x, y, weight):
         from sklearn.svm import LinearSVC
@@ -137,10 +146,11 @@ def log_count_ratio(x: sp.csr_matrix, # training rows
     return np.log((p/p.sum())/(q/q.sum()))
 
 # %% ../../nbs/models/13_classical.ipynb #c2d374b7
+@dataclass(eq=False, repr=False)
 class NBMachine(LinearMachine):
     "NB-SVM: a linear machine on features scaled by their log-count ratio."
     search_space = tuple({"C": c} for c in (.001, .003, .01, .03, .1, .3, 1, 3, 10))
-    def __init__(self, C=.1, space="both-folded", min_df=2, calibrate=True, random_state=0): super().__init__(C, space, min_df, calibrate, random_state)
+    C: float = .1
     def _learn(self, texts, y, weight=None):
         x, memory = self._x(texts), self.tfidf_.memory_
         key = ("nb", *self.tfidf_.key_, hashlib.blake2b(y.tobytes() + (b"" if weight is None else weight.tobytes()), digest_size=12).digest())
@@ -152,12 +162,17 @@ def _scaled(x: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix((x.data*weights[x.indices], x.indices, x.indptr), shape=x.shape)
 
 # %% ../../nbs/models/13_classical.ipynb #ede15562
+@dataclass(eq=False, repr=False)
 class RBFMachine(Machine):
     "Support vector machine with an RBF kernel, on precomputed distances."
     search_space = tuple({"gamma": g, "C": c} for g, cs in ((.1, (1., 3., 10.)), (.3, (1., 3., 10.)), (1., (1., 3., 10.)), (.03, (3., 10., 30.)),
                                                             (.01, (10., 30., 100.)), (.003, (30., 100., 300.)), (.001, (100., 300., 1000.))) for c in cs)
-    def __init__(self, C=3., gamma=.1, space="both-folded", min_df=2, calibrate=True, random_state=0):
-        self.C, self.gamma, self.space, self.min_df, self.calibrate, self.random_state = C, gamma, space, min_df, calibrate, random_state
+    C: float = 3.
+    gamma: float = .1
+    space: str = "both-folded"
+    min_df: int = 2
+    calibrate: bool = True
+    random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.svm import SVC
         m = SVC(C=self.C, kernel="precomputed", random_state=self.random_state).fit(np.exp(-self.gamma*self._distances(texts, texts)), y)
@@ -221,13 +236,17 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
             node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
 
 # %% ../../nbs/models/13_classical.ipynb #8bb91296
+@dataclass(eq=False, repr=False)
 class RF(NgramModel):
     "Random forest on n-grams."
     search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4))
     while_tuning = {"n_estimators": 50}
-    def __init__(self, n_estimators=200, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
-        self.n_estimators, self.min_samples_leaf, self.max_features = n_estimators, min_samples_leaf, max_features
-        self.space, self.min_df, self.random_state = space, min_df, random_state
+    n_estimators: int = 200
+    min_samples_leaf: int = 1
+    max_features: str = "sqrt"
+    space: str = "both-folded"
+    min_df: int = 2
+    random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.ensemble import RandomForestClassifier
         self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, max_features=self.max_features,
@@ -243,11 +262,13 @@ class RF(NgramModel):
         self.model_ = Forest.read(arrays)
 
 # %% ../../nbs/models/13_classical.ipynb #0568e69d
+@dataclass(eq=False, repr=False)
 class Surface(TextClassifier):
     "Random forest on the 14 surface features of `text.surface`."
     search_space = tuple({"min_samples_leaf": n} for n in (5, 2, 10, 20, 50, 100))
-    def __init__(self, n_estimators=100, min_samples_leaf=5, random_state=0):
-        self.n_estimators, self.min_samples_leaf, self.random_state = n_estimators, min_samples_leaf, random_state
+    n_estimators: int = 100
+    min_samples_leaf: int = 5
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         from sklearn.ensemble import RandomForestClassifier
         self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, random_state=self.random_state, n_jobs=1).fit(_surfaces(texts), y)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from functools import partial
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ..paths import CodemixError
 from . import encoders
 from .base import Method, TextClassifier, as_texts
@@ -82,11 +82,15 @@ def _same(model, identity: str) -> str:
     return identity
 
 # %% ../../nbs/models/14a_embedded.ipynb #e9c20339
+@dataclass(eq=False, repr=False)
 class EmbeddedLR(Embedded):
     "Logistic regression, L2, on standardised embeddings."
     search_space, _learnt = tuple({"C": c} for c in (.01, .0003, .001, .003, .03, .1, .3, 1)), ("coef_", "intercept_")
-    def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, C: float = .01, max_iter: int = 1000):
-        self.encoder, self.pooling, self.limit, self.C, self.max_iter = encoder, pooling, limit, C, max_iter
+    encoder: str = "minilm"
+    pooling: str = "mean"
+    limit: int = 128
+    C: float = .01
+    max_iter: int = 1000
     def _learn(self, x, y):
         from sklearn.linear_model import LogisticRegression
         m = LogisticRegression(C=self.C, max_iter=self.max_iter).fit(x, y)
@@ -97,12 +101,19 @@ class EmbeddedLR(Embedded):
     def n_parameters_(self) -> int: return len(self.coef_) + 1
 
 # %% ../../nbs/models/14a_embedded.ipynb #642d29ff
+@dataclass(eq=False, repr=False)
 class EmbeddedSVM(Embedded):
     "Support vector machine, RBF or linear kernel, Platt probabilities, on standardised embeddings."
     search_space, while_tuning = tuple({"gamma": g, "C": c} for g in (1., .3, .1, 3.) for c in (1., .3, 3., 10., 30.)), Machine.while_tuning
     _learnt, _after, _proba1 = ("support_", "dual_", "intercept_", "platt_"), Machine._after, Machine._proba1
-    def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, C: float = 1., kernel: str = "rbf", gamma: float = 1., calibrate: bool = True, random_state: int = 0):
-        self.encoder, self.pooling, self.limit, self.C, self.kernel, self.gamma, self.calibrate, self.random_state = encoder, pooling, limit, C, kernel, gamma, calibrate, random_state
+    encoder: str = "minilm"
+    pooling: str = "mean"
+    limit: int = 128
+    C: float = 1.
+    kernel: str = "rbf"
+    gamma: float = 1.
+    calibrate: bool = True
+    random_state: int = 0
     def _gram(self, a, b) -> np.ndarray:
         if self.kernel not in ("rbf", "linear"): raise CodemixError(f"unknown kernel {self.kernel!r}; known: rbf, linear")
         dot, square = a.astype(float) @ b.T.astype(float)/a.shape[1], lambda x: (x.astype(float)**2).mean(axis=1)
@@ -115,11 +126,17 @@ class EmbeddedSVM(Embedded):
     @property
     def n_parameters_(self) -> int: return len(self.dual_) + 3
 
+@dataclass(eq=False, repr=False)
 class EmbeddedRF(Embedded):
     "Random forest on embeddings."
     search_space = tuple({"min_samples_leaf": n} for n in (1, 3, 10, 30))
-    def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, n_estimators: int = 200, min_samples_leaf: int = 1, max_features="sqrt", random_state: int = 0):
-        self.encoder, self.pooling, self.limit, self.n_estimators, self.min_samples_leaf, self.max_features, self.random_state = encoder, pooling, limit, n_estimators, min_samples_leaf, max_features, random_state
+    encoder: str = "minilm"
+    pooling: str = "mean"
+    limit: int = 128
+    n_estimators: int = 200
+    min_samples_leaf: int = 1
+    max_features: str = "sqrt"
+    random_state: int = 0
     def _learn(self, x, y):
         from sklearn.ensemble import RandomForestClassifier
         self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, max_features=self.max_features, random_state=self.random_state, n_jobs=1).fit(x, y)
@@ -167,13 +184,24 @@ class _Frozen(TorchClassifier):
         self.identity_, self.width_ = _same(self, config["identity"]), config["width"]
         for n in self._kept: setattr(self, n, np.asarray(arrays[n]))
 
+@dataclass(eq=False, repr=False)
 class EmbeddedMLP(_Frozen):
     "One hidden layer on standardised embeddings."
     search_space, _kept = ({"dropout": .5}, {"dropout": .2}, {"hidden": 256, "dropout": .5}), ("mean_", "scale_")
-    def __init__(self, encoder: str = "minilm", pooling: str = "mean", limit: int = 128, hidden: int = 64, dropout: float = .5, lr: float = 1e-3, weight_decay: float = .1, batch_size: int = 64,
-                 epochs: int = 30, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.pooling, self.limit, self.hidden, self.dropout, self.lr, self.weight_decay, self.batch_size = encoder, pooling, limit, hidden, dropout, lr, weight_decay, batch_size
-        self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = epochs, patience, hold_out, threads, device, random_state
+    encoder: str = "minilm"
+    pooling: str = "mean"
+    limit: int = 128
+    hidden: int = 64
+    dropout: float = .5
+    lr: float = 1e-3
+    weight_decay: float = .1
+    batch_size: int = 64
+    epochs: int = 30
+    patience: int = 3
+    hold_out: float = .125
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _learn(self, texts):
         x = vectors_of(texts, self.encoder, self.pooling, self.limit)
         self.identity_, (self.mean_, self.scale_), self.width_ = encoders.identity(self.encoder, self.pooling, self.limit), spread(x), x.shape[1]
@@ -188,22 +216,45 @@ class _States(_Frozen):
         self.identity_, self.width_ = encoders.identity(self.encoder, "tokens", self.limit), states_of(texts, self.encoder, self.limit).states.shape[1]
     def _encode(self, texts): return states_of(texts, self.encoder, self.limit)
 
+@dataclass(eq=False, repr=False)
 class EmbeddedCNN(_States):
     "Filters of widths 2, 3 and 4 over an encoder's token states, max-pooled."
     search_space = ({"dropout": .5}, {"dropout": .3})
-    def __init__(self, encoder: str = "minilm", limit: int = 64, embedding: int = 64, filters: int = 64, widths: tuple = (2, 3, 4), dropout: float = .5, lr: float = 1e-3, weight_decay: float = .1,
-                 batch_size: int = 64, epochs: int = 20, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.limit, self.embedding, self.filters, self.widths, self.dropout, self.lr, self.weight_decay = encoder, limit, embedding, filters, widths, dropout, lr, weight_decay
-        self.batch_size, self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = batch_size, epochs, patience, hold_out, threads, device, random_state
+    encoder: str = "minilm"
+    limit: int = 64
+    embedding: int = 64
+    filters: int = 64
+    widths: tuple = (2, 3, 4)
+    dropout: float = .5
+    lr: float = 1e-3
+    weight_decay: float = .1
+    batch_size: int = 64
+    epochs: int = 20
+    patience: int = 3
+    hold_out: float = .125
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _network(self): return StateConvNet(self.width_, self.embedding, self.filters, tuple(self.widths), self.dropout)
 
+@dataclass(eq=False, repr=False)
 class EmbeddedLSTM(_States):
     "A left-to-right LSTM over an encoder's token states, max-pooled."
     search_space = ({"dropout": .4}, {"dropout": .6})
-    def __init__(self, encoder: str = "minilm", limit: int = 64, embedding: int = 64, hidden: int = 64, dropout: float = .4, lr: float = 2e-3, weight_decay: float = .05,
-                 batch_size: int = 64, epochs: int = 20, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.limit, self.embedding, self.hidden, self.dropout, self.lr, self.weight_decay = encoder, limit, embedding, hidden, dropout, lr, weight_decay
-        self.batch_size, self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = batch_size, epochs, patience, hold_out, threads, device, random_state
+    encoder: str = "minilm"
+    limit: int = 64
+    embedding: int = 64
+    hidden: int = 64
+    dropout: float = .4
+    lr: float = 2e-3
+    weight_decay: float = .05
+    batch_size: int = 64
+    epochs: int = 20
+    patience: int = 3
+    hold_out: float = .125
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _network(self): return StateRecurrentNet(self.width_, self.embedding, self.hidden, self.dropout)
 
 # %% ../../nbs/models/14a_embedded.ipynb #75a981cd

@@ -263,24 +263,29 @@ class Pretrained(TextClassifier):
         self.scorer_.net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}, strict=False)
 
 # %% ../../nbs/models/15_finetune.ipynb #5ea3a222
+@dataclass(eq=False, repr=False)
 class FineTuned(Pretrained):
     "A pretrained model, trained further together with a head of two classes."
     operational = ("checkpoints",)
-    def __init__(self, encoder: str = "minilm", # a short name of ENCODERS, a name on the hub, or a folder
-                 limit: int = 96, # pieces read of a comment
-                 lr: float = 1e-4, epochs: int = 3, patience: int = 1, # rounds without a better held-out loss
-                 batch_size: int = 16, accumulate: int = 2, # batches a step
-                 warmup: float = .1, # share of the steps
-                 weight_decay: float = .01, class_weights: bool = False, # both classes count alike in the loss
-                 precision: str = "auto", # auto, fp32, bf16 or fp16
-                 lora: int | None = None, # rank of low-rank adapters; wants about ten times the rate
-                 views: str | None = None, # script: each comment and its Romanised form
-                 hold_out: float = .125, # share of the training part that says when to stop
-                 freeze: int | None = 2, # as in `freeze`; adapters leave the whole encoder as it is
-                 checkpoints: str | None = "auto", # as in `Keeper`
-                 threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.limit, self.lr, self.epochs, self.patience, self.batch_size, self.accumulate, self.warmup, self.weight_decay, self.class_weights = encoder, limit, lr, epochs, patience, batch_size, accumulate, warmup, weight_decay, class_weights
-        self.precision, self.lora, self.views, self.hold_out, self.freeze, self.checkpoints, self.threads, self.device, self.random_state = precision, lora, views, hold_out, freeze, checkpoints, threads, device, random_state
+    encoder: str = "minilm"          # a short name of ENCODERS, a name on the hub, or a folder
+    limit: int = 96                  # pieces read of a comment
+    lr: float = 1e-4
+    epochs: int = 3
+    patience: int = 1                # rounds without a better held-out loss
+    batch_size: int = 16
+    accumulate: int = 2              # batches a step
+    warmup: float = .1               # share of the steps
+    weight_decay: float = .01
+    class_weights: bool = False      # both classes count alike in the loss
+    precision: str = "auto"          # auto, fp32, bf16 or fp16
+    lora: int | None = None          # rank of low-rank adapters; wants about ten times the rate
+    views: str | None = None         # script: each comment and its Romanised form
+    hold_out: float = .125           # share of the training part that says when to stop
+    freeze: int | None = 2           # as in `freeze`; adapters leave the whole encoder as it is
+    checkpoints: str | None = "auto" # as in `Keeper`
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _fit(self, texts, y, groups, weight=None):
         from sklearn.utils import check_random_state
         seed, self.device_ = int(check_random_state(self.random_state).randint(2**31 - 1)), pick_device(self.device)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
+from dataclasses import dataclass
 from ..paths import CodemixError
 from ..data.folds import holdout
 from .base import Method, TextClassifier
@@ -282,47 +283,75 @@ class _Sequence(TorchClassifier):
     def _vocabulary(self): return {}, {"encoder": self.encoder_.config()}
     def _read(self, arrays, config): self.encoder_ = UNITS[self.unit](**config["encoder"])
 
+@dataclass(eq=False, repr=False)
 class CNN(_Sequence):
     "Filters of widths 3, 4 and 5 over characters or subwords, max-pooled (Kim 2014)."
     search_space = ({"unit": "char", "dropout": .5}, {"unit": "char", "dropout": .3}, {"unit": "subword", "dropout": .5})
-    def __init__(self, unit: str = "char", # char or subword
-                 limit: int | None = None, # units read of each comment; None: 200 characters, 64 subwords
-                 embedding: int = 64, filters: int = 96, # per width
-                 widths: tuple = (3, 4, 5), dropout: float = .5, word_dropout: float = .05, lr: float = 3e-3, weight_decay: float = .1, batch_size: int = 64,
-                 epochs: int = 20, patience: int = 3, # rounds without a better held-out loss
-                 hold_out: float = .125, # share of the training part that says when to stop
-                 threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.unit, self.limit, self.embedding, self.filters, self.widths, self.dropout, self.word_dropout, self.lr, self.weight_decay = unit, limit, embedding, filters, widths, dropout, word_dropout, lr, weight_decay
-        self.batch_size, self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = batch_size, epochs, patience, hold_out, threads, device, random_state
+    unit: str = "char"       # char or subword
+    limit: int | None = None # units read of each comment; None: 200 characters, 64 subwords
+    embedding: int = 64
+    filters: int = 96        # per width
+    widths: tuple = (3, 4, 5)
+    dropout: float = .5
+    word_dropout: float = .05
+    lr: float = 3e-3
+    weight_decay: float = .1
+    batch_size: int = 64
+    epochs: int = 20
+    patience: int = 3        # rounds without a better held-out loss
+    hold_out: float = .125   # share of the training part that says when to stop
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _network(self): return ConvNet(len(self.encoder_), self.embedding, self.filters, tuple(self.widths), self.dropout, self.word_dropout)
 
 # %% ../../nbs/models/14_neural.ipynb #67cda835
+@dataclass(eq=False, repr=False)
 class LSTM(_Sequence):
     "A left-to-right LSTM over subwords or characters, max-pooled."
     _both, search_space = False, ({"hidden": 96, "dropout": .4}, {"hidden": 96, "dropout": .6}, {"hidden": 64, "dropout": .4})
-    def __init__(self, unit: str = "subword", limit: int | None = None, embedding: int = 64, hidden: int = 96, dropout: float = .4, word_dropout: float = .05, lr: float = 4e-3,
-                 weight_decay: float = .01, batch_size: int = 64, epochs: int = 20, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.unit, self.limit, self.embedding, self.hidden, self.dropout, self.word_dropout, self.lr, self.weight_decay = unit, limit, embedding, hidden, dropout, word_dropout, lr, weight_decay
-        self.batch_size, self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = batch_size, epochs, patience, hold_out, threads, device, random_state
+    unit: str = "subword"
+    limit: int | None = None
+    embedding: int = 64
+    hidden: int = 96
+    dropout: float = .4
+    word_dropout: float = .05
+    lr: float = 4e-3
+    weight_decay: float = .01
+    batch_size: int = 64
+    epochs: int = 20
+    patience: int = 3
+    hold_out: float = .125
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _network(self): return RecurrentNet(len(self.encoder_), self.embedding, self.hidden, self._both, self.dropout, self.word_dropout)
 
+@dataclass(eq=False, repr=False)
 class BiLSTM(LSTM):
     "Two LSTMs, one from each end; `hidden` is the size of each."
     _both, search_space = True, ({"hidden": 64, "dropout": .4}, {"hidden": 64, "dropout": .6}, {"hidden": 96, "dropout": .4})
-    def __init__(self, unit: str = "subword", limit: int | None = None, embedding: int = 64, hidden: int = 64, dropout: float = .4, word_dropout: float = .05, lr: float = 4e-3,
-                 weight_decay: float = .01, batch_size: int = 64, epochs: int = 20, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        super().__init__(unit, limit, embedding, hidden, dropout, word_dropout, lr, weight_decay, batch_size, epochs, patience, hold_out, threads, device, random_state)
+    hidden: int = 64
 
 # %% ../../nbs/models/14_neural.ipynb #928e3f52
+@dataclass(eq=False, repr=False)
 class MLP(TorchClassifier):
     "One hidden layer on TF-IDF n-grams."
     search_space = ({"space": "both-folded", "dropout": .5}, {"space": "both-folded", "dropout": .2}, {"space": "both", "dropout": .5}, {"space": "char", "dropout": .5})
-    def __init__(self, space: str = "both-folded", # one of ngrams.SPACES
-                 min_df: int = 5, # an n-gram must occur in this many training comments
-                 hidden: int = 64, dropout: float = .5, word_dropout: float = 0., lr: float = 2e-3, weight_decay: float = .01, batch_size: int = 64,
-                 epochs: int = 20, patience: int = 3, hold_out: float = .125, threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.space, self.min_df, self.hidden, self.dropout, self.word_dropout, self.lr, self.weight_decay = space, min_df, hidden, dropout, word_dropout, lr, weight_decay
-        self.batch_size, self.epochs, self.patience, self.hold_out, self.threads, self.device, self.random_state = batch_size, epochs, patience, hold_out, threads, device, random_state
+    space: str = "both-folded" # one of ngrams.SPACES
+    min_df: int = 5            # an n-gram must occur in this many training comments
+    hidden: int = 64
+    dropout: float = .5
+    word_dropout: float = 0.
+    lr: float = 2e-3
+    weight_decay: float = .01
+    batch_size: int = 64
+    epochs: int = 20
+    patience: int = 3
+    hold_out: float = .125
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _learn(self, texts): self.tfidf_ = TfidfSpace(self.space, self.min_df).fit(texts)
     def _encode(self, texts): return Bags(self.tfidf_.transform(texts))
     def _network(self): return BagNet(len(self.tfidf_.table_.idf), self.hidden, self.dropout, self.word_dropout)

@@ -11,6 +11,7 @@ import pandas as pd
 from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
+from dataclasses import dataclass
 from ..paths import CodemixError
 from ..text import TREATMENTS, scripts
 from .base import Method, TextClassifier
@@ -95,19 +96,22 @@ def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model)
     return out
 
 # %% ../../nbs/models/16c_prompting.ipynb #9389128f
+@dataclass(eq=False, repr=False)
 class Prompted(TextClassifier):
     "A language model asked for the label, with or without examples."
     operational, asks = ("server", "batch_size", "ledger"), True
-    def __init__(self, model: str = "", # a folder or name of a local model; with a server, the name it knows the model by
-                 prompt: str | Prompt = "abuse-en-1", # a name in PROMPTS, or a file
-                 server: Server | str | dict | None = None, # where to ask; None: on this machine
-                 shots: int = 0, pick: str = "random", # examples shown, half of each label; random or similar
-                 calibrate: bool = False, # divide by the answer to a comment without content
-                 logprobs: bool = False, # ask the server for log-probabilities
-                 longest: int = 24, # tokens a server may answer with
-                 batch_size: int = 8, ledger: str | Path | None = None, device: str = "auto", random_state: int = 0):
-        self.model, self.prompt, self.server, self.shots, self.pick, self.calibrate, self.logprobs, self.longest = model, prompt, server, shots, pick, calibrate, logprobs, longest
-        self.batch_size, self.ledger, self.device, self.random_state = batch_size, ledger, device, random_state
+    model: str = ""                           # a folder or name of a local model; with a server, the name it knows the model by
+    prompt: str | Prompt = "abuse-en-1"       # a name in PROMPTS, or a file
+    server: Server | str | dict | None = None # where to ask; None: on this machine
+    shots: int = 0
+    pick: str = "random"                      # examples shown, half of each label; random or similar
+    calibrate: bool = False                   # divide by the answer to a comment without content
+    logprobs: bool = False                    # ask the server for log-probabilities
+    longest: int = 24                         # tokens a server may answer with
+    batch_size: int = 8
+    ledger: str | Path | None = None
+    device: str = "auto"
+    random_state: int = 0
     @property
     def version(self) -> str:
         "Changes with the text of the prompt and with the model: for a local one, with its weights."
