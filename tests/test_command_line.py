@@ -221,6 +221,18 @@ def test_every_model_of_the_paper_comes_back_from_its_folder(name, tmp_path):
     assert (back.predict(texts) == fitted.predict(texts)).all()
 
 
+def test_a_fine_tuned_model_is_trained_and_asked_like_any_other(capsys, table, tmp_path, monkeypatch):
+    from dataclasses import replace
+    from codemix_nb.models import finetune
+    from codemix_nb.models.encoders import tiny_model
+    tiny = str(tiny_model(tmp_path / "encoder", [text for text, _ in ROWS]))
+    make = lambda **more: finetune.FineTuned(**{"encoder": tiny, "epochs": 1, "precision": "fp32", "checkpoints": None, **more})
+    monkeypatch.setitem(finetune.MODELS, "finetuned", replace(finetune.MODELS["finetuned"], make=make))
+    assert run(capsys, "train", table, *OWN, "--model", "finetuned", "--out", tmp_path / "m")[0] == 0
+    status, out, _ = run(capsys, "predict", tmp_path / "m", "kasto bekar")
+    assert status == 0 and out.endswith("\tkasto bekar\n")
+
+
 # What a user gets wrong -----------------------------------------------------------------------------------------------
 
 def test_a_path_that_is_none_and_a_kind_that_is_unknown(capsys, tmp_path):

@@ -4,7 +4,7 @@
 import hashlib
 import numpy as np
 import pandas as pd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 from scipy.special import expit
@@ -12,9 +12,11 @@ from sklearn.base import clone
 from codemix_nb.text import Treatment, treatment
 from codemix_nb.data import folds
 from codemix_nb.data.corpora import Corpus
+from codemix_nb.paths import CodemixError
 from codemix_nb.models.base import TextClassifier, as_texts
-from codemix_nb.models.classical import LR, LinearMachine, NBMachine, export_model, import_model, platt
+from codemix_nb.models.classical import LR, LinearMachine, NBMachine, platt
 from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.state import export_model, import_model, nested, part_of
 from codemix_nb.models.auxiliary import *
 
 

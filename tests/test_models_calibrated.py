@@ -4,11 +4,13 @@
 import numpy as np
 from scipy.special import expit, logit
 from sklearn.base import clone
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.data import folds
 from codemix_nb.models.base import TextClassifier
 from codemix_nb.models.classical import platt
 from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.state import nested, part_of
 from codemix_nb.models.calibrated import *
 
 

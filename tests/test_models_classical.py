@@ -7,16 +7,18 @@ import scipy.sparse as sp
 from functools import lru_cache, partial
 from scipy.special import expit, logit
 from sklearn.base import clone
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import surface
 from codemix_nb.data import folds
 from codemix_nb.models.base import Method, TextClassifier, as_texts
-from codemix_nb.models.ngrams import Counted, TermTable, TfidfSpace, space_of, squared_distances
+from codemix_nb.models.ngrams import Counted, TermTable, TfidfSpace, squared_distances
 from codemix_nb.models.classical import *
 
 
 # %% ../nbs/models/13_classical.ipynb #8e0326d5
 from codemix_nb.models.base import check_estimator
+from codemix_nb.models.saved import export_model, import_model
 
 
 # %% ../nbs/models/13_classical.ipynb #031a7d7a

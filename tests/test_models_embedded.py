@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from scipy.special import expit
 from torch import nn
 from functools import partial
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from codemix_nb.paths import CodemixError
 from codemix_nb.models import encoders
 from codemix_nb.models.base import Method, TextClassifier, as_texts
@@ -20,7 +20,7 @@ from codemix_nb.models.embedded import *
 # %% ../nbs/models/14a_embedded.ipynb #ee89515c
 import json
 import pytest
-from codemix_nb.models.classical import export_model
+from codemix_nb.models.saved import export_model, import_model
 from codemix_nb.models.base import check_estimator
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def tiny_encoder(tmp_path_factory):
 
 def _through_json(model):
     arrays, config = export_model(model)
-    return from_state(arrays, json.loads(json.dumps(config)))
+    return import_model(arrays, json.loads(json.dumps(config)))
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_model_passes_the_list(name, tiny_encoder):
@@ -83,7 +83,7 @@ def test_a_head_refuses_another_encoder(tiny_encoder, tmp_path):
     for kind in (EmbeddedLR, EmbeddedMLP):
         arrays, config = export_model(kind(tiny_encoder).fit(texts, y, np.arange(80)))
         config["params"]["encoder"] = str(other)
-        with pytest.raises(CodemixError, match="trained on encoder"): from_state(arrays, config)
+        with pytest.raises(CodemixError, match="trained on encoder"): import_model(arrays, config)
 
 def test_what_a_study_may_ask_for(tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Sampler
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.data.folds import holdout
 from codemix_nb.models.base import Method, TextClassifier
-from codemix_nb.models.ngrams import TermTable, TfidfSpace, space_of
+from codemix_nb.models.ngrams import TermTable, TfidfSpace
 from codemix_nb.models.neural import *
 
 
 # %% ../nbs/models/14_neural.ipynb #0ca8bca9
 import json
 import pytest
-from codemix_nb.models.classical import export_model
+from codemix_nb.models.saved import export_model, import_model
 from codemix_nb.models.base import check_estimator
 
 TINY = dict(mlp=dict(min_df=1, hidden=8), cnn=dict(filters=4, embedding=4), lstm=dict(hidden=4, embedding=4), bilstm=dict(hidden=4, embedding=4))
@@ -33,7 +34,7 @@ def _toy(n=96):
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_passes_the_list(name):
-    through_json = lambda m: from_state(*(lambda a, c: (a, json.loads(json.dumps(c))))(*export_model(m)))
+    through_json = lambda m: import_model(*(lambda a, c: (a, json.loads(json.dumps(c))))(*export_model(m)))
     assert len(check_estimator(lambda: MODELS[name].make(epochs=3, **TINY[name]), through_json)) >= 16
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
+from dataclasses import dataclass
 from codemix_nb.paths import CodemixError
 from codemix_nb.text import TREATMENTS, scripts
 from codemix_nb.models.base import Method, TextClassifier
@@ -127,7 +128,8 @@ def test_a_comment_too_long_for_the_model_failed_and_has_no_label(tiny, tmp_path
 
 def test_version_follows_prompt_and_weights(tiny, tmp_path):
     assert Prompted(tiny).version != Prompted(tiny, "abuse-en-2").version and revision(tiny) in Prompted(tiny).version
-    with pytest.raises(CodemixError, match="not exported"): Prompted(tiny).state()
+    with pytest.raises(CodemixError, match="holds training comments"): Prompted(tiny, shots=2).state()
+    with pytest.raises(CodemixError, match="asks a server"): Prompted("m", server="http://127.0.0.1:1/v1").state()
     for wrong, words in [(dict(), "name a folder"), (dict(model=tiny, prompt="x"), "unknown prompt"), (dict(model=tiny, shots=3), "even"), (dict(model="m", server="http://127.0.0.1:1/v1", calibrate=True), "calibrate")]:
         with pytest.raises(CodemixError, match=words): Prompted(ledger=tmp_path/"l.sqlite", **wrong).fit(["a", "b"], [0, 1])
 
@@ -423,7 +425,7 @@ def test_failures_count_the_last_word_and_cover_every_comment():
 # %% ../nbs/models/16c_prompting.ipynb #24b741cb
 def test_a_named_model_carries_prompt_and_weights(tiny, monkeypatch):
     a, b = prompted_model("a", tiny), prompted_model("a", tiny, prompt="abuse-te-latin-1")
-    assert a.version != b.version and a.treatment == "raw" and a.make(shots=2).shots == 2 and a.family == "prompted"
+    assert a.version != b.version and a.treatment == "raw" and a.make(shots=2).shots == 2 and a.kind == "asked"
     assert set(Prompted.operational) < set(a.make().get_params())
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(CodemixError, match="no-such/model"): prompted_model("a", "no-such/model")

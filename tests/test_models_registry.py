@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.models.base import Method
+from codemix_nb.models.state import GROUP
 from codemix_nb.models.registry import *
 
 

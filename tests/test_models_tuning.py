@@ -4,9 +4,11 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import f1_score
+from dataclasses import dataclass
 from codemix_nb.data import folds
 from codemix_nb.models.base import TextClassifier, as_texts
 from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.state import nested, part_of
 from codemix_nb.models.tuning import *
 
 

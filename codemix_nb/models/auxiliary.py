@@ -7,7 +7,7 @@ __all__ = ['VERSION', 'HOWS', 'near_copies', 'Borrowed', 'borrow', 'joined', 'Ro
 import hashlib
 import numpy as np
 import pandas as pd
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 from scipy.special import expit
@@ -15,9 +15,11 @@ from sklearn.base import clone
 from ..text import Treatment, treatment
 from ..data import folds
 from ..data.corpora import Corpus
+from ..paths import CodemixError
 from .base import TextClassifier, as_texts
-from .classical import LR, LinearMachine, NBMachine, export_model, import_model, platt
+from .classical import LR, LinearMachine, NBMachine, platt
 from .ngrams import Counted
+from .state import export_model, import_model, nested, part_of
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #a25277ba
 def near_copies(texts, # of another corpus, treated
@@ -40,11 +42,14 @@ def near_copies(texts, # of another corpus, treated
 class Borrowed:
     "Another corpus as a model may use it; made by `borrow`."
     name: str
-    texts: tuple[str, ...]
-    labels: np.ndarray
-    ledger: pd.DataFrame
-    key: str
-    def __len__(self) -> int: return len(self.texts)
+    texts: tuple[str, ...] | None = None # None in a model that was saved
+    labels: np.ndarray | None = None
+    ledger: pd.DataFrame | None = None
+    key: str = ""
+    def __len__(self) -> int: return len(self.texts or ())
+    def bare(self) -> "Borrowed":
+        "What a saved model keeps of it: no comment."
+        return replace(self, texts=None, labels=None, ledger=None)
     def __eq__(self, other) -> bool: return isinstance(other, Borrowed) and self.key == other.key
     def __hash__(self) -> int: return hash(self.key)
     def __deepcopy__(self, memo): return self
@@ -71,9 +76,13 @@ _JOINED: WeakKeyDictionary = WeakKeyDictionary()
 def joined(texts: Counted, # of the main corpus
            others: tuple[Borrowed, ...]) -> tuple[Counted, Counted]: # the same texts, and all others, in one memory
     "The main corpus and the borrowed ones counted together, once for each set of main texts."
+    for o in others: _at_hand(o)
     kept = _JOINED.setdefault(texts.memory, {})
     if others not in kept: kept[others] = Counted([*texts.memory.texts, *(t for o in others for t in o.texts)])
     return kept[others][texts.rows], kept[others][len(texts.memory.texts):]
+
+def _at_hand(other: Borrowed) -> None:
+    if other.texts is None: raise CodemixError(f"{other.name}: a saved model keeps no comment of another corpus; to train it again, borrow them again")
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #56953113
 def _bare(estimator, seed: int):
@@ -88,14 +97,15 @@ class _Helped(TextClassifier):
     def _proba1(self, texts): return expit(self.decision_function(texts))
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #50f979af
+@dataclass(eq=False, repr=False)
 class Rows(_Helped):
     "A model that also trains on the rows of other corpora, each counting `weight`."
     version, while_tuning = "1", {"calibrate": False}
-    def __init__(self, estimator, # LR, LinearMachine or NBMachine: models that can weigh rows
-                 others=(), # tuple of Borrowed
-                 weight=.1, # of a borrowed row; an own row is 1
-                 calibrate=True, random_state=0):
-        self.estimator, self.others, self.weight, self.calibrate, self.random_state = estimator, others, weight, calibrate, random_state
+    estimator: TextClassifier # LR, LinearMachine or NBMachine: models that can weigh rows
+    others: tuple = ()        # tuple of Borrowed
+    weight: float = .1        # of a borrowed row; an own row is 1
+    calibrate: bool = True
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         texts, self.platt_ = texts if isinstance(texts, Counted) else Counted(texts), (1., 0.)
         self.best_ = self._learn(texts, y)
@@ -110,15 +120,25 @@ class Rows(_Helped):
         return _bare(self.estimator, self.random_state).fit(Counted(None, own.memory, np.concatenate([own.rows, more.rows])), labels, np.arange(len(labels)), weight)
     def decision_function(self, X):
         texts, (slope, intercept) = as_texts(X), self.platt_
-        return slope*self.best_.decision_function(joined(texts, self.others)[0] if isinstance(texts, Counted) else texts) + intercept
+        together = isinstance(texts, Counted) and all(o.texts is not None for o in self.others)
+        return slope*self.best_.decision_function(joined(texts, self.others)[0] if together else texts) + intercept
     @property
     def n_parameters_(self): return self.best_.n_parameters_
+    def state(self):
+        arrays, config = nested(best=self.best_)
+        return arrays, config | {"platt_": self.platt_}
+    def load_state(self, arrays, config): self.best_, self.platt_ = part_of(arrays, config, "best"), tuple(config["platt_"])
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #4b8dec62
 @lru_cache(maxsize=8)
 def _expert(other: Borrowed, kind: type, params: tuple):
+    _at_hand(other)
     model = kind(**dict(params)).fit(list(other.texts), other.labels, np.arange(len(other)))
     return import_model(*export_model(model)) if kind in (LR, LinearMachine, NBMachine) else model
+
+def _of(other: Borrowed, expert) -> tuple: # arguments of `_expert`
+    bare = _bare(expert or NBMachine(), 0)
+    return other, type(bare), tuple(sorted(bare.get_params().items()))
 
 _HEARD: WeakKeyDictionary = WeakKeyDictionary()
 
@@ -127,9 +147,9 @@ def opinions(texts, # list of strings or Counted
              expert=None, # a TextClassifier; NB-SVM when not given
             ) -> np.ndarray: # (texts, others): what each expert decides, log-odds up to a scale
     "The decision of an expert for each other corpus on every text."
-    bare, columns = _bare(expert or NBMachine(), 0), np.zeros((len(texts), len(others)))
+    columns = np.zeros((len(texts), len(others)))
     for j, other in enumerate(others):
-        key = (other, type(bare), tuple(sorted(bare.get_params().items())))
+        key = _of(other, expert)
         if not isinstance(texts, Counted): columns[:, j] = _expert(*key).decision_function(texts) if len(texts) else []
         else:
             kept = _HEARD.setdefault(texts.memory, {})
@@ -138,19 +158,19 @@ def opinions(texts, # list of strings or Counted
     return columns
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #7db09256
+@dataclass(eq=False, repr=False)
 class Experts(_Helped):
     "A model and an expert for each other corpus, weighed by a small logistic regression on decisions out of fold."
     version = "1"
-    def __init__(self, estimator, # any TextClassifier, for the main corpus
-                 others=(), # tuple of Borrowed
-                 weight=1., # scale of what experts say, against the penalty
-                 expert=None, # the model of the experts; NB-SVM when not given
-                 inner=3, # grouped folds for the own model's decisions
-                 random_state=0):
-        self.estimator, self.others, self.weight, self.expert, self.inner, self.random_state = estimator, others, weight, expert, inner, random_state
+    estimator: TextClassifier            # any TextClassifier, for the main corpus
+    others: tuple = ()                   # tuple of Borrowed
+    weight: float = 1.                   # scale of what experts say, against the penalty
+    expert: TextClassifier | None = None # the model of the experts; NB-SVM when not given
+    inner: int = 3                       # grouped folds for the own model's decisions
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         from sklearn.linear_model import LogisticRegression
-        texts = texts if isinstance(texts, Counted) else Counted(texts)
+        texts, self.experts_ = texts if isinstance(texts, Counted) else Counted(texts), None
         groups, own = self._groups(texts, groups), np.zeros(len(y))
         learn = lambda rows: _bare(self.estimator, self.random_state).fit(texts[rows], y[rows], groups[rows])
         for train, test in folds.inner(y, groups, self.inner, self.random_state): own[test] = learn(train).decision_function(texts[test])
@@ -162,10 +182,18 @@ class Experts(_Helped):
     def decision_function(self, X):
         texts = as_texts(X)
         if not len(texts): return np.zeros(0)
-        said = np.column_stack([self.best_.decision_function(texts), opinions(texts, self.others, self.expert)])
-        return (said - self.mean_)*self.scale_ @ self.coef_ + self.intercept_
+        heard = [opinions(texts, self.others, self.expert)] if self.experts_ is None else [e.decision_function(texts) for e in self.experts_]
+        return (np.column_stack([self.best_.decision_function(texts), *heard]) - self.mean_)*self.scale_ @ self.coef_ + self.intercept_
     @property
     def n_parameters_(self): return self.best_.n_parameters_ + len(self.coef_) + 1
+    def state(self):
+        experts = [_expert(*_of(o, self.expert)) for o in self.others] if self.experts_ is None else self.experts_
+        arrays, config = nested(best=self.best_, **{f"expert{i}": e for i, e in enumerate(experts)})
+        return arrays | dict(mean=self.mean_, scale=self.scale_, coef=self.coef_), config | {"intercept_": self.intercept_}
+    def load_state(self, arrays, config):
+        self.best_, self.intercept_ = part_of(arrays, config, "best"), config["intercept_"]
+        self.experts_ = [part_of(arrays, config, f"expert{i}") for i in range(len(self.others))]
+        self.mean_, self.scale_, self.coef_ = (arrays[k] for k in ("mean", "scale", "coef"))
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #99bd6091
 VERSION = "1"

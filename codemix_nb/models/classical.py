@@ -2,7 +2,7 @@
 
 # %% auto #0
 __all__ = ['MODELS', 'Majority', 'NgramModel', 'Linear', 'LR', 'platt', 'Machine', 'LinearMachine', 'log_count_ratio',
-           'NBMachine', 'RBFMachine', 'Forest', 'RF', 'Surface', 'export_model', 'import_model']
+           'NBMachine', 'RBFMachine', 'Forest', 'RF', 'Surface']
 
 # %% ../../nbs/models/13_classical.ipynb #20c07858
 import hashlib
@@ -11,11 +11,12 @@ import scipy.sparse as sp
 from functools import lru_cache, partial
 from scipy.special import expit, logit
 from sklearn.base import clone
+from dataclasses import dataclass
 from ..paths import CodemixError
 from ..text import surface
 from ..data import folds
 from .base import Method, TextClassifier, as_texts
-from .ngrams import Counted, TermTable, TfidfSpace, space_of, squared_distances
+from .ngrams import Counted, TermTable, TfidfSpace, squared_distances
 
 # %% ../../nbs/models/13_classical.ipynb #a5acc144
 class Majority(TextClassifier):
@@ -38,6 +39,12 @@ class NgramModel(TextClassifier):
     def _nothing(self, y, **weight): raise CodemixError(f"no n-gram occurs in {self.min_df} training comments; {type(self).__name__} has nothing to learn from")
     def _after(self, texts, y, groups, **weight): pass
     def _x(self, texts): return self.tfidf_.transform(texts)
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        "What was learnt, as arrays and JSON-able numbers."
+        return self.tfidf_.table_.state(), {}
+    def load_state(self, arrays, config: dict) -> None:
+        "Take over a state; the settings of `self` must be those that it was trained with."
+        self.tfidf_ = TermTable.of(self.space, arrays)
 
 # %% ../../nbs/models/13_classical.ipynb #8e80d6e0
 class Linear:
@@ -45,16 +52,26 @@ class Linear:
     weighs = True
     def _nothing(self, y, weight=None): self.coef_, self.intercept_ = np.zeros(0), float(logit(np.average(y, weights=weight)))
     def decision_function(self, X): return self._x(as_texts(X)) @ self.coef_ + self.intercept_
+    def state(self):
+        arrays, config = super().state()
+        return arrays | {"coef": self.coef_}, config | {"intercept_": self.intercept_}
+    def load_state(self, arrays, config):
+        super().load_state(arrays, config)
+        self.coef_, self.intercept_ = arrays["coef"], config["intercept_"]
 
 @lru_cache
 def _pools():
     from threadpoolctl import ThreadpoolController
     return ThreadpoolController()
 
+@dataclass(eq=False, repr=False)
 class LR(Linear, NgramModel):
     "Logistic regression, L2, lbfgs, on one thread: its vectors are too short for more."
     search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10, 30, 100, 300))
-    def __init__(self, C=1., space="both-folded", min_df=2, max_iter=1000): self.C, self.space, self.min_df, self.max_iter = C, space, min_df, max_iter
+    C: float = 1.
+    space: str = "both-folded"
+    min_df: int = 2
+    max_iter: int = 1000
     def _learn(self, texts, y, weight=None):
         from sklearn.linear_model import LogisticRegression
         x, m = self._x(texts), LogisticRegression(C=self.C, max_iter=self.max_iter)
@@ -92,13 +109,23 @@ class Machine(NgramModel):
     def _proba1(self, texts):
         slope, intercept = self.platt_
         return expit(slope*self.decision_function(texts) + intercept)
+    def state(self):
+        arrays, config = super().state()
+        return arrays, config | {"platt_": self.platt_}
+    def load_state(self, arrays, config):
+        super().load_state(arrays, config)
+        self.platt_ = tuple(config["platt_"])
 
 # %% ../../nbs/models/13_classical.ipynb #bc994db6
+@dataclass(eq=False, repr=False)
 class LinearMachine(Linear, Machine):
     "Linear support vector machine, squared hinge, L2 (liblinear)."
     search_space = tuple({"C": c} for c in (.003, .01, .03, .1, .3, 1, 3, 10))
-    def __init__(self, C=1., space="both-folded", min_df=2, calibrate=True, random_state=0):
-        self.C, self.space, self.min_df, self.calibrate, self.random_state = C, space, min_df, calibrate, random_state
+    C: float = 1.
+    space: str = "both-folded"
+    min_df: int = 2
+    calibrate: bool = True
+    random_state: int = 0
     def _learn(self, texts, y, weight=None): self._solve(self._x(texts), y, weight)
     def _solve(self, x, y, weight):
         from sklearn.svm import LinearSVC
@@ -119,10 +146,11 @@ def log_count_ratio(x: sp.csr_matrix, # training rows
     return np.log((p/p.sum())/(q/q.sum()))
 
 # %% ../../nbs/models/13_classical.ipynb #c2d374b7
+@dataclass(eq=False, repr=False)
 class NBMachine(LinearMachine):
     "NB-SVM: a linear machine on features scaled by their log-count ratio."
     search_space = tuple({"C": c} for c in (.001, .003, .01, .03, .1, .3, 1, 3, 10))
-    def __init__(self, C=.1, space="both-folded", min_df=2, calibrate=True, random_state=0): super().__init__(C, space, min_df, calibrate, random_state)
+    C: float = .1
     def _learn(self, texts, y, weight=None):
         x, memory = self._x(texts), self.tfidf_.memory_
         key = ("nb", *self.tfidf_.key_, hashlib.blake2b(y.tobytes() + (b"" if weight is None else weight.tobytes()), digest_size=12).digest())
@@ -134,26 +162,40 @@ def _scaled(x: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:
     return sp.csr_matrix((x.data*weights[x.indices], x.indices, x.indptr), shape=x.shape)
 
 # %% ../../nbs/models/13_classical.ipynb #ede15562
+@dataclass(eq=False, repr=False)
 class RBFMachine(Machine):
     "Support vector machine with an RBF kernel, on precomputed distances."
     search_space = tuple({"gamma": g, "C": c} for g, cs in ((.1, (1., 3., 10.)), (.3, (1., 3., 10.)), (1., (1., 3., 10.)), (.03, (3., 10., 30.)),
                                                             (.01, (10., 30., 100.)), (.003, (30., 100., 300.)), (.001, (100., 300., 1000.))) for c in cs)
-    def __init__(self, C=3., gamma=.1, space="both-folded", min_df=2, calibrate=True, random_state=0):
-        self.C, self.gamma, self.space, self.min_df, self.calibrate, self.random_state = C, gamma, space, min_df, calibrate, random_state
+    C: float = 3.
+    gamma: float = .1
+    space: str = "both-folded"
+    min_df: int = 2
+    calibrate: bool = True
+    random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.svm import SVC
         m = SVC(C=self.C, kernel="precomputed", random_state=self.random_state).fit(np.exp(-self.gamma*self._distances(texts, texts)), y)
         self.support_, self.dual_, self.intercept_ = m.support_, m.dual_coef_[0], float(m.intercept_[0])
-        self.train_ = texts
+        self.train_, self.vectors_ = texts, None
     def _distances(self, a, b):
         compute = lambda: squared_distances(xa := self._x(a), xa if a is b else self._x(b))
         same = isinstance(a, Counted) and isinstance(b, Counted) and a.memory is b.memory is self.tfidf_.memory_
         return self.tfidf_.memory_.get(("distances", *self.tfidf_.key_, a.digest, b.digest), compute) if same else compute()
-    def decision_function(self, X):
-        texts = as_texts(X)
-        return np.exp(-self.gamma*self._distances(texts, self.train_)[:, self.support_]) @ self.dual_ + self.intercept_
+    def _to_support(self, texts):
+        if self.train_ is None: return squared_distances(self._x(texts), self.vectors_)
+        return self._distances(texts, self.train_)[:, self.support_]
+    def decision_function(self, X): return np.exp(-self.gamma*self._to_support(as_texts(X))) @ self.dual_ + self.intercept_
     @property
-    def n_parameters_(self): return len(self.support_) + 3
+    def n_parameters_(self): return len(self.dual_) + 3
+    def state(self):
+        arrays, config = super().state()
+        x = self.vectors_ if self.train_ is None else self._x(self.train_)[self.support_]
+        return arrays | dict(data=x.data, indices=x.indices, indptr=x.indptr, dual=self.dual_), config | {"intercept_": self.intercept_}
+    def load_state(self, arrays, config):
+        super().load_state(arrays, config)
+        self.train_, self.dual_, self.intercept_ = None, arrays["dual"], config["intercept_"]
+        self.vectors_ = sp.csr_matrix(tuple(arrays[k] for k in ("data", "indices", "indptr")), shape=(len(self.dual_), len(arrays["idf"])))
 
 # %% ../../nbs/models/13_classical.ipynb #9b7828f3
 class Forest:
@@ -161,13 +203,24 @@ class Forest:
     def __init__(self, trees: list[dict[str, np.ndarray]]): self.trees = trees
     @classmethod
     def of(cls, forest) -> "Forest":
-        "From a fitted scikit-learn forest."
+        "From a fitted scikit-learn forest, or the same one again."
+        if isinstance(forest, cls): return forest
         return cls([dict(left=t.children_left, right=t.children_right, feature=t.feature, threshold=t.threshold,
                          value=t.value[:, 0, 1]/t.value[:, 0].sum(axis=1)) for t in (e.tree_ for e in forest.estimators_)])
     def proba1(self, x) -> np.ndarray:
         "Mean leaf share of the second class."
         x = sp.csc_matrix(x, dtype=np.float32)
         return np.mean([_walk(t, x) for t in self.trees], axis=0)
+    def predict_proba(self, x) -> np.ndarray: # (n, 2)
+        p = self.proba1(x)
+        return np.column_stack([1 - p, p])
+    @property
+    def n_nodes(self) -> int: return sum(len(t["left"]) for t in self.trees)
+    def state(self) -> dict[str, np.ndarray]: return {f"tree{i}_{k}": v for i, t in enumerate(self.trees) for k, v in t.items()}
+    @classmethod
+    def read(cls, arrays) -> "Forest":
+        "From what `state` gave."
+        return cls([{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")} for i in range(sum(k.endswith("_threshold") for k in arrays))])
 
 def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
     node = np.zeros(x.shape[0], dtype=np.int64)
@@ -183,35 +236,47 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
             node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
 
 # %% ../../nbs/models/13_classical.ipynb #8bb91296
+@dataclass(eq=False, repr=False)
 class RF(NgramModel):
     "Random forest on n-grams."
     search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4))
     while_tuning = {"n_estimators": 50}
-    def __init__(self, n_estimators=200, min_samples_leaf=1, max_features="sqrt", space="both-folded", min_df=2, random_state=0):
-        self.n_estimators, self.min_samples_leaf, self.max_features = n_estimators, min_samples_leaf, max_features
-        self.space, self.min_df, self.random_state = space, min_df, random_state
+    n_estimators: int = 200
+    min_samples_leaf: int = 1
+    max_features: str = "sqrt"
+    space: str = "both-folded"
+    min_df: int = 2
+    random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.ensemble import RandomForestClassifier
         self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, max_features=self.max_features,
                                              random_state=self.random_state, n_jobs=1).fit(self._x(texts).astype(np.float32), y)
-    def _proba1(self, texts):
-        x = self._x(texts).astype(np.float32)
-        return self.model_.predict_proba(x)[:, 1] if hasattr(self.model_, "predict_proba") else self.model_.proba1(x)
+    def _proba1(self, texts): return self.model_.predict_proba(self._x(texts).astype(np.float32))[:, 1]
     @property
-    def n_parameters_(self): return sum(e.tree_.node_count for e in self.model_.estimators_)
+    def n_parameters_(self): return Forest.of(self.model_).n_nodes
+    def state(self):
+        arrays, config = super().state()
+        return arrays | Forest.of(self.model_).state(), config
+    def load_state(self, arrays, config):
+        super().load_state(arrays, config)
+        self.model_ = Forest.read(arrays)
 
 # %% ../../nbs/models/13_classical.ipynb #0568e69d
+@dataclass(eq=False, repr=False)
 class Surface(TextClassifier):
     "Random forest on the 14 surface features of `text.surface`."
     search_space = tuple({"min_samples_leaf": n} for n in (5, 2, 10, 20, 50, 100))
-    def __init__(self, n_estimators=100, min_samples_leaf=5, random_state=0):
-        self.n_estimators, self.min_samples_leaf, self.random_state = n_estimators, min_samples_leaf, random_state
+    n_estimators: int = 100
+    min_samples_leaf: int = 5
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         from sklearn.ensemble import RandomForestClassifier
         self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, random_state=self.random_state, n_jobs=1).fit(_surfaces(texts), y)
-    def _proba1(self, texts): return self.model_.predict_proba(_surfaces(texts))[:, 1] if hasattr(self.model_, "predict_proba") else self.model_.proba1(_surfaces(texts))
+    def _proba1(self, texts): return self.model_.predict_proba(_surfaces(texts))[:, 1]
     @property
-    def n_parameters_(self): return sum(e.tree_.node_count for e in self.model_.estimators_)
+    def n_parameters_(self): return Forest.of(self.model_).n_nodes
+    def state(self): return Forest.of(self.model_).state(), {}
+    def load_state(self, arrays, config): self.model_ = Forest.read(arrays)
 
 def _surfaces(texts) -> np.ndarray:
     if not isinstance(texts, Counted): return np.array([list(surface(t).values()) for t in texts]).reshape(len(texts), -1)
@@ -231,42 +296,3 @@ MODELS = {m.name: m for m in [
     Method("nbsvm", NBMachine, "NB-SVM", "linear classifier on n-grams weighted by naive Bayes log-count ratios (Wang and Manning 2012)",
            paper="wang2012", seconds=2, golden=.4594),
 ]}
-
-# %% ../../nbs/models/13_classical.ipynb #217c1c5e
-def export_model(model: TextClassifier) -> tuple[dict[str, np.ndarray], dict]:
-    "Arrays and JSON-able settings of a fitted model."
-    config = dict(kind=type(model).__name__, version=model.version, params=model.get_params(), classes=model.classes_.tolist())
-    if hasattr(model, "state"):
-        arrays, more = model.state()
-        return arrays, {**config, **more}
-    arrays, table = {}, model.tfidf_.table_ if isinstance(model, NgramModel) else None
-    if table: arrays = {"idf": table.idf, **{f"terms{i}": np.array(list(t), dtype=str) for i, t in enumerate(table.terms)}}
-    if isinstance(model, RBFMachine):
-        x = model._x(model.train_)[model.support_]
-        arrays |= dict(data=x.data, indices=x.indices, indptr=x.indptr, dual=model.dual_)
-    elif hasattr(model, "coef_"): arrays["coef"] = model.coef_
-    else: arrays |= {f"tree{i}_{k}": v for i, t in enumerate(Forest.of(model.model_).trees) for k, v in t.items()}
-    for name in ("intercept_", "platt_"):
-        if hasattr(model, name): config[name] = getattr(model, name)
-    return arrays, config
-
-# %% ../../nbs/models/13_classical.ipynb #966ed6ef
-def import_model(arrays, config: dict) -> TextClassifier:
-    "The fitted model back from its arrays and settings; predicts, but cannot be exported again."
-    kinds = {c.__name__: c for c in (Majority, Surface, LR, RF, LinearMachine, RBFMachine, NBMachine)}
-    if config["kind"] not in kinds: raise CodemixError(f"unknown kind of model {config['kind']!r}; known: {', '.join(kinds)}")
-    model = kinds[config["kind"]](**config["params"])
-    model.classes_ = np.array(config["classes"])
-    if hasattr(model, "load_state"): model.load_state(arrays, config)
-    if "idf" in arrays:
-        space = space_of(model.space)
-        model.tfidf_ = TermTable(space, [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"])
-    for name in ("intercept_", "platt_"):
-        if name in config: setattr(model, name, config[name])
-    if "coef" in arrays: model.coef_ = arrays["coef"]
-    if "dual" in arrays:
-        support = sp.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=(len(arrays["dual"]), len(arrays["idf"])))
-        model.decision_function = lambda X: np.exp(-model.gamma*squared_distances(model._x(as_texts(X)), support)) @ arrays["dual"] + model.intercept_
-    trees = sorted({int(k[4:].split("_")[0]) for k in arrays if k.startswith("tree")})
-    if trees: model.model_ = Forest([{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")} for i in trees])
-    return model

@@ -7,6 +7,7 @@ __all__ = ['MODELS', 'embed', 'pair_loss', 'mixed_batches', 'FewShot', 'bend', '
 import numpy as np
 from scipy.special import expit
 from functools import partial
+from dataclasses import dataclass
 from ..paths import CodemixError
 from .base import Method, TextClassifier
 from .encoders import load_pretrained, pick_device, revision, short_name, title_of, whole
@@ -43,17 +44,20 @@ def mixed_batches(y: np.ndarray, # 0 or 1
     return np.array_split(np.argsort(place, kind="stable"), max(1, -(-len(y)//size)))
 
 # %% ../../nbs/models/15a_fewshot.ipynb #0bd659f1
+@dataclass(eq=False, repr=False)
 class FewShot(TextClassifier):
     "A pretrained encoder bent by pairs of comments, then logistic regression (SetFit; Tunstall et al. 2022); for about 200 labels or fewer."
     search_space = ({"rounds": 4}, {"rounds": 0})
-    def __init__(self, encoder: str = "minilm", # as for `encoders.find`
-                 rounds: int = 4, # passes over the comments; 0 leaves the encoder as it is
-                 most: int = 400, # more labelled comments than this are refused
-                 C: float = 10., # of the logistic regression
-                 lr: float = 1e-4, batch_size: int = 16, limit: int = 48, # pieces read of a comment
-                 threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.rounds, self.most, self.C, self.lr, self.batch_size, self.limit = encoder, rounds, most, C, lr, batch_size, limit
-        self.threads, self.device, self.random_state = threads, device, random_state
+    encoder: str = "minilm" # as for `encoders.find`
+    rounds: int = 4         # passes over the comments; 0 leaves the encoder as it is
+    most: int = 400         # more labelled comments than this are refused
+    C: float = 10.          # of the logistic regression
+    lr: float = 1e-4
+    batch_size: int = 16
+    limit: int = 48         # pieces read of a comment
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         from sklearn.linear_model import LogisticRegression
         from sklearn.utils import check_random_state

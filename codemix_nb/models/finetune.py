@@ -3,8 +3,7 @@
 # %% auto #0
 __all__ = ['VIEWS', 'MODELS', 'Pieces', 'Scorer', 'freeze', 'adapt', 'trained', 'spread', 'averaged', 'precision_of',
            'accelerator_of', 'optimiser_of', 'schedule_of', 'Material', 'Progress', 'one_round', 'save_progress',
-           'load_progress', 'Keeper', 'log_loss', 'train', 'Pretrained', 'FineTuned', 'save_model', 'load_model',
-           'from_state', 'finetuned_model']
+           'load_progress', 'Keeper', 'log_loss', 'train', 'Pretrained', 'FineTuned', 'finetuned_model']
 
 # %% ../../nbs/models/15_finetune.ipynb #c1ef3546
 import hashlib, json, time, warnings, torch
@@ -19,7 +18,6 @@ from torch import nn
 from ..paths import CodemixError, atomic_write, paths
 from ..language.romanise import romanise
 from .base import Method, TextClassifier
-from .classical import export_model
 from .encoders import load_pretrained, need, pick_device, revision, title_of, whole
 from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 
@@ -265,24 +263,29 @@ class Pretrained(TextClassifier):
         self.scorer_.net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}, strict=False)
 
 # %% ../../nbs/models/15_finetune.ipynb #5ea3a222
+@dataclass(eq=False, repr=False)
 class FineTuned(Pretrained):
     "A pretrained model, trained further together with a head of two classes."
     operational = ("checkpoints",)
-    def __init__(self, encoder: str = "minilm", # a short name of ENCODERS, a name on the hub, or a folder
-                 limit: int = 96, # pieces read of a comment
-                 lr: float = 1e-4, epochs: int = 3, patience: int = 1, # rounds without a better held-out loss
-                 batch_size: int = 16, accumulate: int = 2, # batches a step
-                 warmup: float = .1, # share of the steps
-                 weight_decay: float = .01, class_weights: bool = False, # both classes count alike in the loss
-                 precision: str = "auto", # auto, fp32, bf16 or fp16
-                 lora: int | None = None, # rank of low-rank adapters; wants about ten times the rate
-                 views: str | None = None, # script: each comment and its Romanised form
-                 hold_out: float = .125, # share of the training part that says when to stop
-                 freeze: int | None = 2, # as in `freeze`; adapters leave the whole encoder as it is
-                 checkpoints: str | None = "auto", # as in `Keeper`
-                 threads: int = 1, device: str = "auto", random_state: int = 0):
-        self.encoder, self.limit, self.lr, self.epochs, self.patience, self.batch_size, self.accumulate, self.warmup, self.weight_decay, self.class_weights = encoder, limit, lr, epochs, patience, batch_size, accumulate, warmup, weight_decay, class_weights
-        self.precision, self.lora, self.views, self.hold_out, self.freeze, self.checkpoints, self.threads, self.device, self.random_state = precision, lora, views, hold_out, freeze, checkpoints, threads, device, random_state
+    encoder: str = "minilm"          # a short name of ENCODERS, a name on the hub, or a folder
+    limit: int = 96                  # pieces read of a comment
+    lr: float = 1e-4
+    epochs: int = 3
+    patience: int = 1                # rounds without a better held-out loss
+    batch_size: int = 16
+    accumulate: int = 2              # batches a step
+    warmup: float = .1               # share of the steps
+    weight_decay: float = .01
+    class_weights: bool = False      # both classes count alike in the loss
+    precision: str = "auto"          # auto, fp32, bf16 or fp16
+    lora: int | None = None          # rank of low-rank adapters; wants about ten times the rate
+    views: str | None = None         # script: each comment and its Romanised form
+    hold_out: float = .125           # share of the training part that says when to stop
+    freeze: int | None = 2           # as in `freeze`; adapters leave the whole encoder as it is
+    checkpoints: str | None = "auto" # as in `Keeper`
+    threads: int = 1
+    device: str = "auto"
+    random_state: int = 0
     def _fit(self, texts, y, groups, weight=None):
         from sklearn.utils import check_random_state
         seed, self.device_ = int(check_random_state(self.random_state).randint(2**31 - 1)), pick_device(self.device)
@@ -307,33 +310,6 @@ class FineTuned(Pretrained):
         steps = self.epochs*-(-len(LengthBuckets(given.data.lengths[given.learn], self.batch_size))//self.accumulate)
         at = Progress(self.scorer_.net, *accelerator.prepare(optimiser, schedule_of(optimiser, steps, self.warmup)), torch.Generator().manual_seed(seed), accelerator.scaler)
         return train(keeper.resume(at), self.scorer_, given, accelerator, self.epochs, self.patience, self.batch_size, self.accumulate, keeper)
-
-# %% ../../nbs/models/15_finetune.ipynb #9a1b68af
-def save_model(model: FineTuned, folder: str | Path) -> Path:
-    "A fitted model as `model.safetensors` (what training changed) and `settings.json`."
-    from safetensors.numpy import save_file
-    arrays, config = export_model(model)
-    folder = Path(folder)
-    atomic_write(folder/"model.safetensors", lambda p: save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, p))
-    atomic_write(folder/"settings.json", lambda p: p.write_text(json.dumps(config, indent=1), encoding="utf-8"))
-    return folder
-
-def load_model(folder: str | Path) -> FineTuned:
-    "A saved model back, to predict with; raises `CodemixError` when a file is missing or damaged, or the pretrained model is another."
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-    folder = Path(folder)
-    for name in ("model.safetensors", "settings.json"):
-        if not (folder/name).is_file(): raise CodemixError(f"{folder/name}: no such file; a saved model has model.safetensors and settings.json")
-    try: return from_state(load_file(folder/"model.safetensors"), json.loads((folder/"settings.json").read_text(encoding="utf-8")))
-    except (SafetensorError, KeyError, RuntimeError, TypeError, ValueError) as error: raise CodemixError(f"{folder}: not a saved model ({type(error).__name__}: {str(error).splitlines()[0][:80]})") from None
-
-def from_state(arrays: dict[str, np.ndarray], config: dict) -> FineTuned:
-    "A fitted model back from `classical.export_model`."
-    model = FineTuned(**config["params"])
-    model.classes_ = np.array(config["classes"])
-    model.load_state(arrays, config)
-    return model
 
 # %% ../../nbs/models/15_finetune.ipynb #25e28de3
 def finetuned_model(encoder: str = "minilm", # as for `encoders.find`

@@ -179,6 +179,16 @@ class TfidfSpace(TransformerMixin, BaseEstimator):
 class TermTable:
     "A fitted vocabulary on its own: transforms texts it has never seen."
     def __init__(self, space: Space, terms: list[np.ndarray], idf: np.ndarray): self.space, self.terms, self.idf = space, terms, idf
+    @classmethod
+    def of(cls, space: str | Space, arrays) -> "TermTable":
+        "From what `state` gave."
+        space = space_of(space)
+        return cls(space, [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"])
+    def state(self) -> dict[str, np.ndarray]:
+        "Terms and idf as plain arrays."
+        return {"idf": self.idf, **{f"terms{i}": np.array(list(t), dtype=str) for i, t in enumerate(self.terms)}}
+    @property
+    def table_(self) -> "TermTable": return self
     def transform(self, texts) -> sp.csr_matrix:
         "TF-IDF rows of any texts."
         from sklearn.preprocessing import normalize

@@ -11,6 +11,7 @@ import pandas as pd
 from functools import lru_cache, partial
 from pathlib import Path
 from scipy.special import expit
+from dataclasses import dataclass
 from ..paths import CodemixError
 from ..text import TREATMENTS, scripts
 from .base import Method, TextClassifier
@@ -95,19 +96,22 @@ def label_scores(rendered: list[str], labels: tuple[str, str], tokenizer, model)
     return out
 
 # %% ../../nbs/models/16c_prompting.ipynb #9389128f
+@dataclass(eq=False, repr=False)
 class Prompted(TextClassifier):
     "A language model asked for the label, with or without examples."
-    operational = ("server", "batch_size", "ledger")
-    def __init__(self, model: str = "", # a folder or name of a local model; with a server, the name it knows the model by
-                 prompt: str | Prompt = "abuse-en-1", # a name in PROMPTS, or a file
-                 server: Server | str | dict | None = None, # where to ask; None: on this machine
-                 shots: int = 0, pick: str = "random", # examples shown, half of each label; random or similar
-                 calibrate: bool = False, # divide by the answer to a comment without content
-                 logprobs: bool = False, # ask the server for log-probabilities
-                 longest: int = 24, # tokens a server may answer with
-                 batch_size: int = 8, ledger: str | Path | None = None, device: str = "auto", random_state: int = 0):
-        self.model, self.prompt, self.server, self.shots, self.pick, self.calibrate, self.logprobs, self.longest = model, prompt, server, shots, pick, calibrate, logprobs, longest
-        self.batch_size, self.ledger, self.device, self.random_state = batch_size, ledger, device, random_state
+    operational, asks = ("server", "batch_size", "ledger"), True
+    model: str = ""                           # a folder or name of a local model; with a server, the name it knows the model by
+    prompt: str | Prompt = "abuse-en-1"       # a name in PROMPTS, or a file
+    server: Server | str | dict | None = None # where to ask; None: on this machine
+    shots: int = 0
+    pick: str = "random"                      # examples shown, half of each label; random or similar
+    calibrate: bool = False                   # divide by the answer to a comment without content
+    logprobs: bool = False                    # ask the server for log-probabilities
+    longest: int = 24                         # tokens a server may answer with
+    batch_size: int = 8
+    ledger: str | Path | None = None
+    device: str = "auto"
+    random_state: int = 0
     @property
     def version(self) -> str:
         "Changes with the text of the prompt and with the model: for a local one, with its weights."
@@ -152,7 +156,17 @@ class Prompted(TextClassifier):
     def n_parameters_(self) -> int:
         "0 for a server, which does not say."
         return 0 if self.server else sum(p.numel() for p in _local(self.model, self.weights_, self.device)[1].parameters())
-    def state(self): raise CodemixError("a prompted model is its prompt, its model and training comments to show; it is not exported")
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        "The prompt and the name of the weights; raises `CodemixError` for a model that shows comments or asks a server."
+        if self.shots: raise CodemixError("a prompted model with shots holds training comments, and a saved model holds none; it is not saved")
+        if self.server: raise CodemixError("a prompted model that asks a server is not saved: a folder must not send comments anywhere")
+        return {}, dict(params=dict(prompt=self.prompt_, ledger=None), weights=self.weights_)
+    def load_state(self, arrays, config: dict) -> None:
+        "Take over a state; raises `CodemixError` when the weights here are not those it was saved with."
+        if self.shots or self.server: raise CodemixError("a saved prompted model shows no comments and asks no server")
+        if (here := revision(self.model)) != config["weights"]: raise CodemixError(f"{self.model}: revision {here}, but this model was saved with {config['weights']}")
+        self.prompt_, self.ledger, self.ledger_, self.failed_, self.where_, self.weights_ = prompt_of(self.prompt), None, Ledger(), {}, None, here
+        self.pool_ = Pool([], np.zeros(0), np.zeros(0), 0, self.pick, 0)
 
 # %% ../../nbs/models/16c_prompting.ipynb #7250c8bd
 def _answers(asker, texts: list[str], shots: list, note: str = "") -> list[dict]: # status, probability

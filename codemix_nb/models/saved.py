@@ -7,10 +7,12 @@ __all__ = ['SAID', 'card', 'save_model', 'model_folder', 'load_model', 'treated'
 
 # %% ../../nbs/models/17e_saved.ipynb #ea82900c
 import json
+import numpy as np
 from pathlib import Path
 from .. import __version__
 from ..paths import CodemixError, atomic_write
 from ..files import folder_at
+from .state import export_model, import_model
 
 # %% ../../nbs/models/17e_saved.ipynb #b636a80f
 SAID = dict(model="model", corpus="trained on", rows="comments", abusive="of these abusive", labels="what the labels mean", treatment="treatment of the text",
@@ -33,8 +35,6 @@ def save_model(
     about: dict, # JSON-able: treatment, corpus, what the labels mean
 ) -> Path: # the folder
     "Write a trained model; a folder that holds something else is left alone."
-    import numpy as np
-    from codemix_nb.models.classical import export_model
     folder = model_folder(Path(folder), force=True)
     arrays, config = export_model(model)
     said = json.dumps(dict(format=1, codemix_nb=__version__, **about, config=config), indent=1, ensure_ascii=False)
@@ -61,7 +61,6 @@ def _whose(folder: Path) -> str:
 # %% ../../nbs/models/17e_saved.ipynb #97cac89f
 def _stored(folder: Path) -> tuple: # arrays, what model.json says
     import zipfile
-    import numpy as np
     try:
         about = json.loads((folder/"model.json").read_text(encoding="utf-8"))
         with np.load(folder/"arrays.npz", allow_pickle=False) as stored: return dict(stored), about
@@ -79,25 +78,16 @@ def load_model(folder: str | Path) -> tuple: # fitted estimator, what `save_mode
     for key in ("kind", "params", "classes"):
         if key not in config: raise CodemixError(f"{folder}/model.json, key 'config.{key}': missing")
     try:
-        model = _revived(arrays, config)
-        model.predict_proba(["a"])
+        model = import_model(arrays, config)
+        if not getattr(model, "asks", False): model.predict_proba(["a"])
     except CodemixError as error: raise CodemixError(f"{folder}/model.json: {error}") from None
     except Exception as error: raise CodemixError(f"{folder}: not a model that can be read ({type(error).__name__}: {error})") from None
     return model, about
-
-# %% ../../nbs/models/17e_saved.ipynb #52176a8e
-def _revived(arrays: dict, config: dict):
-    from codemix_nb.models import classical
-    if hasattr(classical, config["kind"]): return classical.import_model(arrays, config)
-    from codemix_nb.models import neural
-    if config["kind"] not in neural.KINDS: raise CodemixError(f"unknown kind of model {config['kind']!r}")
-    return neural.from_state(arrays, config)
 
 # %% ../../nbs/models/17e_saved.ipynb #384dcdca
 def treated(corpus, treat, # a Treatment
             meant: bool = False) -> tuple: # texts, how many are emptied, what is lost in one line
     "The treated texts of a corpus; raises `CodemixError` when too many are emptied and it is not meant."
-    import numpy as np
     from codemix_nb.text import check_damage, damage
     report = damage(corpus.texts, np.where(corpus.labels == 1, "abusive", "not abusive"), treat)
     try: check_damage(report, meant=meant)

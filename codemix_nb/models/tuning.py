@@ -7,9 +7,11 @@ __all__ = ['VERSION', 'NATURAL', 'inner_splits', 'Tuned', 'Averaged', 'on_edge']
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import f1_score
+from dataclasses import dataclass
 from ..data import folds
 from .base import TextClassifier, as_texts
 from .ngrams import Counted
+from .state import nested, part_of
 
 # %% ../../nbs/models/17_tuning.ipynb #ba76105b
 VERSION = "2"
@@ -19,13 +21,13 @@ def inner_splits(inner, y: np.ndarray, groups: np.ndarray, seed: int) -> list:
     return [folds.holdout(y, groups, .2, seed)] if inner == "holdout" else folds.inner(y, groups, int(inner), seed)
 
 # %% ../../nbs/models/17_tuning.ipynb #3a391d8d
+@dataclass(eq=False, repr=False)
 class Tuned(TextClassifier):
     "An estimator that chooses its own settings on grouped inner folds; the first of equally good settings wins."
-    def __init__(self, estimator, # any TextClassifier
-                 space=None, # list of settings; the estimator's own search_space otherwise
-                 inner=3, # number of inner folds, or "holdout"
-                 random_state=0):
-        self.estimator, self.space, self.inner, self.random_state = estimator, space, inner, random_state
+    estimator: TextClassifier # any TextClassifier
+    space: list | None = None # list of settings; the estimator's own search_space otherwise
+    inner: int | str = 3      # number of inner folds, or "holdout"
+    random_state: int = 0
     def _fit(self, texts, y, groups):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         groups, space = self._groups(texts, groups), list(self.space or self.estimator.search_space)
@@ -42,14 +44,19 @@ class Tuned(TextClassifier):
     def decision_function(self, X): return self.best_.decision_function(as_texts(X))
     @property
     def n_parameters_(self): return self.best_.n_parameters_
+    def state(self):
+        arrays, config = nested(best=self.best_)
+        return arrays | {"scores": self.scores_}, config | {"chosen": self.params_}
+    def load_state(self, arrays, config): self.best_, self.scores_, self.params_ = part_of(arrays, config, "best"), arrays["scores"], config["chosen"]
 
 # %% ../../nbs/models/17_tuning.ipynb #b6ae0670
+@dataclass(eq=False, repr=False)
 class Averaged(TextClassifier):
     "A model trained under several seeds; its probability is the mean of theirs."
     version, while_tuning = "1", {"seeds": 1}
-    def __init__(self, estimator, # any TextClassifier with a random_state
-                 seeds=5, random_state=0):
-        self.estimator, self.seeds, self.random_state = estimator, seeds, random_state
+    estimator: TextClassifier # any TextClassifier with a random_state
+    seeds: int = 5
+    random_state: int = 0
     @property
     def search_space(self): return tuple({f"estimator__{k}": v for k, v in settings.items()} for settings in self.estimator.search_space)
     def _fit(self, texts, y, groups):
@@ -63,6 +70,8 @@ class Averaged(TextClassifier):
     def _proba1(self, texts): return self.each(texts).mean(axis=1)
     @property
     def n_parameters_(self): return self.members_[0].n_parameters_*len(self.members_)
+    def state(self): return nested(**{f"seed{i}": m for i, m in enumerate(self.members_)})
+    def load_state(self, arrays, config): self.members_ = [part_of(arrays, config, f"seed{i}") for i in range(self.seeds)]
 
 # %% ../../nbs/models/17_tuning.ipynb #99571c7c
 NATURAL = {"min_samples_leaf": 1}
