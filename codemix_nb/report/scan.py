@@ -23,8 +23,10 @@ def words_in(text: str) -> set[str]: # lower case
     return {w for w in found if len(w) > 1 or "\u0900" <= w <= "\u0dff"}
 
 def _sources() -> list[str]:
-    "The project's own sources: library, notebooks without their outputs, studies, settings."
-    texts = [p.read_text(encoding="utf-8") for p in [*paths.library.rglob("*.py"), *paths.studies.glob("*.y*ml"), *(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")), *paths.root.glob("requirements*")] if p.is_file()]
+    "The project's own sources: library and templates, notebooks without their outputs, studies, settings."
+    settings = [*(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")), *paths.root.glob("requirements*")]
+    code = [*paths.library.rglob("*.py"), *(paths.library/"report"/"templates").glob("*.*"), *paths.studies.glob("*.y*ml")]
+    texts = [p.read_text(encoding="utf-8") for p in [*code, *settings] if p.is_file()]
     notebooks = [json.loads(p.read_text(encoding="utf-8")) for p in paths.nbs.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
     return texts + ["".join(c["source"]) for nb in notebooks for c in nb["cells"]]
 
