@@ -11,32 +11,49 @@ from ..evaluation import claims
 from ..evaluation.scores import corpora_of
 from .base import Experiment, Block
 from .drawing import COLOURS, _beside, _handles, _mark, _metric, _panels, _rows, style
-from .wording import HEADINGS, number, p_value, title_of
+from .wording import number, p_value, title_of
 
 # %% ../../nbs/experiments/54_contrasts.ipynb #8e21d7f4
 def _over(r, results): return f"{title_of(r.a, results)} over {title_of(r.b, results)} on {title_of(r.corpus, results)}"
 
 def _counted(n, noun): return f"{'One' if n == 1 else n} {noun}" + "s" * (n != 1)
 
+def _line(r, results):
+    "A contrast with its difference and the interval of it."
+    return f"{_over(r, results)} ({number(r.difference, signed=True)} [{number(r.low)}, {number(r.high)}])"
+
 def _claims(results, tested):
     "Every declared contrast under the heading it belongs to."
-    held = tested[tested.verdict == "supported"]
-    yield "holds", f"Of {len(tested)} declared contrasts, {len(held)} {'is' if len(held) == 1 else 'are'} supported by the corrected test, with as many degrees of freedom as one deal of the folds has, after Holm's correction over all of them. Each is listed with its difference in {HEADINGS.get(results.study['metric'], results.study['metric'])} and the 95\u00a0% interval of that difference, which is not adjusted for several contrasts."
+    held, metric = tested[tested.verdict == "supported"], _metric(results.study["metric"])
+    yield "holds", (f"Of {len(tested)} declared contrasts, {len(held)} {'is' if len(held) == 1 else 'are'} supported "
+                    "by the corrected test, with as many degrees of freedom as one deal of the folds has, after Holm's "
+                    f"correction over all of them. Each is listed with its difference in {metric} and the 95\u00a0% "
+                    "interval of that difference, which is not adjusted for several contrasts.")
     for r in held.itertuples():
         p = p_value(r.p_holm_all)
-        yield "holds", f"{_over(r, results)}: {number(r.difference, signed=True)} [{number(r.low)}, {number(r.high)}], Holm p {p if p[0] == '<' else '= ' + p}."
-    hangs = tested[tested.depends_on != ""]
-    yield "holds" if hangs.empty else "not", "No verdict hangs on the choice of the degrees of freedom or of the family." if hangs.empty else f"Supported only by a laxer choice: {'; '.join(f'{_over(r, results)} ({r.depends_on})' for r in hangs.itertuples())}."
-    for verdict, part in tested[tested.verdict != "supported"].groupby("verdict", sort=False):
-        yield "not", f"{verdict.capitalize()}: {'; '.join(f'{_over(r, results)} ({number(r.difference, signed=True)} [{number(r.low)}, {number(r.high)}])' for r in part.itertuples())}."
-    gone = tested[(tested.p_plain10 < results.study["alpha"]) & (tested.difference > 0) & (tested.verdict != "supported")]
-    if len(gone):
-        names = "; ".join(f"{_over(r, results)} (plain p {p_value(r.p_plain10)}, corrected p {p_value(r.p_corrected)}, Holm p {p_value(r.p_holm_all)})" for r in gone.itertuples())
-        yield "not", (f"{_counted(len(gone), 'contrast')} would have carried a star under the usual practice (plain t-test over the folds of one repeat, no correction for several contrasts) "
-                      f"and carr{'ies' if len(gone) == 1 else 'y'} none here: {names}.")
+        yield "holds", (f"{_over(r, results)}: {number(r.difference, signed=True)} [{number(r.low)}, {number(r.high)}]"
+                        f", Holm p {p if p[0] == '<' else '= ' + p}.")
+    hangs = "; ".join(f"{_over(r, results)} ({r.depends_on})" for r in tested[tested.depends_on != ""].itertuples())
+    if hangs: yield "not", f"Supported only by a laxer choice: {hangs}."
+    else: yield "holds", "No verdict hangs on the choice of the degrees of freedom or of the family."
+    for verdict, rows in tested[tested.verdict != "supported"].groupby("verdict", sort=False):
+        yield "not", f"{verdict.capitalize()}: {'; '.join(_line(r, results) for r in rows.itertuples())}."
+    yield from _gone(results, tested)
+
+def _gone(results, tested):
+    "The contrasts that the usual practice would have given a star."
+    usual = (tested.p_plain10 < results.study["alpha"]) & (tested.difference > 0)
+    gone = tested[usual & (tested.verdict != "supported")]
+    if gone.empty: return
+    names = "; ".join(f"{_over(r, results)} (plain p {p_value(r.p_plain10)}, corrected p {p_value(r.p_corrected)}, "
+                      f"Holm p {p_value(r.p_holm_all)})" for r in gone.itertuples())
+    yield "not", (f"{_counted(len(gone), 'contrast')} would have carried a star under the usual practice (plain "
+                  "t-test over the folds of one repeat, no correction for several contrasts) "
+                  f"and carr{'ies' if len(gone) == 1 else 'y'} none here: {names}.")
 
 # %% ../../nbs/experiments/54_contrasts.ipynb #2205dc18
-VERDICTS = {"supported": dict(marker="o"), "flagged": dict(marker="o"), "not supported": dict(marker="o", hollow=True), "underpowered": dict(marker="^", hollow=True, markersize=6)}
+VERDICTS = {"supported": dict(marker="o"), "flagged": dict(marker="o"), "not supported": dict(marker="o", hollow=True),
+            "underpowered": dict(marker="^", hollow=True, markersize=6)}
 
 def draw(results) -> mpl.figure.Figure | None: # nothing if none was declared
     "Difference and corrected interval of every declared contrast."
@@ -54,7 +71,8 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if none was declared
                 ax.plot(row.difference, y, ls="", **_mark(1, **VERDICTS[row.verdict]), label=row.verdict)
                 _beside(ax, y, f"{p_value(row.p_holm_all)}{' *' if row.star else ''}")
             _beside(ax, -.75, "Holm p, all", fontsize=7)
-            _rows(ax, [f"{title_of(a, results)} − {title_of(b, results)}" for a, b in pairs] if ax is axes[0] else [""] * len(pairs))
+            _rows(ax, [f"{title_of(a, results)} − {title_of(b, results)}" for a, b in pairs] if ax is axes[0]
+                  else [""] * len(pairs))
             ax.set_xlabel(f"Difference in {_metric(results.study['metric'])}\n(95 % interval, unadjusted)")
         _handles(figure, axes)
     return figure
@@ -71,8 +89,8 @@ def said(results):
     tested = claims.contrasts(results)
     if not len(tested): return
     if not results.study.get("generated"): yield from _claims(results, tested)
-    else: yield "not", (f"The test flags {(tested.verdict == 'flagged').sum()} of {len(tested)} declared contrasts, which on generated data shows that "
-                        "it works and nothing else.")
+    else: yield "not", (f"The test flags {(tested.verdict == 'flagged').sum()} of {len(tested)} declared contrasts, "
+                        "which on generated data shows that it works and nothing else.")
 
 # %% ../../nbs/experiments/54_contrasts.ipynb #88ae45ef
 EXPERIMENT = Experiment("54_contrasts", table=claims.contrasts, figure=draw, finding=said, place=1)

@@ -14,24 +14,56 @@ from ..evaluation.scores import SOURCES, LISTED, card
 
 # %% ../../nbs/experiments/24_wording.ipynb #9e312e2e
 TITLES = {LISTED: "A listed insult, no training"} # of rows that are no model
-HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "roc_auc": "ROC-AUC", "average_precision": "AP", "a": "A", "b": "B", "mean_a": "A mean", "mean_b": "B mean",
-            "low": "95 % interval", "p_plain10": "Plain p, one repeat", "p_corrected": "Corrected p", "p_holm": "Holm p, one corpus", "p_holm_all": "Holm p, all", "p_many": "Corrected p, n − 1", "depends_on": "Hangs on", "alone": "Seeds alone", "difference_ranked": "A − B, equal shares", "one_seed": "One seed", "seed_sd": "Sd over seeds", "on_edge": "At an end of the grid", "with_labels": "With the test file's labels", "with_scripts": "With its labels and scripts", "own_test": "On the test file", "p_worse": "P(A worse)", "p_rope": "P(equal)",
-            "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error", "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
-            "ungrouped": "Ungrouped folds", "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped", "star": "Star", "n": "Paired folds", "emptied_share": "Emptied share", "settings": "Settings",
-            "inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source", "train_across": "Trained on (other source)", "rows": "Rows",
-            "matrix": "Language that carries it", "answers": "Answers", "answered": "A label", "refused": "Refused", "failed": "No label", "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB", "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
-            "more_misses": "Missed more than by the best", "false_alarms": "Of them flagged", "error": "Error, all", "best_model": "Best model", "best": "Macro-F1", "word_lr": "Word LR", "odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF", "spread": "Sd of comments", "languages": "Languages", "train_rows": "Training comments", "train_fraction": "Share of training",
-            "copied": "Share of comments", "worst": "Worst fold", "other_label": "Other label", "chance": "Blind guesses", "severity": "Verdict", "learnt_from": "Tagger learnt from", "not_english": "F1, not English", "english": "F1, English",
-            "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages", "likeliest": "By likeliest tags", "truth": "Generator's truth",
-            "ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below", "log_loss": "Log loss", "moved": "Labels changed",
-            "risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %", "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC",
-            "promised_risk": "Error promised", "risk_kept": "Error got", "kept": "Comments kept", "promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set", "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive",
-            "one_label": "Sets of one", "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one", "calibrated_on": "Calibrated on",
-            "chosen_on": "Chosen on", "chosen_with": "Probabilities it was chosen on", "laid_on": "Laid on", "laid_with": "Probabilities it was laid on", "promised": "False alarms promised", "false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse", "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"}
+HEADINGS = {"f1": "F1 of the abusive", "macro_f1": "Macro-F1", "mcc": "MCC", "roc_auc": "ROC-AUC",
+            "average_precision": "AP", "a": "A", "b": "B", "mean_a": "A mean", "mean_b": "B mean",
+            "low": "95 % interval", "p_plain10": "Plain p, one repeat", "p_corrected": "Corrected p",
+            "p_holm": "Holm p, one corpus", "p_holm_all": "Holm p, all", "p_many": "Corrected p, n − 1",
+            "depends_on": "Hangs on", "alone": "Seeds alone", "difference_ranked": "A − B, equal shares",
+            "one_seed": "One seed", "seed_sd": "Sd over seeds", "on_edge": "At an end of the grid",
+            "with_labels": "With the test file's labels", "with_scripts": "With its labels and scripts",
+            "own_test": "On the test file", "p_worse": "P(A worse)", "p_rope": "P(equal)",
+            "p_better": "P(A better)", "difference": "A − B", "detectable": "Detectable at 80 % power",
+            "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p", "p_plain": "Plain p", "rate": "Type-I error",
+            "units": "Fits", "repeats": "Repeats", "test_to_train": "Test to training",
+            "ungrouped": "Ungrouped folds", "ungrouped_gain": "Gain, same repeats",
+            "ungrouped_leakage": "Leakage, ungrouped", "star": "Star", "n": "Paired folds",
+            "emptied_share": "Emptied share", "settings": "Settings",
+            "inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source",
+            "train_across": "Trained on (other source)", "rows": "Rows",
+            "matrix": "Language that carries it", "answers": "Answers", "answered": "A label", "refused": "Refused",
+            "failed": "No label", "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB",
+            "often_chosen": "Most often chosen", "chosen_share": "Share of fits", "misses": "Of them missed",
+            "more_misses": "Missed more than by the best", "false_alarms": "Of them flagged", "error": "Error, all",
+            "best_model": "Best model", "best": "Macro-F1", "word_lr": "Word LR",
+            "odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF",
+            "spread": "Sd of comments", "languages": "Languages", "train_rows": "Training comments",
+            "train_fraction": "Share of training",
+            "copied": "Share of comments", "worst": "Worst fold", "other_label": "Other label",
+            "chance": "Blind guesses", "severity": "Verdict", "learnt_from": "Tagger learnt from",
+            "not_english": "F1, not English", "english": "F1, English",
+            "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages",
+            "likeliest": "By likeliest tags", "truth": "Generator's truth",
+            "ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below",
+            "log_loss": "Log loss", "moved": "Labels changed",
+            "risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %",
+            "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC",
+            "promised_risk": "Error promised", "risk_kept": "Error got", "kept": "Comments kept",
+            "promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set",
+            "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive",
+            "one_label": "Sets of one", "two_labels": "Sets of two", "no_label": "Empty sets",
+            "right_alone": "Right among sets of one", "calibrated_on": "Calibrated on",
+            "chosen_on": "Chosen on", "chosen_with": "Probabilities it was chosen on", "laid_on": "Laid on",
+            "laid_with": "Probabilities it was laid on", "promised": "False alarms promised",
+            "false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse",
+            "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"}
 SIGNED = {"difference", "difference_ranked", "gain", "ungrouped_gain", "change"}
-SHARES = {"on_edge", "leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "more_misses", "copied", "worst", "contradicted_share",
-          "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "risk_kept", "kept", "promised_share", "covered", "covered_harmless", "covered_abusive",
-          "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5", "precision_24", "precision_published", "answered", "refused", "failed"}
+SHARES = {"on_edge", "leakage", "ungrouped_leakage", "emptied_share", "characters_lost", "tokens_lost", "emoji_lost",
+          "latin_lost", "abusive_share", "chosen_share", "error", "false_alarms", "misses", "more_misses", "copied",
+          "worst", "contradicted_share",
+          "ece", "perfect", "perfect_95", "moved", "risk_100", "risk_90", "risk_80", "risk_50", "promised_risk",
+          "risk_kept", "kept", "promised_share", "covered", "covered_harmless", "covered_abusive",
+          "one_label", "two_labels", "no_label", "right_alone", "promised", "false_alarms_got", "caught", "precision_5",
+          "precision_24", "precision_published", "answered", "refused", "failed"}
 RATIOS = {"odds_ratio", "average_ratio", "vif", "spread"}
 
 def title_of(
@@ -67,19 +99,27 @@ def percent(share: float) -> str:
 
 # %% ../../nbs/experiments/24_wording.ipynb #fc23dc0d
 PLACES = {"itself": "the corpus itself", "folds": "training part, first folds"}
-FACTORS = {"all": "All", "cmi": "CMI", "switches": "Switches", "tokens": "Length", "unseen": "Unseen spelling", "matrix": "Matrix language", "has_lexicon": "Insult list",
-           "length": "Length (log words)", "english": "Mostly English", "abusive": "Abusive", "script": "Some other script", "listed": "A listed insult"}
+FACTORS = {"all": "All", "cmi": "CMI", "switches": "Switches", "tokens": "Length", "unseen": "Unseen spelling",
+           "matrix": "Matrix language", "has_lexicon": "Insult list",
+           "length": "Length (log words)", "english": "Mostly English", "abusive": "Abusive",
+           "script": "Some other script", "listed": "A listed insult"}
 
 # %% ../../nbs/experiments/24_wording.ipynb #fd7bc292
 def _float(column, v):
     "A float as the column asks for it."
     if column == "test_to_train": return f"{(f := Fraction(float(v)).limit_denominator(20)).numerator}/{f.denominator}"
-    return number(v, 0 if column == "median_tokens" else 1 if column == "seconds" else 2 if column in {"alpha", "train_fraction", *RATIOS} else 3, column in SIGNED)
+    digits = {"median_tokens": 0, "seconds": 1, "alpha": 2, "train_fraction": 2} | dict.fromkeys(RATIOS, 2)
+    return number(v, digits.get(column, 3), column in SIGNED)
+
+_NAMES = ("corpus", "model", "best_model", "a", "b", "chosen_on", "chosen_with", "laid_on", "laid_with",
+          "calibrated_on")
 
 def _cell(column, values, results):
     "One column as text."
-    if column in ("corpus", "model", "best_model", "a", "b", "chosen_on", "chosen_with", "laid_on", "laid_with", "calibrated_on"): return [title_of(v, results) for v in values]
-    if column == "beats": return [", ".join(title_of(n.rstrip("*"), results) + "*" * n.endswith("*") for n in v.split(", ") if n) for v in values]
+    if column in _NAMES: return [title_of(v, results) for v in values]
+    if column == "beats":
+        starred = lambda name: title_of(name.rstrip("*"), results) + "*" * name.endswith("*")
+        return [", ".join(starred(name) for name in v.split(", ") if name) for v in values]
     if column == "against": return [PLACES.get(v) or title_of(v, results) for v in values]
     if column == "factor": return [FACTORS.get(v, v) for v in values]
     if column == "tested_on": return [SOURCES.get(v, v) for v in values]
@@ -88,7 +128,8 @@ def _cell(column, values, results):
     if column.startswith("p_") and column not in ("p_worse", "p_rope", "p_better"): return [p_value(v) for v in values]
     if column in SHARES and pd.api.types.is_numeric_dtype(values): return [percent(v) for v in values]
     if pd.api.types.is_bool_dtype(values): return ["yes" if v else "no" for v in values]
-    if pd.api.types.is_integer_dtype(values): return ["–" if pd.isna(v) else f"{v:,}".replace("-", "−") for v in values]
+    if pd.api.types.is_integer_dtype(values):
+        return ["–" if pd.isna(v) else f"{v:,}".replace("-", "−") for v in values]
     if pd.api.types.is_float_dtype(values): return [_float(column, v) for v in values]
     return ["" if v is None else str(v) for v in values]
 
@@ -110,13 +151,17 @@ def shown(
     out = {}
     for column in frame:
         stem = column.rpartition("_")[0]
-        if (column.endswith(("_sd", "_low", "_high")) and stem in frame) or column == "high" and "low" in frame: continue
+        if (column.endswith(("_sd", "_low", "_high")) and stem in frame) or column == "high" and "low" in frame:
+            continue
         text, ends = _cell(column, frame[column], results), _ends(column, frame)
-        if f"{column}_sd" in frame: text = [t if pd.isna(s) else f"{t} ± {number(s)}" for t, s in zip(text, frame[f"{column}_sd"])]
+        if f"{column}_sd" in frame:
+            text = [t if pd.isna(s) else f"{t} ± {number(s)}" for t, s in zip(text, frame[f"{column}_sd"])]
         if column == "low" and ends: text = [t if pd.isna(h) else f"[{t}, {number(h)}]" for t, h in zip(text, ends[1])]
-        elif ends: text = [t if pd.isna(l) else f"{t} [{_end(column, l)}, {_end(column, h)}]" for t, l, h in zip(text, *ends)]
+        elif ends:
+            text = [t if pd.isna(l) else f"{t} [{_end(column, l)}, {_end(column, h)}]" for t, l, h in zip(text, *ends)]
         out[HEADINGS.get(column, column.replace("_", " ").capitalize())] = text
-    if "model" in frame and "units" in frame and results is not None and f"{(metric := results.study['metric'])}_sd" in frame:
+    if results is not None and {"model", "units"} <= set(frame) and f"{results.study['metric']}_sd" in frame:
+        metric = results.study["metric"]
         heading = HEADINGS.get(metric, metric.capitalize())
         out[heading] = ["not run here" if pd.isna(n) else t for t, n in zip(out[heading], frame.units)]
     return pd.DataFrame(out)
@@ -131,7 +176,8 @@ def best(
     for column in columns:
         value = frame[column].round(3) * (-1 if column == "brier" else 1)
         if "model" in frame: value = value.where(frame.model != "majority")
-        flags[HEADINGS.get(column, column.capitalize())] = value.eq(value.groupby(frame.corpus).transform("max")).tolist()
+        highest = value.groupby(frame.corpus).transform("max")
+        flags[HEADINGS.get(column, column.capitalize())] = value.eq(highest).tolist()
     return flags
 
 # %% ../../nbs/experiments/24_wording.ipynb #c3a9e510
@@ -148,17 +194,25 @@ def design(results) -> str: # two or three sentences
     text = f"{study['folds']} folds that keep near-duplicates together; {_times(study['repeats'], 'repeat')}"
     if not networks: return f"{text}; {first} first. Settings are chosen inside each training part."
     text += f" of the classical models and {study['neural_repeats']} of the neural networks; {first} first. "
-    if len(getattr(results, "seeds", ())): text += f"Each network is trained under {study['neural_seeds']} seeds in every fold, and their probabilities are averaged. "
+    if len(getattr(results, "seeds", ())):
+        text += (f"Each network is trained under {study['neural_seeds']} seeds in every fold, "
+                 "and their probabilities are averaged. ")
     if study.get("neural_search", True): text += "Settings that are searched are chosen inside each training part."
-    else: text += "Settings of the classical models are chosen inside each training part; those of the networks are not tuned."
-    return text + " The defaults of the networks (the size of their layers and the like) were chosen beforehand on the published corpora, which may flatter them a little there."
+    else: text += ("Settings of the classical models are chosen inside each training part; "
+                   "those of the networks are not tuned.")
+    return text + (" The defaults of the networks (the size of their layers and the like) were chosen beforehand on "
+                   "the published corpora, which may flatter them a little there.")
 
 # %% ../../nbs/experiments/24_wording.ipynb #00d7c721
 def declaration(results) -> str: # empty for a study without contrasts
     "Which commit declared the contrasts, whether that was before the run, and what was known."
-    said, study = results.manifest.get("declared") or {}, results.study
+    declared, study = results.manifest.get("declared") or {}, results.study
     if not study.get("contrasts"): return ""
-    if said.get("before"): text = f"The contrasts were declared in commit {said['commit'][:7]} of {said['date']}; every fit behind them was computed at that commit or a later one."
-    elif said: text = f"The contrasts as they are were declared in commit {said['commit'][:7]} of {said['date']}, together with results or after some of them were computed."
-    else: text = "No commit says when the contrasts were declared; a reader has to take our word that it was before the run."
+    if not declared: text = ("No commit says when the contrasts were declared; "
+                             "a reader has to take our word that it was before the run.")
+    elif declared.get("before"):
+        text = (f"The contrasts were declared in commit {declared['commit'][:7]} of {declared['date']}; "
+                "every fit behind them was computed at that commit or a later one.")
+    else: text = (f"The contrasts as they are were declared in commit {declared['commit'][:7]} of {declared['date']}, "
+                  "together with results or after some of them were computed.")
     return text + (f" Known by then: {study['known'].strip()}" if study.get("known") else "")
