@@ -13,7 +13,7 @@ from codemix_nb.evaluation.scores import _ordered, corpora_of
 from codemix_nb.evaluation.units import corpus_names, corpus_of
 from codemix_nb.experiments.base import Experiment, Block
 from codemix_nb.experiments.drawing import COLOURS, _beside, _handles, _mark, _panels, _rows, style
-from codemix_nb.experiments.wording import title_of, number
+from codemix_nb.experiments.wording import headed, number, title_of
 from codemix_nb.experiments.audit import *
 
 

@@ -11,7 +11,7 @@ from codemix_nb.evaluation.results import METRICS, scores
 from codemix_nb.evaluation.scores import LISTED, _items, _ordered, corpora_of, main_scores, side_scores, _mean_sd, card
 from codemix_nb.experiments.base import Experiment, Models
 from codemix_nb.experiments.drawing import COLOURS, _beside, _handles, _mark, _metric, _panels, _rows, style
-from codemix_nb.experiments.wording import HEADINGS, number, percent, title_of
+from codemix_nb.experiments.wording import headed, number, percent, title_of
 from codemix_nb.experiments.benchmark import *
 
 

@@ -12,7 +12,7 @@ from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import (COLOURS, LINES, _beside, _handles, _mark, _mark_generated, _panels, _rows,
                                             _short, style)
 from codemix_nb.experiments.errors import best_models
-from codemix_nb.experiments.wording import _end, neural_models, percent, title_of
+from codemix_nb.experiments.wording import headed, neural_models, percent, title_of
 from codemix_nb.experiments.calibration import *
 
 

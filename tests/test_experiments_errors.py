@@ -9,7 +9,7 @@ from codemix_nb.evaluation import calibration as cal
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, main_scores, _ranked, _readers, SOURCES
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
-from codemix_nb.experiments.wording import title_of, percent
+from codemix_nb.experiments.wording import headed, percent, title_of
 from codemix_nb.experiments.errors import *
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, _mean_sd
 from codemix_nb.experiments.base import Experiment, Block
-from codemix_nb.experiments.wording import number
+from codemix_nb.experiments.wording import headed, number
 from codemix_nb.experiments.hold import *
 
 

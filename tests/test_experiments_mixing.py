@@ -12,7 +12,7 @@ from codemix_nb.evaluation.scores import _items, corpora_of, _readers
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import LINES, _beside, _handles, _mark, _mark_generated, _rows, _short, style
 from codemix_nb.experiments.errors import LEAST, LENGTHS, PAIRED, best_models
-from codemix_nb.experiments.wording import number, title_of, FACTORS
+from codemix_nb.experiments.wording import FACTORS, headed, number, title_of
 from codemix_nb.experiments.mixing import *
 
 

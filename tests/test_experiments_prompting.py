@@ -4,6 +4,7 @@
 import pandas as pd
 from codemix_nb.evaluation.scores import _items, _ordered, card
 from codemix_nb.experiments.base import Experiment
+from codemix_nb.experiments.wording import headed
 from codemix_nb.experiments.prompting import *
 
 

@@ -8,7 +8,7 @@ from codemix_nb.evaluation.plan import _grid
 from codemix_nb.evaluation.scores import _ordered, main_scores, side_scores, _mean_sd, corpora_of
 from codemix_nb.experiments.base import Experiment, Models
 from codemix_nb.experiments.drawing import _beside, _mark, _metric, _panels, _rows, style
-from codemix_nb.experiments.wording import number, title_of
+from codemix_nb.experiments.wording import headed, number, title_of
 from codemix_nb.experiments.tuned_default import *
 
 

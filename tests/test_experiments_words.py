@@ -9,6 +9,7 @@ from codemix_nb.evaluation.scores import corpora_of
 from codemix_nb.experiments.audit import _check
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import COLOURS, _handles, _mark, _mark_generated, _rows, _short, style
+from codemix_nb.experiments.wording import headed
 from codemix_nb.experiments.words import *
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from pathlib import Path
 from codemix_nb.paths import atomic_write
 from codemix_nb.experiments.drawing import write
-from codemix_nb.experiments.wording import HEADINGS, shown, best as best_cells
+from codemix_nb.experiments.wording import heading_of, shown, best as best_cells
 from codemix_nb.report.save import *
 
 

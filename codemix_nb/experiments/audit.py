@@ -19,7 +19,7 @@ from ..evaluation.scores import _ordered, corpora_of
 from ..evaluation.units import corpus_names, corpus_of
 from .base import Experiment, Block
 from .drawing import COLOURS, _beside, _handles, _mark, _panels, _rows, style
-from .wording import title_of, number
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/63_audit.ipynb #8db254fd
 def _check(results, name, notes="status"):
@@ -31,21 +31,25 @@ def _check(results, name, notes="status"):
     note = table.pop(notes).replace("run", "")
     return table.assign(note=note) if note.ne("").any() else table
 
+@headed({"copied": "Share of comments", "worst": "Worst fold"}, shares=("copied", "worst"))
 def tabulate(results) -> pd.DataFrame: # empty if the study has no audit
     "Comments with a copy, by place and level of sameness, and how many of the copies carry the other label."
     return _check(results, "certificate").rename(columns=dict(place="against", rows="comments", share="copied"))
 
 # %% ../../nbs/experiments/63_audit.ipynb #bd621e0c
+@headed({"chance": "Blind guesses", "severity": "Verdict"})
 def shortcuts(results) -> pd.DataFrame: # empty if the study has no audit
     "Baselines that do not read, against majority and blind guesses, with the feature behind a gain."
     table = (_check(results, "shortcuts")
              .rename(columns=dict(sd="macro_f1_sd", rows="rule_covers", precision="rule_precision")))
     return table.drop(columns=["cost", "flagged"], errors="ignore")
 
+@headed({"severity": "Verdict"})
 def audit_findings(results) -> pd.DataFrame: # empty if the study has no audit
     "Single faults of each corpus: pasted blocks, sharp rules, sources, scripts, order."
     return _check(results, "findings")
 
+@headed(shares=("contradicted_share",))
 def disagreements(results) -> pd.DataFrame: # empty if the study has no audit
     "How many labels an out-of-fold model contradicts at p > .8, and how many confident learning picks, by label."
     table = _check(results, "disagreements")

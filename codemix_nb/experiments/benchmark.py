@@ -16,7 +16,7 @@ from ..evaluation.results import METRICS, scores
 from ..evaluation.scores import LISTED, _items, _ordered, corpora_of, main_scores, side_scores, _mean_sd, card
 from .base import Experiment, Models
 from .drawing import COLOURS, _beside, _handles, _mark, _metric, _panels, _rows, style
-from .wording import HEADINGS, number, percent, title_of
+from .wording import headed, number, percent, title_of
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #67213124
 def _beats(results):
@@ -68,6 +68,10 @@ def listed_rule(results) -> pd.DataFrame: # as the main predictions, model `list
                        status="ok")
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #dec77f45
+@headed({"one_seed": "One seed", "seed_sd": "Sd over seeds", "ungrouped": "Ungrouped folds",
+         "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped",
+         "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB"},
+        shares=("ungrouped_leakage",), signed=("ungrouped_gain",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus and model
     "The main benchmark: every metric with its sd, contrasts won, leakage, gain of ungrouped folds, and cost."
     units, metric, generated = main_scores(results), results.study["metric"], results.study.get("generated")
@@ -98,7 +102,7 @@ def _measured(results):
     for corpus in corpora_of(results):
         top = table[table.corpus == corpus].sort_values(metric).iloc[-1]
         yield "measured", (f"{title_of(corpus, results)}: of {table[table.model != LISTED].model.nunique()} models "
-                           f"{title_of(top.model, results)} has the highest mean {HEADINGS.get(metric, metric)}, "
+                           f"{title_of(top.model, results)} has the highest mean {_metric(metric)}, "
                            f"{number(top[metric])} ± {number(top[f'{metric}_sd'])} "
                            f"(sd over {top.units} fits); {percent(top.leakage)} of test comments have a near twin in "
                            "training.")

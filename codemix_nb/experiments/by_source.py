@@ -14,7 +14,7 @@ from ..evaluation.scores import UNIT, _items, _ordered, counted, main_scores, _m
 from .base import Experiment, Block
 from .benchmark import listed_rule
 from .drawing import _handles, _mark, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/53_by_source.ipynb #2aafd198
 def _inside(results, several):
@@ -40,6 +40,8 @@ def _across(results, several):
     return counted(items, by)[[*by, "macro_f1"]].rename(columns=dict(macro_f1="across"))
 
 # %% ../../nbs/experiments/53_by_source.ipynb #40d81f6b
+@headed({"inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source",
+         "train_across": "Trained on (other source)"}, signed=("change",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus, model and source; none if no corpus has two sources
     "Macro-F1 on each source within the shared folds and after training on the others, and the change."
     several = results.corpus_items.groupby("corpus").source.nunique().loc[lambda n: n > 1].index.tolist()

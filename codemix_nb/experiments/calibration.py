@@ -18,7 +18,7 @@ from .base import Experiment
 from .drawing import (COLOURS, LINES, _beside, _handles, _mark, _mark_generated, _panels, _rows,
                                             _short, style)
 from .errors import best_models
-from .wording import _end, neural_models, percent, title_of
+from .wording import headed, neural_models, percent, title_of
 
 # %% ../../nbs/experiments/66_calibration.ipynb #5eabae8f
 def looked_at(results) -> dict[str, list[str]]: # corpus -> models, the best first
@@ -36,10 +36,16 @@ def predictions(results, models: dict[str, list[str]] | None = None) -> pd.DataF
     if "status" in answers: answers = answers[answers.status == "ok"]
     return answers[[m in models[c] for c, m in zip(answers.corpus, answers.model)]].astype({"probability": float})
 
+@headed({"ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below",
+         "moved": "Labels changed"}, shares=("ece", "perfect", "perfect_95", "moved"))
 def tabulate(results) -> pd.DataFrame: # a row a corpus, model and method
     "Calibration error as stored and after mending on other folds, beside what chance gives a calibrated model."
     return _ordered(cal.summary(predictions(results)), results)
 
+@headed({"risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %",
+         "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC", "promised_risk": "Error promised",
+         "kept": "Comments kept", "risk_kept": "Error got"},
+        shares=("risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "kept", "risk_kept"))
 def abstention(results) -> pd.DataFrame: # a row a corpus and model
     "Error among the surest comments, and a promised error with what was got."
     return _ordered(cal.abstain(predictions(results)), results)
@@ -50,6 +56,11 @@ def _same_models(results): # corpus -> the best models of all corpora, where the
     ran = main_scores(results).groupby("corpus").model.unique()
     return {c: [m for m in best if m in ran[c]] for c in corpora_of(results)}
 
+@headed({"promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set",
+         "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive", "one_label": "Sets of one",
+         "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one"},
+        shares=("promised_share", "covered", "covered_harmless", "covered_abusive", "one_label", "two_labels",
+                "no_label", "right_alone"))
 def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE is not installed
     "Conformal sets of the best models, calibrated on the other folds and on the other corpus, if there is one."
     if not find_spec("mapie"): return pd.DataFrame()
@@ -60,10 +71,16 @@ def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE i
     first = ["corpus", "model", "calibrated_on", "promise"]
     return _ordered(table, results)[[*first, *(c for c in table if c not in first)]]
 
+@headed({"false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse",
+         "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"},
+        shares=("false_alarms_got", "caught", "precision_5", "precision_24", "precision_published"))
 def operating_points(results) -> pd.DataFrame: # a row a corpus, model and threshold
     "Recall and precision of the best models where false alarms are limited, with thresholds from other folds."
     return _ordered(cal.operating_points(predictions(results, _same_models(results))), results)
 
+@headed({"chosen_with": "Probabilities it was chosen on", "laid_with": "Probabilities it was laid on",
+         "promised": "False alarms promised", "false_alarms_got": "False alarms got", "caught": "Recall"},
+        shares=("promised", "false_alarms_got", "caught"))
 def threshold_transfer(results) -> pd.DataFrame: # a row a promise and ordered pair; empty for one corpus
     "False alarms promised by a threshold chosen on one corpus and got on another, with the model on either side."
     table = cal.threshold_transfer(predictions(results, _same_models(results)), best=best_models(results))
@@ -80,7 +97,8 @@ def transfer_sentences(
     if table.empty: return sentences
     far = table[(table.promised == table.promised.max()) & (table.chosen_on != table.laid_on)]
     far = far.set_index(["chosen_on", "chosen_with", "laid_on", "laid_with"])
-    ends = lambda r: ", ".join(_end("false_alarms_got", e) for e in (r.false_alarms_got_low, r.false_alarms_got_high))
+    points = lambda share: percent(share).removesuffix("\u00a0%")
+    ends = lambda r: f"{points(r.false_alarms_got_low)}, {points(r.false_alarms_got_high)}"
     got = lambda r: f"{percent(r.false_alarms_got)} [{ends(r)}]"
     trained = lambda corpus, model: f"{title_of(model, results)} trained on {title_of(corpus, results)}"
     order = corpora_of(results).index

@@ -14,9 +14,10 @@ from . import benchmark
 from .base import Experiment
 from .benchmark import FAMILIES, family_of
 from .drawing import _handles, _mark, _metric, _panels, style
-from .wording import title_of
+from .wording import headed, title_of
 
 # %% ../../nbs/experiments/65_cost.ipynb #9293a654
+@headed({"seconds": "Seconds a fold", "peak_mb": "Peak memory, MB"})
 def tabulate(results) -> pd.DataFrame: # corpus, model, the metric and its sd, seconds, peak_mb, parameters, front
     "What every model costs and scores; `front` marks those that no cheaper one equals. Empty without times."
     table, metric = benchmark.tabulate(results), results.study["metric"]

@@ -13,9 +13,10 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, _mean_sd, corpora_of
 from .base import Experiment, Block
 from .drawing import COLOURS, HATCHES, _beside, _handles, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/51_damage.ipynb #ed3b8135
+@headed(shares=("emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost"))
 def tabulate(results) -> pd.DataFrame:
     "Every treatment after its last step, for all rows and by label; `raw`, which takes nothing, is left out."
     steps = results.damage[results.damage.treatment != "raw"]

@@ -15,7 +15,7 @@ from ..evaluation import calibration as cal
 from ..evaluation.scores import _items, corpora_of, counted, main_scores, _ranked, _readers, SOURCES
 from .base import Experiment
 from .drawing import _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
-from .wording import title_of, percent
+from .wording import headed, percent, title_of
 
 # %% ../../nbs/experiments/59_errors.ipynb #1479c958
 LENGTHS = ["1–5 words", "6–10 words", "11–20 words", "over 20 words"]
@@ -65,6 +65,8 @@ def _sliced(items):
 # %% ../../nbs/experiments/59_errors.ipynb #a44f417b
 KINDS = ("all", "length", *PAIRED, "source")
 
+@headed({"error": "Error, all", "misses": "Of them missed", "false_alarms": "Of them flagged"},
+        shares=("error", "misses", "false_alarms"))
 def tabulate(
     results,
     models: tuple = ("lr-word",), # compared beside the best one
@@ -103,6 +105,8 @@ def _equal(items, top, draws):
         for end in ("", "_low", "_high"): table[rate + end] = table[rate + end].where(known)
     return table.assign(slice=table.slice.replace("all", "all comments"))
 
+@headed({"misses": "Of them missed", "more_misses": "Missed more than by the best",
+         "false_alarms": "Of them flagged"}, shares=("misses", "more_misses", "false_alarms"))
 def equal_alarms(
     results,
     draws: int = 300,

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, counted, _mean_sd
 from .base import Experiment, Block
-from .wording import number
+from .wording import headed, number
 
 # %% ../../nbs/experiments/61_hold.ipynb #64f1421f
 PUBLISHED = {"hold-telugu": {"best of the ranking": .7711, "TF-IDF and LR": .650, "one team: LR": .63,
@@ -116,6 +116,8 @@ def _reweighted(items: pd.DataFrame, test: pd.DataFrame, by: list[str]) -> float
     cells = (y & flagged, ~y & flagged, y & ~flagged, ~y & ~flagged)
     return float(from_cells(*((weight*cell).sum() for cell in cells))["macro_f1"])
 
+@headed({"with_labels": "With the test file's labels", "with_scripts": "With its labels and scripts",
+         "own_test": "On the test file"})
 def gap(results) -> pd.DataFrame: # a row a model; empty where no test file was judged
     "What cross-validation says with its own mix of comments and with that of the test file, beside the test file."
     judge = results.study.get("judged")

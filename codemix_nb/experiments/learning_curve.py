@@ -14,9 +14,10 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, side_scores, _mean_sd, corpora_of
 from .base import Experiment, Models
 from .drawing import LINES, _handles, _mark, _metric, _panels, style
-from .wording import title_of
+from .wording import headed, title_of
 
 # %% ../../nbs/experiments/60_learning_curve.ipynb #3c916117
+@headed({"train_rows": "Training comments", "train_fraction": "Share of training"})
 def tabulate(results) -> pd.DataFrame: # empty if the study trained on all rows only
     "The metric against the share of training rows used, for the models that were run on less than all."
     metric, table = results.study["metric"], side_scores(results, design="grouped", tuning="nested")

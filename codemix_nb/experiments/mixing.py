@@ -17,7 +17,7 @@ from ..evaluation.scores import _items, corpora_of, _readers
 from .base import Experiment
 from .drawing import LINES, _beside, _handles, _mark, _mark_generated, _rows, _short, style
 from .errors import LEAST, LENGTHS, PAIRED, best_models
-from .wording import number, title_of, FACTORS
+from .wording import FACTORS, headed, number, title_of
 
 # %% ../../nbs/experiments/62_mixing.ipynb #e1018400
 CUTS = {"cmi": ([-1, 0, 20, 35, 100], ["CMI 0: one language", "CMI over 0 to 20", "CMI over 20 to 35", "CMI over 35"]),
@@ -71,6 +71,7 @@ def _sliced_mixing(items, model):
             rows.append(row)
     return pd.DataFrame(rows)
 
+@headed({"best": "Macro-F1", "word_lr": "Word LR"})
 def tabulate(results) -> pd.DataFrame: # a row a corpus, factor and bin; empty for results without word languages
     "Macro-F1 of the best model and of word LR by mixing, spelling, length, language and insults, with intervals."
     if "unseen" not in results.corpus_items: return pd.DataFrame()
@@ -83,6 +84,8 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus, factor and bin; empty f
 _RATIOS = ["corpus", "fit", "factor", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "average_ratio",
            "average_ratio_low", "average_ratio_high", "vif", "spread", "comments", "models"]
 
+@headed({"odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF",
+         "spread": "Sd of comments"}, ratios=("odds_ratio", "average_ratio", "vif", "spread"))
 def mixing_model(results) -> pd.DataFrame: # a row a corpus, fit and factor; none without word languages or errors
     "Odds ratios of an error, by a mixed-effects and a cluster-robust logistic regression, with unadjusted intervals."
     if "unseen" not in results.corpus_items: return pd.DataFrame(columns=_RATIOS)

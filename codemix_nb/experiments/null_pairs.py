@@ -14,9 +14,10 @@ from ..evaluation.scores import _ordered, corpora_of
 from .base import Experiment, Block
 from .contrasts import Contrast
 from .drawing import COLOURS, HATCHES, _handles, _panels, _rows, style
-from .wording import percent, title_of
+from .wording import headed, percent, title_of
 
 # %% ../../nbs/experiments/55_null_pairs.ipynb #9e5254a4
+@headed({"rate": "Type-I error", "test_to_train": "Test to training"})
 def tabulate(results) -> pd.DataFrame: # empty if the study has no null pairs
     "Real type-I error of the plain and the corrected test, with the design's ratio of test to training comments."
     pairs = results.checks.get("null_pairs")

@@ -9,8 +9,11 @@ __all__ = ['EXPERIMENT', 'tabulate']
 import pandas as pd
 from ..evaluation.scores import _items, _ordered, card
 from .base import Experiment
+from .wording import headed
 
 # %% ../../nbs/experiments/68_prompting.ipynb #a984ac96
+@headed({"matrix": "Language that carries it", "answered": "A label", "failed": "No label"},
+        shares=("answered", "refused", "failed"))
 def tabulate(results) -> pd.DataFrame: # a row a corpus, model and language; empty if no model was asked
     "What language models answered, by the language of the comment: a label, a refusal, or nothing usable."
     asked = [m for m in results.study["models"] if card(results, m)["kind"] == "asked"]

@@ -13,7 +13,7 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, side_scores, _mean_sd, corpora_of
 from .base import Experiment, Models
 from .drawing import _beside, _mark, _metric, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #f2ceb5fd
 def _setting(params):
@@ -30,6 +30,7 @@ def _favourite(units):
     return first.rename(columns=dict(setting="often_chosen", share="chosen_share"))
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #8fe92dd0
+@headed({"often_chosen": "Most often chosen", "chosen_share": "Share of fits"}, shares=("chosen_share",))
 def tabulate(results) -> pd.DataFrame: # empty if the study ran no defaults
     "Default against tuned on the folds that both have, and the setting chosen most often."
     metric = results.study["metric"]
@@ -44,6 +45,8 @@ def tabulate(results) -> pd.DataFrame: # empty if the study ran no defaults
                     results)
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #c5178102
+@headed({"often_chosen": "Most often chosen", "chosen_share": "Share of fits", "on_edge": "At an end of the grid"},
+        shares=("chosen_share", "on_edge"))
 def edges(results) -> pd.DataFrame: # corpus, model, fits, often_chosen, chosen_share, on_edge
     "The setting each tuned model chose most often, and the share of its choices at an end of their grid."
     units = results.units

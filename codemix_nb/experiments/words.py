@@ -14,8 +14,11 @@ from ..evaluation.scores import corpora_of
 from .audit import _check
 from .base import Experiment
 from .drawing import COLOURS, _handles, _mark, _mark_generated, _rows, _short, style
+from .wording import headed
 
 # %% ../../nbs/experiments/64_words.ipynb #d023a5b6
+@headed({"learnt_from": "Tagger learnt from", "not_english": "F1, not English", "english": "F1, English",
+         "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages"})
 def tabulate(results) -> pd.DataFrame: # a row a corpus and test; empty if the study has no audit
     "How well the languages of words are known: F1 of the tags, and of the languages with a 95 % interval."
     table, rows = _check(results, "words"), []
@@ -36,6 +39,7 @@ MEASURES = dict(mixed="mixed comments (share)", cmi="code-mixing index", m_index
                 entropy="entropy of languages (bits)", i_index="I-index", switch_fraction="switch fraction",
                 burstiness="burstiness", memory="memory")
 
+@headed({"likeliest": "By likeliest tags", "truth": "Generator's truth"})
 def mixing_measures(results) -> pd.DataFrame: # a row a corpus and measure; empty if the study has no audit
     "Mixing measures of each corpus with 95 % intervals that carry the tagger's doubt."
     table = _check(results, "mixing")

@@ -12,7 +12,7 @@ import pandas as pd
 from pathlib import Path
 from ..paths import atomic_write
 from ..experiments.drawing import write
-from ..experiments.wording import HEADINGS, shown, best as best_cells
+from ..experiments.wording import heading_of, shown, best as best_cells
 
 # %% ../../nbs/report/27_save.ipynb #fd7901f4
 _MD = {"\\": "\\\\", "|": "\\|", "*": "\\*", "_": "\\_", "`": "\\`", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -30,7 +30,8 @@ def tex_escape(text: str) -> str:
 # %% ../../nbs/report/27_save.ipynb #e3776c0b
 def _rights(frame, printed):
     "Columns of numbers, by printed heading: they are set to the right."
-    return {HEADINGS.get(c, c.replace("_", " ").capitalize()) for c in frame if pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])} & set(printed)
+    number = lambda c: pd.api.types.is_numeric_dtype(frame[c]) and not pd.api.types.is_bool_dtype(frame[c])
+    return {heading_of(frame, c) for c in frame if number(c)} & set(printed)
 
 def to_markdown(printed, caption, rights=(), bold=None) -> str:
     "A printed table as Markdown: the caption in bold, then the table."
