@@ -16,5 +16,6 @@ from codemix_nb.evaluation.demo import demo
 def test_rows_that_were_never_published_have_a_line():
     book = ledger(demo()).query("corpus == 'dice-ne-en'")
     lines = book.set_index("step").rows
-    assert lines["stated, never published"] == -198 and lines["stated in the paper"] + lines["stated, never published"] == lines["published"]
+    assert lines["stated, never published"] == -198
+    assert lines["stated in the paper"] + lines["stated, never published"] == lines["published"]
     assert "stated, never published" not in ledger(demo()).query("corpus == 'dice-te-en'").step.tolist()

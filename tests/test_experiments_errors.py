@@ -9,7 +9,7 @@ from codemix_nb.evaluation import calibration as cal
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, main_scores, _ranked, _readers, SOURCES
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
-from codemix_nb.experiments.wording import title_of, percent
+from codemix_nb.experiments.wording import headed, percent, title_of
 from codemix_nb.experiments.errors import *
 
 
@@ -24,9 +24,44 @@ def test_small_slices_have_no_rate_and_both_denominators_add_up():
     dice.corpus_items = dice.corpus_items.assign(latin_share=np.where(np.arange(len(dice.corpus_items)) % 60, 1., .5))
     table = tabulate(dice)
     tiny = table[table.slice == "some other script"]
-    assert len(tiny) and tiny.misses.isna().all() and tiny.misses_low.isna().all() and set(shown(tiny, dice)["Of them missed"]) == {"–"}
-    assert (table[table.kind == "length"].groupby(["corpus", "model"])[["abusive", "harmless"]].sum().sum(axis=1) == 300).all()
+    assert len(tiny) and tiny.misses.isna().all() and tiny.misses_low.isna().all()
+    assert set(shown(tiny, dice)["Of them missed"]) == {"–"}
+    sizes = table[table.kind == "length"].groupby(["corpus", "model"])[["abusive", "harmless"]].sum()
+    assert (sizes.sum(axis=1) == 300).all()
     known = table.dropna(subset="misses")
     assert ((known.misses_low <= known.misses) & (known.misses <= known.misses_high)).all()
     one = table[(table.corpus == "dice-ne-en") & (table.model == "lr-word")]
-    assert one.kind.drop_duplicates().tolist() == [k for k in KINDS if k in set(one.kind)] and one[one.kind == "length"].slice.tolist() == [s for s in LENGTHS if s in set(one.slice)]
+    assert one.kind.drop_duplicates().tolist() == [k for k in KINDS if k in set(one.kind)]
+    assert one[one.kind == "length"].slice.tolist() == [s for s in LENGTHS if s in set(one.slice)]
+
+
+# %% ../nbs/experiments/59_errors.ipynb #023732a1
+def test_at_equal_false_alarms_the_best_keeps_one_half_and_a_corpus_without_a_list_has_one_slice():
+    dice = demo(rows=150)
+    dice.corpus_items = dice.corpus_items.assign(has_lexicon=dice.corpus_items.has_lexicon.astype(object)
+                                                 .where(dice.corpus_items.corpus == "dice-ne-en", None))
+    table, top = equal_alarms(dice), best_models(dice)
+    assert table.groupby("corpus").slice.unique().map(list).to_dict() == {"dice-ne-en": ["all comments",
+        *PAIRED["insults"]], "dice-te-en": ["all comments"]}
+    first = table[table.model == table.corpus.map(top)]
+    assert (first.threshold == .5).all() and first.more_misses.isna().all()
+    assert not set(table.model) & {"majority", "surface"}
+    whole = table[table.slice == "all comments"].set_index(["corpus", "model"])
+    errs = tabulate(dice).query("kind == 'all'").set_index(["corpus", "model"])
+    for c in corpora_of(dice):
+        assert np.isclose(whole.misses[c, top[c]], errs.misses[c, top[c]])
+        assert (whole.false_alarms[c] <= whole.false_alarms[c, top[c]] + 1e-9).all()
+        assert (whole.abusive[c] == errs.abusive[c, top[c]]).all()
+        assert (whole.harmless[c] == errs.harmless[c, top[c]]).all()
+    known = table.dropna(subset="misses")
+    assert ((known.misses_low <= known.misses) & (known.misses <= known.misses_high)).all()
+    assert table[table.harmless < LEAST].false_alarms.isna().all()
+
+
+# %% ../nbs/experiments/59_errors.ipynb #8b98510b
+def test_equal_alarms_has_a_panel_a_slice_and_none_without_a_list():
+    dice = demo(rows=120)
+    titles = [ax.get_title(loc="left") for ax in draw_equal_alarms(dice).axes]
+    assert len(titles) == 4 and all(any(t.endswith(s) for t in titles) for s in PAIRED["insults"])
+    dice.corpus_items = dice.corpus_items.assign(has_lexicon=None)
+    assert draw_equal_alarms(dice) is None and not plt.get_fignums()

@@ -12,7 +12,8 @@ from codemix_nb.evaluation import results, claims
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import scores
 from codemix_nb.evaluation.scores import UNIT
-from codemix_nb.experiments import audit, benchmark, by_source, coming_star, cost, errors, learning_curve, null_pairs, tuned_default, words, damage, contrasts
+from codemix_nb.experiments import (audit, benchmark, by_source, coming_star, contrasts, cost, damage, errors,
+                                    learning_curve, null_pairs, tuned_default, words)
 from codemix_nb.experiments.audit import audit_findings, disagreements, shortcuts
 from codemix_nb.experiments.calibration import draw_transfer
 from codemix_nb.experiments.drawing import words_of
@@ -28,10 +29,13 @@ def test_only_declared_contrasts_carry_a_star():
     for row in table.itertuples():
         for name in filter(None, row.beats.split(", ")): assert (row.model, name.rstrip("*")) in declared
     fake = demo(generated=True)
-    assert "*" not in "".join(shown(benchmark.tabulate(fake), fake).to_numpy().ravel()) and "beats" not in benchmark.tabulate(fake)
-    assert not claims.contrasts(fake).star.any() and set(claims.contrasts(fake).verdict) <= {"flagged", "not supported", "underpowered"}
+    assert "*" not in "".join(shown(benchmark.tabulate(fake), fake).to_numpy().ravel())
+    assert "beats" not in benchmark.tabulate(fake)
+    assert not claims.contrasts(fake).star.any()
+    assert set(claims.contrasts(fake).verdict) <= {"flagged", "not supported", "underpowered"}
     said = findings(fake)
-    assert "holds" not in set(said.kind) and said.sentence.str.contains("flags 1 of 4").sum() == 1 and not said.sentence.str.contains(" supported").any()
+    assert "holds" not in set(said.kind) and said.sentence.str.contains("flags 1 of 4").sum() == 1
+    assert not said.sentence.str.contains(" supported").any()
 
 
 # %% ../nbs/experiments/79_findings.ipynb #bb5cf284
@@ -42,19 +46,28 @@ def test_absent_blocks_give_empty_tables():
     keys = [k for k in UNIT if k in dice.items]
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = scores(dice.items, dice.units)
-    assert null_pairs.tabulate(dice).empty and coming_star.tabulate(dice).empty and tuned_default.tabulate(dice).empty and learning_curve.tabulate(dice).empty
-    assert all(table(dice).empty for table in (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures)) and not list(findings(dice).sentence[findings(dice).sentence.str.contains("audit")])
-    assert benchmark.tabulate(dice).ungrouped.isna().all() and by_source.tabulate(dice).across.isna().all() and len(by_source.tabulate(dice))
+    assert null_pairs.tabulate(dice).empty and coming_star.tabulate(dice).empty and tuned_default.tabulate(dice).empty
+    assert learning_curve.tabulate(dice).empty
+    tables = (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures)
+    assert all(table(dice).empty for table in tables)
+    assert not findings(dice).sentence.str.contains("audit").any()
+    assert benchmark.tabulate(dice).ungrouped.isna().all() and by_source.tabulate(dice).across.isna().all()
+    assert len(by_source.tabulate(dice))
 
 
 # %% ../nbs/experiments/79_findings.ipynb #1320e995
 def test_what_was_not_run_keeps_its_reason():
     dice = demo()
     assert "note" not in audit.tabulate(dice) and "note" not in words.tabulate(dice)
-    dice.checks["certificate"] = dice.checks["certificate"].assign(status=np.where(dice.checks["certificate"].level == "cross-script", "not run: needs uroman", "run"))
-    dice.checks["words"] = pd.concat([dice.checks["words"].query("corpus == 'dice-ne-en'"), pd.DataFrame([dict(corpus="dice-te-en", tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages", f1=np.nan, low=np.nan, high=np.nan, status="no tagger")])])
+    certificate, known = dice.checks["certificate"], dice.checks["words"]
+    status = np.where(certificate.level == "cross-script", "not run: needs uroman", "run")
+    dice.checks["certificate"] = certificate.assign(status=status)
+    blank = dict(corpus="dice-te-en", tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages",
+                 f1=np.nan, low=np.nan, high=np.nan, status="no tagger")
+    dice.checks["words"] = pd.concat([known.query("corpus == 'dice-ne-en'"), pd.DataFrame([blank])])
     assert audit.tabulate(dice).note.ne("").sum() == 4
-    assert words.tabulate(dice).set_index("corpus").note.to_dict() == {"dice-ne-en": "", "dice-te-en": "no tagger"} and shown(words.tabulate(dice), dice)["95 % interval"].tolist() == ["[.800, .900]", "–"]
+    assert words.tabulate(dice).set_index("corpus").note.to_dict() == {"dice-ne-en": "", "dice-te-en": "no tagger"}
+    assert shown(words.tabulate(dice), dice)["95 % interval"].tolist() == ["[.800, .900]", "–"]
 
 def test_flags_of_the_audit_are_a_finding():
     said = findings(demo()).query("kind == 'measured'").sentence
@@ -63,22 +76,27 @@ def test_flags_of_the_audit_are_a_finding():
 def test_tables_of_the_audit_keep_the_order_of_the_study():
     dice = demo()
     dice.checks = {name: frame.iloc[::-1] for name, frame in dice.checks.items()}
-    for table in (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures): assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
+    for table in (audit.tabulate, shortcuts, audit_findings, disagreements, words.tabulate, mixing_measures):
+        assert list(dict.fromkeys(table(dice).corpus)) == dice.study["corpora"], table.__name__
     assert list(mixing_measures(dice).measure[:8]) == list(MEASURES.values())
 
 
 # %% ../nbs/experiments/79_findings.ipynb #f1f0f9a0
 def test_a_model_that_was_not_run_keeps_its_row_and_claims_nothing():
     dice = demo(rows=120)
-    dice.study, dice.manifest = dice.study | dict(models=[*dice.study["models"], "far"], variants=dict(far=dict(model="lr", title="Far away"))), dict(not_run=dict(far="no weights"))
+    dice.study = dice.study | dict(models=[*dice.study["models"], "far"],
+                                   variants=dict(far=dict(model="lr", title="Far away")))
+    dice.manifest = dict(not_run=dict(far="no weights"))
     table = benchmark.tabulate(dice)
     printed = shown(table[["corpus", "model", "macro_f1", "macro_f1_sd", "units"]], dice)
-    assert (printed[printed.Model == "Far away"]["Macro-F1"] == "not run here").all() and len(printed) == 2*(len(dice.study["models"]) + 1)
+    assert (printed[printed.Model == "Far away"]["Macro-F1"] == "not run here").all()
+    assert len(printed) == 2*(len(dice.study["models"]) + 1)
     assert not any("Far away" in s for s in findings(dice).sentence) and "far" not in set(cost.tabulate(dice).model)
 
 
 # %% ../nbs/experiments/79_findings.ipynb #6e7183d4
-ALL = [benchmark.draw, cost.draw, damage.draw, by_source.draw, contrasts.draw, audit.draw, words.draw, null_pairs.draw, coming_star.draw, tuned_default.draw, errors.draw, draw_equal_alarms, learning_curve.draw, draw_transfer]
+ALL = [benchmark.draw, cost.draw, damage.draw, by_source.draw, contrasts.draw, audit.draw, words.draw, null_pairs.draw,
+       coming_star.draw, tuned_default.draw, errors.draw, draw_equal_alarms, learning_curve.draw, draw_transfer]
 
 def test_generated_figures_say_so_and_carry_no_star():
     dice = demo(generated=True, rows=120)
@@ -99,8 +117,10 @@ def test_panels_share_their_scale():
 def test_absent_blocks_give_no_figure():
     dice = demo(rows=120)
     dice.checks, dice.study = {}, {k: v for k, v in dice.study.items() if k != "star"} | {"contrasts": []}
-    dice.units = dice.units.assign(main=dice.units.main).query("design == 'grouped' and tuning == 'nested' and train_fraction == 1")
+    dice.units = (dice.units.assign(main=dice.units.main)
+                  .query("design == 'grouped' and tuning == 'nested' and train_fraction == 1"))
     keys = [k for k in UNIT if k in dice.items]
     dice.items = dice.items.merge(dice.units[keys], on=keys)
     dice.scores = results.scores(dice.items, dice.units)
-    assert all(draw(dice) is None for draw in (null_pairs.draw, coming_star.draw, contrasts.draw, tuned_default.draw, learning_curve.draw, audit.draw, words.draw))
+    rooms = (null_pairs, coming_star, contrasts, tuned_default, learning_curve, audit, words)
+    assert all(room.draw(dice) is None for room in rooms)

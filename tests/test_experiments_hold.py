@@ -7,20 +7,20 @@ from pydantic import Field
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, _mean_sd
 from codemix_nb.experiments.base import Experiment, Block
-from codemix_nb.experiments.wording import number
+from codemix_nb.experiments.wording import headed, number
 from codemix_nb.experiments.hold import *
 
 
 # %% ../nbs/experiments/61_hold.ipynb #e15cdc48
 from codemix_nb.evaluation.demo import demo
+from codemix_nb.evaluation.scores import main_scores
 
 
 # %% ../nbs/experiments/61_hold.ipynb #98d13018
-from codemix_nb.evaluation.scores import main_scores
-
 def test_interval_of_a_mean_holds_it_and_groups_widen_it():
     rng = np.random.default_rng(3)
-    f = pd.DataFrame(dict(label=np.arange(600) % 2, group=np.arange(600), repeat=0, fold=np.arange(600)//2 % 5)).assign(probability=lambda f: np.where(rng.random(600) < .75, f.label, 1 - f.label))
+    f = (pd.DataFrame(dict(label=np.arange(600) % 2, group=np.arange(600), repeat=0, fold=np.arange(600)//2 % 5))
+         .assign(probability=lambda f: np.where(rng.random(600) < .75, f.label, 1 - f.label)))
     mean = counted(f, ["fold"]).macro_f1.mean()
     low, high = interval(f)
     assert low < mean < high and (low, high) == interval(f) != interval(f, seed=1)
@@ -30,9 +30,11 @@ def test_interval_of_a_mean_holds_it_and_groups_widen_it():
 
 def test_interval_against_drawing_rows_by_hand():
     rng, n = np.random.default_rng(0), 200
-    f = pd.DataFrame(dict(label=np.arange(n) % 2, group=np.arange(n), repeat=0, fold=0)).assign(probability=lambda f: np.where(rng.random(n) < .7, f.label, 1 - f.label))
+    f = (pd.DataFrame(dict(label=np.arange(n) % 2, group=np.arange(n), repeat=0, fold=0))
+         .assign(probability=lambda f: np.where(rng.random(n) < .7, f.label, 1 - f.label)))
     from sklearn.metrics import f1_score
-    draws = [f1_score(d.label, d.probability >= .5, average="macro") for d in (f.sample(n, replace=True, random_state=s) for s in range(400))]
+    draws = [f1_score(d.label, d.probability >= .5, average="macro")
+             for d in (f.sample(n, replace=True, random_state=s) for s in range(400))]
     assert np.allclose(interval(f), np.quantile(draws, [.025, .975]), atol=.02)
 
 
@@ -41,20 +43,23 @@ def test_a_study_without_such_a_corpus_has_no_table():
     assert tabulate(demo()).empty and judged(demo()).empty
 
 def test_the_table_agrees_with_the_scores_and_keeps_the_published_apart():
-    found = demo()
-    found.corpus_items.loc[::4, "latin_share"] = 0.
-    found.study |= dict(judged=dict(corpus="dice-te-en", test="elsewhere", models=["lr"]))
-    told = tabulate(found, {"dice-te-en": {"best": .9}}).set_index("model")
-    means = main_scores(found).query("corpus == 'dice-te-en'").groupby("model").macro_f1.mean()
-    assert np.allclose(told.macro_f1.drop("best"), means[told.index.drop("best")]) and told.published_test_file.notna().sum() == 1
+    dice = demo()
+    dice.corpus_items.loc[::4, "latin_share"] = 0.
+    dice.study |= dict(judged=dict(corpus="dice-te-en", test="elsewhere", models=["lr"]))
+    told = tabulate(dice, {"dice-te-en": {"best": .9}}).set_index("model")
+    means = main_scores(dice).query("corpus == 'dice-te-en'").groupby("model").macro_f1.mean()
+    assert np.allclose(told.macro_f1.drop("best"), means[told.index.drop("best")])
+    assert told.published_test_file.notna().sum() == 1
     assert told.own_test_file.to_dict() == dict.fromkeys(told.index, "–") | {"lr": "not run here"}
-    assert ((told.low <= told.macro_f1) & (told.macro_f1 <= told.high)).drop("best").all() and told.latin.drop("best").notna().all()
+    assert ((told.low <= told.macro_f1) & (told.macro_f1 <= told.high)).drop("best").all()
+    assert told.latin.drop("best").notna().all()
 
 
 # %% ../nbs/experiments/61_hold.ipynb #372d235b
 def test_weights_give_one_file_the_mix_of_another():
     from codemix_nb.experiments.hold import _reweighted
-    f = pd.DataFrame(dict(label=[1]*60 + [0]*40, latin=[True]*50 + [False]*50, probability=np.r_[np.full(45, .9), np.full(15, .1), np.full(30, .1), np.full(10, .9)]))
+    f = pd.DataFrame(dict(label=[1]*60 + [0]*40, latin=[True]*50 + [False]*50,
+                          probability=np.r_[np.full(45, .9), np.full(15, .1), np.full(30, .1), np.full(10, .9)]))
     test = pd.DataFrame(dict(label=[1]*20 + [0]*80, latin=[True]*10 + [False]*90))
     assert np.isclose(_reweighted(f, f, ["label"]), counted(f.assign(k=0), ["k"]).macro_f1[0])
     tp, fp, fn, tn = 20*.75, 80*.25, 20*.25, 80*.75

@@ -10,9 +10,9 @@ from codemix_nb.evaluation.mixed import FITS, _errors_of
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, _readers
 from codemix_nb.experiments.base import Experiment
-from codemix_nb.experiments.drawing import LINES, _beside, _handles, _mark, _rows, _short, style
+from codemix_nb.experiments.drawing import LINES, _beside, _handles, _mark, _mark_generated, _rows, _short, style
 from codemix_nb.experiments.errors import LEAST, LENGTHS, PAIRED, best_models
-from codemix_nb.experiments.wording import number, title_of, FACTORS
+from codemix_nb.experiments.wording import FACTORS, headed, number, title_of
 from codemix_nb.experiments.mixing import *
 
 
@@ -21,7 +21,6 @@ from types import SimpleNamespace
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import KEYS, scores
 from codemix_nb.evaluation.scores import counted
-from codemix_nb.experiments.calibration import predictions
 from codemix_nb.experiments.drawing import words_of
 
 
@@ -32,34 +31,44 @@ def planted(cause, strength=.9, rows=900, seed=3):
     shared, y = rng.normal(size=rows), rng.integers(0, 2, rows)
     level = lambda: (shared + rng.normal(0, 1.2, rows)).argsort().argsort() / rows
     cmi, unseen, words = 50 * level(), level() / 2, rng.poisson(9, rows) + 1
-    facts = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(rows)], source="a", group=np.arange(rows), label=y, tokens=words, words=words, has_lexicon=rng.random(rows) < .4, latin_share=1.,
-                              cmi=cmi, switches=np.round(cmi * words / 60).astype(int), matrix="ne", english_share=cmi / 100, unseen=unseen))
-    hard = {"none": 0 * cmi, "cmi": (cmi - cmi.mean()) / cmi.std(), "unseen": (unseen - unseen.mean()) / unseen.std()}[cause]
+    facts = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(rows)], source="a", group=np.arange(rows), label=y,
+                              tokens=words, words=words, has_lexicon=rng.random(rows) < .4, latin_share=1.,
+                              cmi=cmi, switches=np.round(cmi * words / 60).astype(int), matrix="ne",
+                              english_share=cmi / 100, unseen=unseen))
+    hard = {"none": 0 * cmi, "cmi": (cmi - cmi.mean()) / cmi.std(),
+            "unseen": (unseen - unseen.mean()) / unseen.std()}[cause]
     frames = []
     for m, bonus in (("lr-word", 0), ("lr", .3), ("nbsvm", .5)):
         wrong = rng.random(rows) < 1 / (1 + np.exp(1 + bonus - strength * hard - luck(rng, rows)))
-        frames.append(pd.DataFrame(dict(study="planted", corpus="c", treatment="clean", model=m, design="grouped", tuning="nested", repeat=0, fold=0, seed=0, train_fraction=1.,
+        frames.append(pd.DataFrame(dict(study="planted", corpus="c", treatment="clean", model=m, design="grouped",
+                                        tuning="nested", repeat=0, fold=0, seed=0, train_fraction=1.,
                                         id=facts.id, label=y, probability=np.where(wrong, 1 - y, y), status="ok")))
     items = pd.concat(frames, ignore_index=True)
     units = items[KEYS].drop_duplicates().assign(main=True)
     study = dict(study="planted", corpora=["c"], models=["lr-word", "lr", "nbsvm"], metric="macro_f1")
-    return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=facts, provenance={"c": {}}, manifest={})
+    return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=facts,
+                           provenance={"c": {}}, manifest={})
 
 LUCK = {}
 
 def luck(rng, rows):
     "The same hardness of a comment for every model."
-    return LUCK.setdefault((rows, str(rng.bit_generator.seed_seq.entropy)), np.random.default_rng(rows).normal(0, 1, rows))
+    return LUCK.setdefault((rows, str(rng.bit_generator.seed_seq.entropy)),
+                           np.random.default_rng(rows).normal(0, 1, rows))
 
 
 # %% ../nbs/experiments/62_mixing.ipynb #70c081f9
 def test_the_planted_cause_is_the_one_that_is_told():
-    for cause, said in (("unseen", "unseen spelling hurts; whether mixing does cannot be told"), ("cmi", "mixing hurts; whether unseen spelling does cannot be told"), ("none", "neither mixing nor unseen spelling")):
+    for cause, said in (("unseen", "unseen spelling hurts; whether mixing does cannot be told"),
+                        ("cmi", "mixing hurts; whether unseen spelling does cannot be told"),
+                        ("none", "neither mixing nor unseen spelling")):
         found = planted(cause)
         model = mixing_model(found)
         assert said in mixing_verdicts(found, model)[0], cause
         first = model[model.fit == "mixing and spelling"].set_index("factor")
-        if cause != "none": assert first.odds_ratio_low[cause] < np.exp(.9) < first.odds_ratio_high[cause] and first.average_ratio[cause] < first.odds_ratio[cause]
+        if cause != "none":
+            assert first.odds_ratio_low[cause] < np.exp(.9) < first.odds_ratio_high[cause]
+            assert first.average_ratio[cause] < first.odds_ratio[cause]
 
 def test_spelling_looks_like_mixing_until_it_is_held_constant():
     model = mixing_model(planted("unseen")).set_index(["fit", "factor"])
@@ -87,22 +96,27 @@ def _main_items(results):
 # %% ../nbs/experiments/62_mixing.ipynb #54892b91
 def test_slices_of_mixing_add_up_and_older_results_have_none():
     table, dice = tabulate(demo()), demo()
-    assert (table[table.factor.isin(["cmi", "switches", "tokens", "unseen", "matrix"])].groupby(["corpus", "factor"]).comments.sum() == 300).all()
+    whole = table[table.factor.isin(["cmi", "switches", "tokens", "unseen", "matrix"])]
+    assert (whole.groupby(["corpus", "factor"]).comments.sum() == 300).all()
     inside = table.dropna(subset="best")
     assert ((inside.best_low <= inside.best) & (inside.best <= inside.best_high)).all()
     whole = counted(_main_items(dice), ["corpus", "model", "repeat"]).groupby(["corpus", "model"]).macro_f1.mean()
     assert np.isclose(table.best[0], whole[table.corpus[0], table.best_model[0]])
-    dice.corpus_items = dice.corpus_items.drop(columns=["words", "cmi", "switches", "matrix", "english_share", "unseen"])
-    assert tabulate(dice).empty and mixing_model(dice).empty and all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
+    later = ["words", "cmi", "switches", "matrix", "english_share", "unseen"]
+    dice.corpus_items = dice.corpus_items.drop(columns=later)
+    assert tabulate(dice).empty and mixing_model(dice).empty
+    assert all("not asked, the words have no language" in s for s in mixing_verdicts(dice))
 
 def test_a_corpus_without_word_languages_keeps_its_other_slices():
     dice = demo()
     mine = dice.corpus_items.corpus == "dice-te-en"
-    blank = dict(words=pd.array([pd.NA] * len(mine), "Int64"), switches=pd.array([pd.NA] * len(mine), "Int64"), cmi=np.nan, english_share=np.nan, matrix=None)
-    dice.corpus_items = dice.corpus_items.assign(**{c: dice.corpus_items[c].astype(object).mask(mine, pd.NA if c in ("words", "switches") else np.nan) for c in blank})
+    blank = ("words", "switches", "cmi", "english_share", "matrix")
+    facts, gone = dice.corpus_items, lambda c: pd.NA if c in ("words", "switches") else np.nan
+    dice.corpus_items = facts.assign(**{c: facts[c].astype(object).mask(mine, gone(c)) for c in blank})
     dice.manifest = dict(words={"dice-te-en": "nobody: no identifier for te-xx"})
     table = tabulate(dice)
-    assert set(table[table.corpus == "dice-te-en"].factor) == {"all", "tokens", "unseen", "has_lexicon"} and "cmi" in set(table.factor)
+    assert set(table[table.corpus == "dice-te-en"].factor) == {"all", "tokens", "unseen", "has_lexicon"}
+    assert "cmi" in set(table.factor)
     said = mixing_verdicts(dice)
     assert "not asked, the words have no language (no identifier for te-xx)" in said[1] and "CMI" in said[0]
 
@@ -110,11 +124,11 @@ def test_the_integral_is_that_of_a_plain_logit_where_groups_do_not_differ():
     rng = np.random.default_rng(0)
     x = pd.DataFrame(dict(a=rng.normal(size=4000), constant=1.))
     y, groups = (rng.random(4000) < 1 / (1 + np.exp(.5 - .7 * x.a.to_numpy()))).astype(float), np.arange(4000) // 8
-    from codemix_nb.evaluation.mixed import _averaged
-    from codemix_nb.evaluation.mixed import _mixed
+    from codemix_nb.evaluation.mixed import _averaged, _mixed
     mixed, spread = _mixed(y, x, groups, np.zeros(2))
     plain = _averaged(y, x, groups)
-    assert spread < .25 and np.allclose(mixed.estimate, plain.estimate, atol=.03) and np.allclose(mixed.sd, plain.sd, rtol=.15)
+    assert spread < .25 and np.allclose(mixed.estimate, plain.estimate, atol=.03)
+    assert np.allclose(mixed.sd, plain.sd, rtol=.15)
 
 def test_a_cluster_of_copies_is_integrated_as_exactly_as_a_single_comment():
     from scipy.special import log_expit
@@ -128,7 +142,8 @@ def test_a_cluster_of_copies_is_integrated_as_exactly_as_a_single_comment():
         joint = hits * log_expit(level + sd * deep) + (800 - hits) * log_expit(-level - sd * deep) - deep ** 2 / 2
         return -np.logaddexp.reduce(joint, axis=1).sum()
     best = minus(found.estimate["constant"], spread)
-    assert all(minus(found.estimate["constant"] + a, spread + b) > best for a, b in ((.02, 0), (-.02, 0), (0, .02), (0, -.02)))
+    assert all(minus(found.estimate["constant"] + a, spread + b) > best
+               for a, b in ((.02, 0), (-.02, 0), (0, .02), (0, -.02)))
 
 def test_errors_shared_by_all_models_and_a_source_that_gives_the_label_away_break_nothing():
     found = planted("none")
@@ -136,11 +151,7 @@ def test_errors_shared_by_all_models_and_a_source_that_gives_the_label_away_brea
     found.items = found.items.assign(probability=same)
     assert mixing_model(found).empty and "all models get the same ones wrong" in mixing_verdicts(found)[0]
     found = planted("cmi")
-    found.corpus_items = found.corpus_items.assign(source=np.where(found.items.label[:len(found.corpus_items)] == 1, "b", "a"))
+    abusive = found.items.label[:len(found.corpus_items)] == 1
+    found.corpus_items = found.corpus_items.assign(source=np.where(abusive, "b", "a"))
     first = mixing_model(found).query("fit == 'mixing and spelling'")
     assert "abusive" in set(first.factor) and "b" not in set(first.factor) and np.isfinite(first.odds_ratio).all()
-
-def test_an_answer_that_is_no_label_has_no_probability_to_judge():
-    dice = demo(rows=60)
-    dice.items.loc[dice.items.index[dice.items.model == "lr"][:7], "status"] = "refused"
-    assert (predictions(dice).status == "ok").all() and len(predictions(dice)) < len(predictions(demo(rows=60)))

@@ -4,6 +4,7 @@
 import pandas as pd
 from codemix_nb.evaluation.scores import _items, _ordered, card
 from codemix_nb.experiments.base import Experiment
+from codemix_nb.experiments.wording import headed
 from codemix_nb.experiments.prompting import *
 
 
@@ -15,10 +16,13 @@ from codemix_nb.evaluation.demo import demo
 # %% ../nbs/experiments/68_prompting.ipynb #945953b0
 def test_answers_are_counted_by_language():
     dice = demo(rows=60)
-    dice.study = dice.study | dict(models=[*dice.study["models"], "asked"], variants=dict(asked=dict(model="prompted", title="Asked")))
+    dice.study = dice.study | dict(models=[*dice.study["models"], "asked"],
+                                   variants=dict(asked=dict(model="prompted", title="Asked")))
     asked = dice.items[dice.items.model == "lr"].assign(model="asked")
     asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
-    dice.items, dice.units = pd.concat([dice.items, asked], ignore_index=True), pd.concat([dice.units, dice.units[dice.units.model == "lr"].assign(model="asked")], ignore_index=True)
+    dice.items = pd.concat([dice.items, asked], ignore_index=True)
+    dice.units = pd.concat([dice.units, dice.units[dice.units.model == "lr"].assign(model="asked")], ignore_index=True)
     table = tabulate(dice)
-    assert table.answers.sum() == 2 * 2 * 60 < len(asked) and set(table.model) == {"asked"} and abs(np.average(table.refused, weights=table.answers) - .25) < .05
+    assert table.answers.sum() == 2 * 2 * 60 < len(asked) and set(table.model) == {"asked"}
+    assert abs(np.average(table.refused, weights=table.answers) - .25) < .05
     assert tabulate(demo(rows=60)).empty

@@ -8,23 +8,16 @@ from matplotlib import pyplot as plt
 from codemix_nb.evaluation.scores import corpora_of
 from codemix_nb.experiments.audit import _check
 from codemix_nb.experiments.base import Experiment
-from codemix_nb.experiments.drawing import COLOURS, _handles, _mark, _rows, _short, style
+from codemix_nb.experiments.drawing import COLOURS, _handles, _mark, _mark_generated, _rows, _short, style
+from codemix_nb.experiments.wording import headed
 from codemix_nb.experiments.words import *
 
 
 # %% ../nbs/experiments/64_words.ipynb #7545753a
 from codemix_nb.evaluation.demo import demo
-from codemix_nb.experiments import audit
-from codemix_nb.experiments.drawing import words_of
 
 
 # %% ../nbs/experiments/64_words.ipynb #24031424
-def test_a_shortcut_is_drawn_as_one_and_its_feature_is_named():
-    dice = demo(rows=120)
-    ax = audit.draw(dice).axes[0]
-    drawn = {line.get_xdata()[0]: line.get_markerfacecolor() for line in ax.lines if line.get_marker() in ("^", "s")}
-    assert drawn[.62] == COLOURS[2] and drawn[.48] == COLOURS[1] and "first capital" in words_of(audit.draw(dice))
-
 def test_the_truth_is_drawn_only_where_it_is_known():
     crosses = lambda figure: [line for ax in figure.axes for line in ax.lines if line.get_marker() == "x"]
     assert crosses(draw(demo(generated=True, rows=120))) and not crosses(draw(demo(rows=120)))

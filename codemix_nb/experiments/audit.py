@@ -19,7 +19,7 @@ from ..evaluation.scores import _ordered, corpora_of
 from ..evaluation.units import corpus_names, corpus_of
 from .base import Experiment, Block
 from .drawing import COLOURS, _beside, _handles, _mark, _panels, _rows, style
-from .wording import title_of, number
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/63_audit.ipynb #8db254fd
 def _check(results, name, notes="status"):
@@ -31,28 +31,34 @@ def _check(results, name, notes="status"):
     note = table.pop(notes).replace("run", "")
     return table.assign(note=note) if note.ne("").any() else table
 
+@headed({"copied": "Share of comments", "worst": "Worst fold"}, shares=("copied", "worst"))
 def tabulate(results) -> pd.DataFrame: # empty if the study has no audit
     "Comments with a copy, by place and level of sameness, and how many of the copies carry the other label."
     return _check(results, "certificate").rename(columns=dict(place="against", rows="comments", share="copied"))
 
-
 # %% ../../nbs/experiments/63_audit.ipynb #bd621e0c
+@headed({"chance": "Blind guesses", "severity": "Verdict"})
 def shortcuts(results) -> pd.DataFrame: # empty if the study has no audit
     "Baselines that do not read, against majority and blind guesses, with the feature behind a gain."
-    table = _check(results, "shortcuts").rename(columns=dict(sd="macro_f1_sd", rows="rule_covers", precision="rule_precision"))
+    table = (_check(results, "shortcuts")
+             .rename(columns=dict(sd="macro_f1_sd", rows="rule_covers", precision="rule_precision")))
     return table.drop(columns=["cost", "flagged"], errors="ignore")
 
+@headed({"severity": "Verdict"})
 def audit_findings(results) -> pd.DataFrame: # empty if the study has no audit
     "Single faults of each corpus: pasted blocks, sharp rules, sources, scripts, order."
     return _check(results, "findings")
 
+@headed(shares=("contradicted_share",))
 def disagreements(results) -> pd.DataFrame: # empty if the study has no audit
-    "How many labels an out-of-fold model contradicts at p > .8, and how many confident learning would look at, by label."
+    "How many labels an out-of-fold model contradicts at p > .8, and how many confident learning picks, by label."
     table = _check(results, "disagreements")
     if table.empty: return table
-    table = table.assign(label=table.label.map({1: "abusive", 0: "not abusive"}), contradicted_share=table.confident.astype(float)/table.rows).rename(columns=dict(rows="comments", confident="contradicted"))
-    return table[["corpus", "label", "comments", "contradicted", "contradicted_share", "candidates", *(["note"] if "note" in table else [])]]
-
+    table = table.assign(label=table.label.map({1: "abusive", 0: "not abusive"}),
+                         contradicted_share=table.confident.astype(float)/table.rows)
+    table = table.rename(columns=dict(rows="comments", confident="contradicted"))
+    return table[["corpus", "label", "comments", "contradicted", "contradicted_share", "candidates",
+                  *(["note"] if "note" in table else [])]]
 
 # %% ../../nbs/experiments/63_audit.ipynb #9c851603
 def _flagged(results):
@@ -60,9 +66,9 @@ def _flagged(results):
     single, alone = audit_findings(results), shortcuts(results)
     for corpus in corpora_of(results) if len(alone) else ():
         faults = single[(single.corpus == corpus) & (single.severity == "flag")].finding if len(single) else []
-        named = list(dict.fromkeys([*faults, *(f"shortcut by {f} alone" for f in alone[(alone.corpus == corpus) & (alone.severity == "flag")].family)]))
-        yield "measured", f"{title_of(corpus, results)}: the audit of the corpus flags {'; '.join(named) if named else 'nothing'}."
-
+        shortcut = alone[(alone.corpus == corpus) & (alone.severity == "flag")].family
+        named = "; ".join(dict.fromkeys([*faults, *(f"shortcut by {f} alone" for f in shortcut)]))
+        yield "measured", f"{title_of(corpus, results)}: the audit of the corpus flags {named or 'nothing'}."
 
 # %% ../../nbs/experiments/63_audit.ipynb #04226bd1
 def _draw_family(ax, row, y):
@@ -70,7 +76,8 @@ def _draw_family(ax, row, y):
     bar = max(row.majority, row.chance)
     ax.plot(bar, y, ls="", **_mark(0, hollow=True, markersize=4.5), label="majority or blind guesses, the higher")
     ax.plot([bar + .05]*2, [y - .32, y + .32], color=COLOURS[0], lw=1.2, label="and .05 above")
-    ax.errorbar(row.macro_f1, y, xerr=row.macro_f1_sd, ls="", elinewidth=1.2, capsize=2, **_mark(2 if row.gain > .05 else 1), label="a shortcut" if row.gain > .05 else "no shortcut")
+    ax.errorbar(row.macro_f1, y, xerr=row.macro_f1_sd, ls="", elinewidth=1.2, capsize=2,
+                **_mark(2 if row.gain > .05 else 1), label="a shortcut" if row.gain > .05 else "no shortcut")
     _beside(ax, y, f"{number(row.gain, signed=True)} {row.leans_on}".strip().replace("_", " "), fontsize=7)
 
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no audit
@@ -91,9 +98,8 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no aud
         _handles(figure, axes)
     return figure
 
-
 # %% ../../nbs/experiments/63_audit.ipynb #d7c86aaf
-def _leaks(c, study: dict, others: list) -> pd.DataFrame: # place (itself, folds or the name of a corpus), level, rows, share, worst, other_label, status
+def _leaks(c, study: dict, others: list) -> pd.DataFrame: # a row a level and place: itself, folds, each other corpus
     "Copies at every level of sameness: within a corpus, across the study's first folds, across its corpora."
     inside, deal = audit.copies(c), folds.assign(c.labels, c.frame.group.to_numpy(), study["folds"], 1, study["seed"])
     parts = [inside.assign(place="itself", share=inside.rows.astype(float)/len(c), other_label=inside["both labels"]),
@@ -101,33 +107,35 @@ def _leaks(c, study: dict, others: list) -> pd.DataFrame: # place (itself, folds
              *(audit.across(c, b).rename(columns={"other label": "other_label"}).assign(place=b.name) for b in others)]
     return pd.concat(parts, ignore_index=True)[["place", "level", "rows", "share", "worst", "other_label", "status"]]
 
-
 # %% ../../nbs/experiments/63_audit.ipynb #62ce4be4
 LOOKED_FOR = ("blocks", "shortcuts", "scripts", "sources", "order", "disagreement")
 
-def _doubted(c, found) -> pd.DataFrame: # label, rows, confident, candidates, status
+def _doubted(c, certificate) -> pd.DataFrame: # label, rows, confident, candidates, status
     "How many labels an out-of-fold model contradicts, by label."
-    table, rows = found.parts.get("disagreement"), pd.Series(c.labels).groupby(c.labels).size()
-    frame = pd.DataFrame(dict(label=[1, 0], rows=[rows[1], rows[0]], confident=pd.array([pd.NA]*2, "Int64"), candidates=pd.array([pd.NA]*2, "Int64")))
-    if table is None: return frame.assign(status=found.findings.set_index("finding").evidence["disagreement"])
+    table, rows = certificate.parts.get("disagreement"), pd.Series(c.labels).groupby(c.labels).size()
+    frame = pd.DataFrame(dict(label=[1, 0], rows=[rows[1], rows[0]], confident=pd.array([pd.NA]*2, "Int64"),
+                              candidates=pd.array([pd.NA]*2, "Int64")))
+    if table is None: return frame.assign(status=certificate.findings.set_index("finding").evidence["disagreement"])
     sums = table.groupby("label")[["confident", "candidate"]].sum().loc[[1, 0]]
     return frame.assign(confident=sums.confident.to_numpy(), candidates=sums.candidate.to_numpy(), status="run")
 
 def _certified(c, study: dict) -> dict[str, pd.DataFrame]:
     "What the certificate of a corpus says: single faults, baselines that do not read, contradicted labels."
-    found = audit.certificate(c, study["folds"], study["seed"], look_for=LOOKED_FOR)
-    own = found.findings.finding.str.startswith(("shortcut,", "disagreement"))
-    shortcuts = found.parts["shortcuts"]
-    return dict(findings=found.findings[~own], shortcuts=shortcuts.assign(flagged=shortcuts.gain > .05), disagreements=_doubted(c, found))
-
+    certificate = audit.certificate(c, study["folds"], study["seed"], look_for=LOOKED_FOR)
+    own = certificate.findings.finding.str.startswith(("shortcut,", "disagreement"))
+    shortcuts = certificate.parts["shortcuts"]
+    return dict(findings=certificate.findings[~own], shortcuts=shortcuts.assign(flagged=shortcuts.gain > .05),
+                disagreements=_doubted(c, certificate))
 
 # %% ../../nbs/experiments/63_audit.ipynb #b4589b3b
 def _nepali_tests(): # yields (name, sentences, gold tags)
-    texts, rows = corpora.load("ne-en-abuse").frame.set_index("id").text, lid.nepali_gold().query("part == 'test'").groupby("id", sort=False)
-    known = {id: (lid.tokenise(texts[id]), dict(zip(r.position, r.tag))) for id, r in rows}
-    yield f"{len(known)} comments of ne-en-abuse (machine-annotated)", [t for t, _ in known.values()], [[tags.get(k, "other") for k in range(len(t))] for t, tags in known.values()]
-    made = corpora.load("sample-ne-en").frame
-    yield "generated sentences", made.tokens.tolist(), made.langs.tolist()
+    texts = corpora.load("ne-en-abuse").frame.set_index("id").text
+    tagged = lid.nepali_gold().query("part == 'test'").groupby("id", sort=False)
+    known = [(lid.tokenise(texts[id]), dict(zip(rows.position, rows.tag))) for id, rows in tagged]
+    yield (f"{len(known)} comments of ne-en-abuse (machine-annotated)", [tokens for tokens, _ in known],
+           [[tags.get(k, "other") for k in range(len(tokens))] for tokens, tags in known])
+    sample = corpora.load("sample-ne-en").frame
+    yield "generated sentences", sample.tokens.tolist(), sample.langs.tolist()
 
 def _telugu_tests(): # yields (name, sentences, gold tags)
     held = (own := catalogue.load_tokens("cmtet").frame)[lid.held_out(own.tokens)]
@@ -137,7 +145,8 @@ def _telugu_tests(): # yields (name, sentences, gold tags)
 
 def _hindi_tests(): # yields (name, sentences, gold tags)
     test = catalogue.load_tokens("hinglid").frame.query("source == 'test'")
-    yield "hinglid, test file", test.tokens.tolist(), [["other" if not lid.is_word(t) else tag for t, tag in zip(*row)] for row in zip(test.tokens, test.tags)]
+    gold = [[tag if lid.is_word(t) else "other" for t, tag in zip(*row)] for row in zip(test.tokens, test.tags)]
+    yield "hinglid, test file", test.tokens.tolist(), gold
 
 WORD_TESTS = {("ne", "en"): _nepali_tests, ("te", "en"): _telugu_tests, ("hi", "en"): _hindi_tests}
 
@@ -147,35 +156,39 @@ def _word_tests(c): # yields (name, sentences, gold tags)
     held = c.frame[lid.held_out(c.frame.tokens)]
     yield "the generator's tags, held out", held.tokens.tolist(), held.langs.tolist()
 
-
 # %% ../../nbs/experiments/63_audit.ipynb #8f6df86e
 SMALL = 500 # sentences; the F1 on a larger test has no interval, which would take minutes
 
-def _spread(gold: list, said: list, draws: int, seed: int) -> tuple[float, float]:
+def _spread(gold: list, tagged: list, draws: int, seed: int) -> tuple[float, float]:
     "A 95 % interval of the languages' mean F1, by drawing sentences."
     if len(gold) >= SMALL: return np.nan, np.nan
     drawn = np.random.default_rng(seed).integers(0, len(gold), (min(draws, 300), len(gold)))
-    return tuple(np.nanquantile([lid.word_scores([gold[i] for i in d], [said[i] for i in d]).languages for d in drawn], [.025, .975]))
+    scores = [lid.word_scores([gold[i] for i in d], [tagged[i] for i in d]).languages for d in drawn]
+    return tuple(np.nanquantile(scores, [.025, .975]))
 
-def _word_table(c, tagger, study: dict) -> pd.DataFrame: # tested_on, learnt_from, sentences, tokens, tag, f1, low, high, status
+def _word_table(c, tagger, study: dict) -> pd.DataFrame: # a row a test and tag
     "How well a tagger knows the languages of words: F1 of each tag, and of the languages with an interval."
     rows = []
     for name, sentences, gold in _word_tests(c):
-        said = tagger.predict(sentences)
-        score, (low, high) = lid.word_scores(gold, said), _spread(gold, said, study["audit"]["draws"], study["seed"])
-        about = dict(tested_on=name, learnt_from=", ".join(tagger.about_["sources"]), sentences=len(gold), tokens=int(score.tokens))
-        rows += [about | dict(tag=tag, f1=score[tag]) | (dict(low=low, high=high) if tag == "languages" else {}) for tag in score.index.drop("tokens")]
+        tagged = tagger.predict(sentences)
+        score = lid.word_scores(gold, tagged)
+        (low, high) = _spread(gold, tagged, study["audit"]["draws"], study["seed"])
+        about = dict(tested_on=name, learnt_from=", ".join(tagger.about_["sources"]), sentences=len(gold),
+                     tokens=int(score.tokens))
+        rows += [about | dict(tag=tag, f1=score[tag]) | (dict(low=low, high=high) if tag == "languages" else {})
+                 for tag in score.index.drop("tokens")]
     return pd.DataFrame(rows).assign(status="run")
 
-
 # %% ../../nbs/experiments/63_audit.ipynb #f154f24b
-def _mixing_table(c, tagger, study: dict) -> pd.DataFrame: # measure, value, low, high, likeliest, truth (generated samples alone)
+def _mixing_table(c, tagger, study: dict) -> pd.DataFrame: # a row a measure; its truth on generated samples alone
     "Mixing measures of a corpus; groups of near-duplicates and the tags of words are drawn together."
-    made = c.provenance.generated
-    sentences = c.frame.tokens.tolist() if made else [lid.tokenise(t) for t in c.texts]
-    found = mixing.corpus_interval(tagger.predict_proba(sentences), tagger.tags_, c.frame.group.to_numpy(), study["audit"]["draws"], seed=study["seed"])
-    truth = mixing.per_corpus(c.frame.langs.tolist()) if made else {}
-    return found[["measure", "value", "low", "high", "likeliest"]].assign(truth=[truth.get(m, np.nan) for m in found.measure])
+    generated = c.provenance.generated
+    sentences = c.frame.tokens.tolist() if generated else [lid.tokenise(t) for t in c.texts]
+    table = mixing.corpus_interval(tagger.predict_proba(sentences), tagger.tags_, c.frame.group.to_numpy(),
+                                   study["audit"]["draws"], seed=study["seed"])
+    truth = mixing.per_corpus(c.frame.langs.tolist()) if generated else {}
+    return table[["measure", "value", "low", "high", "likeliest"]].assign(
+        truth=[truth.get(m, np.nan) for m in table.measure])
 
 def _languages(c, study: dict) -> dict[str, pd.DataFrame]:
     "The word languages and the mixing of a corpus, or why they are not known."
@@ -186,18 +199,18 @@ def _languages(c, study: dict) -> dict[str, pd.DataFrame]:
             tagger = lid.load_lid(tuple(c.provenance.languages), "sample" if c.provenance.generated else "published")
             return dict(words=_word_table(c, tagger, study), mixing=_mixing_table(c, tagger, study))
     except CodemixError: pass
-    return dict(words=pd.DataFrame([dict(tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages", f1=np.nan, low=np.nan, high=np.nan, status=why)]))
-
+    return dict(words=pd.DataFrame([dict(tested_on="", learnt_from="", sentences=0, tokens=0, tag="languages",
+                                         f1=np.nan, low=np.nan, high=np.nan, status=why)]))
 
 # %% ../../nbs/experiments/63_audit.ipynb #5e0c384d
-def audited(study: dict) -> dict[str, pd.DataFrame]: # certificate, findings, shortcuts, disagreements, words, mixing: a corpus after the other
-    "The audit of a study's corpora."
-    every, found = [corpus_of(n, study) for n in corpus_names(study)], {}
+def audited(study: dict) -> dict[str, pd.DataFrame]: # each table of every corpus, one corpus after the other
+    "The audit of a study's corpora: certificate, findings, shortcuts, disagreements, words and mixing."
+    every, tables = [corpus_of(n, study) for n in corpus_names(study)], {}
     for c in every:
-        made = dict(certificate=_leaks(c, study, [b for b in every if b is not c])) | _certified(c, study) | _languages(c, study)
-        for name, frame in made.items(): found.setdefault(name, []).append(frame.assign(corpus=c.name)[["corpus", *frame.columns]])
-    return {name: pd.concat(frames, ignore_index=True) for name, frames in found.items()}
-
+        certificate = _leaks(c, study, [b for b in every if b is not c])
+        for name, table in (dict(certificate=certificate) | _certified(c, study) | _languages(c, study)).items():
+            tables.setdefault(name, []).append(table.assign(corpus=c.name)[["corpus", *table.columns]])
+    return {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
 
 # %% ../../nbs/experiments/63_audit.ipynb #06a44d92
 class Audit(Block):

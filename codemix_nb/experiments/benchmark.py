@@ -16,15 +16,17 @@ from ..evaluation.results import METRICS, scores
 from ..evaluation.scores import LISTED, _items, _ordered, corpora_of, main_scores, side_scores, _mean_sd, card
 from .base import Experiment, Models
 from .drawing import COLOURS, _beside, _handles, _mark, _metric, _panels, _rows, style
-from .wording import HEADINGS, number, percent, title_of
+from .wording import headed, number, percent, title_of
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #67213124
 def _beats(results):
     "For each corpus and model, the models it was declared to beat and does; a star where stars are allowed."
-    tested = sig.contrast_table(main_scores(results), results.study | dict(contrasts=results.study.get("contrasts") or []))
+    tested = sig.contrast_table(main_scores(results),
+                                results.study | dict(contrasts=results.study.get("contrasts") or []))
     won = tested[tested.verdict == "supported"]
     names = won.b + np.where(won.star, "*", "")
-    return names.groupby([won.corpus, won.a], sort=False).agg(", ".join).rename("beats").rename_axis(["corpus", "model"]).reset_index()
+    joined = names.groupby([won.corpus, won.a], sort=False).agg(", ".join)
+    return joined.rename("beats").rename_axis(["corpus", "model"]).reset_index()
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #e7c2604a
 def _ungrouped(results):
@@ -34,45 +36,64 @@ def _ungrouped(results):
     both = free.join(main_scores(results).groupby(keys)[metric].mean().rename("grouped"), how="inner").reset_index()
     both["ungrouped_gain"] = both[metric] - both.grouped
     return (both.rename(columns={metric: "ungrouped", "leakage": "ungrouped_leakage"}).groupby(["corpus", "model"])
-            .agg(ungrouped=("ungrouped", "mean"), ungrouped_gain=("ungrouped_gain", "mean"), ungrouped_leakage=("ungrouped_leakage", "mean"), ungrouped_repeats=("repeat", "nunique")))
+            .agg(ungrouped=("ungrouped", "mean"), ungrouped_gain=("ungrouped_gain", "mean"),
+                 ungrouped_leakage=("ungrouped_leakage", "mean"), ungrouped_repeats=("repeat", "nunique")))
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #1f561369
 def _cost(units):
     "Seconds a fold, megabytes and parameters of each model, as far as they were measured."
     known = {"seconds": ["fit_seconds", "predict_seconds"], "peak_mb": ["peak_mb"], "parameters": ["parameters"]}
-    parts = {name: units[columns].sum(axis=1, min_count=1) for name, columns in known.items() if set(columns) <= set(units)}
-    cost = units[["corpus", "model"]].assign(**parts).groupby(["corpus", "model"]).agg({name: "max" if name == "peak_mb" else "median" for name in parts})
-    return cost.assign(**{name: cost[name].astype(float).round().astype("Int64") for name in ("peak_mb", "parameters") if name in cost})
+    parts = {name: units[columns].sum(axis=1, min_count=1)
+             for name, columns in known.items() if set(columns) <= set(units)}
+    cost = (units[["corpus", "model"]].assign(**parts).groupby(["corpus", "model"])
+            .agg({name: "max" if name == "peak_mb" else "median" for name in parts}))
+    return cost.assign(**{name: cost[name].astype(float).round().astype("Int64")
+                          for name in ("peak_mb", "parameters") if name in cost})
 
 def _absent(results):
     "A row for each model of the study that did not run where the results were made."
     names = [m for m in results.manifest.get("not_run", {}) if m in results.study["models"]]
-    return pd.DataFrame([dict(corpus=c, model=m) for c in corpora_of(results) for m in names], columns=["corpus", "model"])
+    return pd.DataFrame([dict(corpus=c, model=m) for c in corpora_of(results) for m in names],
+                        columns=["corpus", "model"])
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #5ee89d95
 def listed_rule(results) -> pd.DataFrame: # as the main predictions, model `listed`; empty where no language has a list
-    "The predictions of a rule that calls a comment abusive if it holds a listed insult, on the folds of the main benchmark."
-    known = results.corpus_items.groupby("corpus").has_lexicon.apply(lambda c: c.notna().all()) if "has_lexicon" in results.corpus_items else pd.Series(dtype=bool)
-    made, keys = _items(results, columns=("has_lexicon",)), ["corpus", "repeat", "fold", "id"]
-    made = made[made.corpus.map(known).fillna(False).astype(bool)].drop_duplicates(keys)
-    return made.assign(model=LISTED, treatment="raw", tuning="nested", probability=made.has_lexicon.astype(float), status="ok")
+    "The predictions of the rule that a comment is abusive if it holds a listed insult, on the main folds."
+    facts = results.corpus_items
+    known = (facts.groupby("corpus").has_lexicon.apply(lambda c: c.notna().all())
+             if "has_lexicon" in facts else pd.Series(dtype=bool))
+    items, keys = _items(results, columns=("has_lexicon",)), ["corpus", "repeat", "fold", "id"]
+    items = items[items.corpus.map(known).fillna(False).astype(bool)].drop_duplicates(keys)
+    return items.assign(model=LISTED, treatment="raw", tuning="nested", probability=items.has_lexicon.astype(float),
+                       status="ok")
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #dec77f45
+@headed({"one_seed": "One seed", "seed_sd": "Sd over seeds", "ungrouped": "Ungrouped folds",
+         "ungrouped_gain": "Gain, same repeats", "ungrouped_leakage": "Leakage, ungrouped",
+         "seconds": "Seconds a fold", "peak_mb": "Peak memory, MB"},
+        shares=("ungrouped_leakage",), signed=("ungrouped_gain",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus and model
-    "The main benchmark: every metric with its sd, the declared contrasts won, leakage, what ungrouped folds would have given, and the cost."
+    "The main benchmark: every metric with its sd, contrasts won, leakage, gain of ungrouped folds, and cost."
     units, metric, generated = main_scores(results), results.study["metric"], results.study.get("generated")
-    size = units.groupby(["corpus", "model"]).agg(leakage=("leakage", "mean"), repeats=("repeat", "nunique"), units=("fold", "size")).join(_cost(units))
+    size = units.groupby(["corpus", "model"]).agg(leakage=("leakage", "mean"), repeats=("repeat", "nunique"),
+                                                  units=("fold", "size")).join(_cost(units))
     table = _mean_sd(units, METRICS)
     if len(rule := listed_rule(results)):
         alone = scores(rule).assign(model=LISTED)
         table = pd.concat([table, _mean_sd(alone, METRICS)], ignore_index=True)
-        size = pd.concat([size, alone.groupby(["corpus", "model"]).agg(repeats=("repeat", "nunique"), units=("fold", "size"))])
-    for more in (size, _over_seeds(results), _ungrouped(results), *([] if generated else [_beats(results).set_index(["corpus", "model"])])): table = table.join(more, on=["corpus", "model"])
+        size = pd.concat([size, alone.groupby(["corpus", "model"])
+                          .agg(repeats=("repeat", "nunique"), units=("fold", "size"))])
+    won = [] if generated else [_beats(results).set_index(["corpus", "model"])]
+    for more in (size, _over_seeds(results), _ungrouped(results), *won):
+        table = table.join(more, on=["corpus", "model"])
     table = table.astype({"ungrouped_repeats": "Int64"})
-    table = table.astype({"seeds": "Int64"}) if table.seeds.notna().any() else table.drop(columns=["seeds", "one_seed", "seed_sd"])
-    first = ["corpus", "model", metric, f"{metric}_sd", *(c for c in ("one_seed", "seed_sd") if c in table), *([] if generated else ["beats"]), "leakage", "ungrouped", "ungrouped_gain", "ungrouped_leakage"]
+    if table.seeds.notna().any(): table = table.astype({"seeds": "Int64"})
+    else: table = table.drop(columns=["seeds", "one_seed", "seed_sd"])
+    first = ["corpus", "model", metric, f"{metric}_sd", *(c for c in ("one_seed", "seed_sd") if c in table),
+             *([] if generated else ["beats"]), "leakage", "ungrouped", "ungrouped_gain", "ungrouped_leakage"]
     table = pd.concat([table, _absent(results)], ignore_index=True).astype({"repeats": "Int64", "units": "Int64"})
-    return _ordered(table if generated else table.fillna({"beats": ""}), results)[first + [c for c in table if c not in first]]
+    return _ordered(table if generated else table.fillna({"beats": ""}),
+                    results)[first + [c for c in table if c not in first]]
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #1e183ebe
 def _measured(results):
@@ -80,8 +101,11 @@ def _measured(results):
     table, metric = tabulate(results).dropna(subset="units"), results.study["metric"]
     for corpus in corpora_of(results):
         top = table[table.corpus == corpus].sort_values(metric).iloc[-1]
-        yield "measured", (f"{title_of(corpus, results)}: of {table[table.model != LISTED].model.nunique()} models {title_of(top.model, results)} has the highest mean {HEADINGS.get(metric, metric)}, {number(top[metric])} ± {number(top[f'{metric}_sd'])} "
-                           f"(sd over {top.units} fits); {percent(top.leakage)} of test comments have a near twin in training.")
+        yield "measured", (f"{title_of(corpus, results)}: of {table[table.model != LISTED].model.nunique()} models "
+                           f"{title_of(top.model, results)} has the highest mean {_metric(metric)}, "
+                           f"{number(top[metric])} ± {number(top[f'{metric}_sd'])} "
+                           f"(sd over {top.units} fits); {percent(top.leakage)} of test comments have a near twin in "
+                           "training.")
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #3c93e0ee
 FAMILIES = {3: "no words", 1: "classical", 2: "neural", 0: "pretrained"}
@@ -93,7 +117,10 @@ def family_of(model, results) -> int: # key of FAMILIES
 
 def _interval(units, metric):
     "Mean and corrected interval of one model's scores."
-    low, high = sig.interval(units[metric], sig.split_ratio(units), df=len(units) // units["repeat"].nunique() - 1) if len(units) > 1 else (np.nan, np.nan)
+    low = high = np.nan
+    if len(units) > 1:
+        df = len(units) // units["repeat"].nunique() - 1
+        low, high = sig.interval(units[metric], sig.split_ratio(units), df=df)
     return pd.Series(dict(mean=units[metric].mean(), low=low, high=high))
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #48df6158
@@ -101,9 +128,15 @@ def _draw_model(ax, row, y, seen):
     "One line of the forest: interval, dot and number."
     kind = row.kind
     ax.plot([row.low, row.high], [y, y], color=COLOURS[kind] if kind != 3 else "#777777", lw=1.4, solid_capstyle="butt")
-    ax.plot(row["mean"], y, ls="", **_mark(kind, hollow=kind == 3, markeredgecolor="#777777" if kind == 3 else COLOURS[kind]), label=None if kind in seen else FAMILIES[kind])
-    if np.isfinite(row.gain): ax.plot(row["mean"] + row.gain, y, ls="", marker="x", color=COLOURS[0], ms=4.5, mew=1, label=None if "x" in seen else "with the gain of ungrouped folds")
-    if np.isfinite(row.one_seed): ax.errorbar(row.one_seed, y + .3, xerr=row.seed_sd, fmt="|", color="#777777", ms=4, lw=.9, label=None if "seed" in seen else "one seed, ± sd over the seeds of a fold")
+    ax.plot(row["mean"], y, ls="",
+            **_mark(kind, hollow=kind == 3, markeredgecolor="#777777" if kind == 3 else COLOURS[kind]),
+            label=None if kind in seen else FAMILIES[kind])
+    if np.isfinite(row.gain):
+        ax.plot(row["mean"] + row.gain, y, ls="", marker="x", color=COLOURS[0], ms=4.5, mew=1,
+                label=None if "x" in seen else "with the gain of ungrouped folds")
+    if np.isfinite(row.one_seed):
+        ax.errorbar(row.one_seed, y + .3, xerr=row.seed_sd, fmt="|", color="#777777", ms=4, lw=.9,
+                    label=None if "seed" in seen else "one seed, ± sd over the seeds of a fold")
     _beside(ax, y, number(row["mean"]))
     seen |= {kind} | ({"x"} if np.isfinite(row.gain) else set()) | ({"seed"} if np.isfinite(row.one_seed) else set())
 
@@ -112,14 +145,17 @@ def draw(results) -> mpl.figure.Figure:
     "Every model's mean and corrected interval on each corpus."
     metric, units, names, seen = results.study["metric"], main_scores(results), corpora_of(results), set()
     models = [m for m in results.study["models"] if m in set(units.model)]
-    table = units.groupby(["corpus", "model"])[[metric, "n_test", "train_rows", "repeat"]].apply(_interval, metric).reset_index()
-    more = tabulate(results).reindex(columns=["corpus", "model", "ungrouped_gain", "one_seed", "seed_sd"]).astype({"one_seed": float, "seed_sd": float})
+    table = units.groupby(["corpus", "model"])[[metric, "n_test", "train_rows", "repeat"]]
+    table = table.apply(_interval, metric).reset_index()
+    more = (tabulate(results).reindex(columns=["corpus", "model", "ungrouped_gain", "one_seed", "seed_sd"])
+            .astype({"one_seed": float, "seed_sd": float}))
     table = table.merge(more.rename(columns=dict(ungrouped_gain="gain")), on=["corpus", "model"])
     table["kind"] = [family_of(m, results) for m in table.model]
     with style():
         figure, axes = _panels(results, names, .26 * len(models) + 1.3)
         for ax, corpus in zip(axes, names):
-            for _, row in table[table.corpus == corpus].set_index("model").reindex(models).dropna(subset="mean").reset_index().iterrows():
+            own = table[table.corpus == corpus].set_index("model").reindex(models).dropna(subset="mean")
+            for _, row in own.reset_index().iterrows():
                 y = models.index(row.model)
                 if row.model == "majority": _beside(ax, y, f"◂ {number(row['mean'])}", .01)
                 else: _draw_model(ax, row, y, seen)
@@ -134,8 +170,9 @@ class Ungrouped(Models):
 
 def units(study: dict, corpus: str) -> list:
     "The same models on folds that ignore near-duplicates."
-    said = study["ungrouped"]
-    return [u for m in said["models"] for u in _grid(study, corpus, m, range(said.get("repeats", 1)), design="ungrouped")]
+    block = study["ungrouped"]
+    return [u for m in block["models"]
+            for u in _grid(study, corpus, m, range(block.get("repeats", 1)), design="ungrouped")]
 
 # %% ../../nbs/experiments/52_benchmark.ipynb #c2c3a714
 EXPERIMENT = Experiment("52_main", "ungrouped", block=Ungrouped,

@@ -14,31 +14,39 @@ from ..evaluation.scores import UNIT, _items, _ordered, counted, main_scores, _m
 from .base import Experiment, Block
 from .benchmark import listed_rule
 from .drawing import _handles, _mark, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/53_by_source.ipynb #2aafd198
 def _inside(results, several):
     "Macro-F1 of the shared folds on each source and on all comments, for the corpora named."
-    made = pd.concat([_items(results), listed_rule(results)]).query("corpus in @several")
-    both, by = pd.concat([made.assign(tested_on="all"), made.assign(tested_on=made.source)]), ["corpus", "model", "tested_on"]
-    size = main_scores(results).groupby(["corpus", "model"]).train_rows.mean().round().astype("Int64").rename("train_inside")
-    table = _mean_sd(counted(both, [*by, "repeat", "fold"]), ["macro_f1"], by).rename(columns=dict(macro_f1="inside", macro_f1_sd="inside_sd"))
-    return table.merge(both.groupby(by).id.nunique().rename("rows").reset_index(), on=by).join(size, on=["corpus", "model"])
+    items = pd.concat([_items(results), listed_rule(results)]).query("corpus in @several")
+    both = pd.concat([items.assign(tested_on="all"), items.assign(tested_on=items.source)])
+    by = ["corpus", "model", "tested_on"]
+    size = main_scores(results).groupby(["corpus", "model"]).train_rows.mean().round().astype("Int64")
+    table = _mean_sd(counted(both, [*by, "repeat", "fold"]), ["macro_f1"], by)
+    table = table.rename(columns=dict(macro_f1="inside", macro_f1_sd="inside_sd"))
+    table = table.merge(both.groupby(by).id.nunique().rename("rows").reset_index(), on=by)
+    return table.join(size.rename("train_inside"), on=["corpus", "model"])
 
 def _across(results, several):
     "Macro-F1 on each source after training on the others, in one piece, and the comments trained on."
     select = "design == 'source' and tuning == 'nested'"
-    made = _items(results, select).query("corpus in @several")
-    sizes = results.units.query(select).astype({"train_rows": "Int64"})[[*(k for k in UNIT if k in results.units), "train_rows"]]
-    made = made.merge(sizes.rename(columns=dict(train_rows="train_across")), on=[k for k in UNIT if k in made and k in sizes]).assign(tested_on=lambda f: f.source)
+    items = _items(results, select).query("corpus in @several")
+    keys = [k for k in UNIT if k in results.units]
+    sizes = results.units.query(select).astype({"train_rows": "Int64"})[[*keys, "train_rows"]]
+    items = items.merge(sizes.rename(columns=dict(train_rows="train_across")),
+                      on=[k for k in keys if k in items]).assign(tested_on=lambda f: f.source)
     by = ["corpus", "model", "tested_on", "train_across"]
-    return counted(made, by)[[*by, "macro_f1"]].rename(columns=dict(macro_f1="across"))
+    return counted(items, by)[[*by, "macro_f1"]].rename(columns=dict(macro_f1="across"))
 
 # %% ../../nbs/experiments/53_by_source.ipynb #40d81f6b
-def tabulate(results) -> pd.DataFrame: # corpus, model, tested_on, rows, train_inside, inside, inside_sd, train_across, across, change
-    "Macro-F1 on each source within the shared folds and after training on the others; empty if no corpus has two sources."
+@headed({"inside": "Within the folds", "train_inside": "Trained on (folds)", "across": "From the other source",
+         "train_across": "Trained on (other source)"}, signed=("change",))
+def tabulate(results) -> pd.DataFrame: # a row a corpus, model and source; none if no corpus has two sources
+    "Macro-F1 on each source within the shared folds and after training on the others, and the change."
     several = results.corpus_items.groupby("corpus").source.nunique().loc[lambda n: n > 1].index.tolist()
-    columns = ["corpus", "model", "tested_on", "rows", "train_inside", "inside", "inside_sd", "train_across", "across", "change"]
+    columns = ["corpus", "model", "tested_on", "rows", "train_inside", "inside", "inside_sd", "train_across", "across",
+               "change"]
     if not several: return pd.DataFrame(columns=columns)
     table = _inside(results, several).merge(_across(results, several), on=["corpus", "model", "tested_on"], how="left")
     return _ordered(table.assign(change=table.across - table.inside), results)[columns]
@@ -50,16 +58,22 @@ def _shortcut(results):
     for corpus, part in table.groupby("corpus", sort=False):
         high, low = part.loc[part.inside.idxmax()], part.loc[part.inside.idxmin()]
         if high.inside - low.inside > .1:
-            yield "not", (f"{title_of(corpus, results)}: length, case, punctuation, emoji and digits, without a word, score macro-F1 {number(high.inside)} on the {high['rows']:,} {SOURCES.get(high.tested_on, high.tested_on)} "
-                          f"and {number(low.inside)} on the {low['rows']:,} {SOURCES.get(low.tested_on, low.tested_on)}: a shortcut of one source, not a finding about abuse.")
+            yield "not", (f"{title_of(corpus, results)}: length, case, punctuation, emoji and digits, without a word, "
+                          f"score macro-F1 {number(high.inside)} on the {high['rows']:,} "
+                          f"{SOURCES.get(high.tested_on, high.tested_on)} "
+                          f"and {number(low.inside)} on the {low['rows']:,} "
+                          f"{SOURCES.get(low.tested_on, low.tested_on)}: a shortcut of one source, not a finding about "
+                          "abuse.")
 
 # %% ../../nbs/experiments/53_by_source.ipynb #0f0308c2
 def _draw_source(ax, part, models, shift, i, label):
     "One source of one corpus: within the folds and from the other source, joined."
     part, y = part.set_index("model").reindex(models), np.arange(len(models)) + shift
     ax.hlines(y, part.inside, part.across, color="#999999", lw=1)
-    for column, hollow, what in (("inside", False, "within the folds"), ("across", True, "trained on the other source")):
-        if part[column].notna().any(): ax.plot(part[column], y, ls="", **_mark(i, hollow=hollow, markersize=5.5), label=f"{label}, {what}")
+    for column, hollow, what in (("inside", False, "within the folds"),
+                                 ("across", True, "trained on the other source")):
+        if part[column].notna().any():
+            ax.plot(part[column], y, ls="", **_mark(i, hollow=hollow, markersize=5.5), label=f"{label}, {what}")
 
 # %% ../../nbs/experiments/53_by_source.ipynb #a97b3c60
 def draw(results) -> mpl.figure.Figure | None: # nothing if no corpus has two sources
@@ -89,8 +103,9 @@ class BySource(Block):
 
 def units(study: dict, corpus: str) -> list:
     "Each source tested after training on the others."
-    said = study["by_source"]
-    return [u for m in said["models"] for u in _grid(study, corpus, m, range(1), design="source")] if corpus in said["corpora"] else []
+    block = study["by_source"]
+    if corpus not in block["corpora"]: return []
+    return [u for m in block["models"] for u in _grid(study, corpus, m, range(1), design="source")]
 
 # %% ../../nbs/experiments/53_by_source.ipynb #d00ef495
 EXPERIMENT = Experiment("53_by_source", "by_source", block=BySource,

@@ -15,28 +15,38 @@ from matplotlib import pyplot as plt
 from ..evaluation import calibration as cal
 from ..evaluation.scores import _items, _ordered, corpora_of, main_scores, _ranked
 from .base import Experiment
-from .drawing import COLOURS, LINES, _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
+from .drawing import (COLOURS, LINES, _beside, _handles, _mark, _mark_generated, _panels, _rows,
+                                            _short, style)
 from .errors import best_models
-from .wording import _end, neural_models, percent, title_of
+from .wording import headed, neural_models, percent, title_of
 
 # %% ../../nbs/experiments/66_calibration.ipynb #5eabae8f
 def looked_at(results) -> dict[str, list[str]]: # corpus -> models, the best first
     "Models whose probabilities are looked at: the best, those that the study names, and the best network."
-    means, best, networks = main_scores(results).groupby(["corpus", "model"])[results.study["metric"]].mean(), best_models(results), neural_models(results)
-    top_network = {c: [means[c].reindex(networks).idxmax()] if means[c].reindex(networks).notna().any() else [] for c in best}
-    return {c: list(dict.fromkeys([best[c], *(m for m in results.study.get("look_at", ()) if m in means[c]), *top_network[c]])) for c in best}
+    means = main_scores(results).groupby(["corpus", "model"])[results.study["metric"]].mean()
+    best, networks = best_models(results), neural_models(results)
+    ran = {c: means[c].reindex(networks) for c in best}
+    top_network = {c: [scores.idxmax()] if scores.notna().any() else [] for c, scores in ran.items()}
+    named = results.study.get("look_at", ())
+    return {c: list(dict.fromkeys([best[c], *(m for m in named if m in means[c]), *top_network[c]])) for c in best}
 
 def predictions(results, models: dict[str, list[str]] | None = None) -> pd.DataFrame:
-    "Main predictions, with groups, of the models looked at (or of those given for each corpus); an answer that is no label has no probability and is left out."
-    made, models = _items(results, columns=("group",)), models or looked_at(results)
-    if "status" in made: made = made[made.status == "ok"]
-    return made[[m in models[c] for c, m in zip(made.corpus, made.model)]].astype({"probability": float})
+    "Main predictions, with groups, of the models looked at or given; an answer that is no label is left out."
+    answers, models = _items(results, columns=("group",)), models or looked_at(results)
+    if "status" in answers: answers = answers[answers.status == "ok"]
+    return answers[[m in models[c] for c, m in zip(answers.corpus, answers.model)]].astype({"probability": float})
 
-def tabulate(results) -> pd.DataFrame: # corpus, model, method, ece with interval and its value if calibrated, brier, log_loss, temperature, moved
+@headed({"ece": "Calibration error", "perfect": "If calibrated", "perfect_95": "If calibrated, 95 % below",
+         "moved": "Labels changed"}, shares=("ece", "perfect", "perfect_95", "moved"))
+def tabulate(results) -> pd.DataFrame: # a row a corpus, model and method
     "Calibration error as stored and after mending on other folds, beside what chance gives a calibrated model."
     return _ordered(cal.summary(predictions(results)), results)
 
-def abstention(results) -> pd.DataFrame: # corpus, model, risk at each coverage, aurc, aurc_best, promised_risk, kept, risk_kept
+@headed({"risk_100": "Error on all", "risk_90": "On the surest 90 %", "risk_80": "On the surest 80 %",
+         "risk_50": "On the surest 50 %", "aurc": "AURC", "aurc_best": "Least AURC", "promised_risk": "Error promised",
+         "kept": "Comments kept", "risk_kept": "Error got"},
+        shares=("risk_100", "risk_90", "risk_80", "risk_50", "promised_risk", "kept", "risk_kept"))
+def abstention(results) -> pd.DataFrame: # a row a corpus and model
     "Error among the surest comments, and a promised error with what was got."
     return _ordered(cal.abstain(predictions(results)), results)
 
@@ -46,95 +56,135 @@ def _same_models(results): # corpus -> the best models of all corpora, where the
     ran = main_scores(results).groupby("corpus").model.unique()
     return {c: [m for m in best if m in ran[c]] for c in corpora_of(results)}
 
+@headed({"promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set",
+         "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive", "one_label": "Sets of one",
+         "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one"},
+        shares=("promised_share", "covered", "covered_harmless", "covered_abusive", "one_label", "two_labels",
+                "no_label", "right_alone"))
 def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE is not installed
-    "Conformal sets of the best models, calibrated on the other folds and, where there are two corpora, on the other corpus."
+    "Conformal sets of the best models, calibrated on the other folds and on the other corpus, if there is one."
     if not find_spec("mapie"): return pd.DataFrame()
-    made = predictions(results, _same_models(results))
-    table = pd.concat([cal.conformal(made, level).assign(calibrated_on=lambda t: t.corpus), cal.conformal_across(made, level).assign(promise="all comments")], ignore_index=True).rename(columns=dict(level="promised_share"))
-    return _ordered(table, results)[["corpus", "model", "calibrated_on", "promise", *(c for c in table if c not in ("corpus", "model", "calibrated_on", "promise"))]]
+    answers = predictions(results, _same_models(results))
+    here = cal.conformal(answers, level).assign(calibrated_on=lambda t: t.corpus)
+    there = cal.conformal_across(answers, level).assign(promise="all comments")
+    table = pd.concat([here, there], ignore_index=True).rename(columns=dict(level="promised_share"))
+    first = ["corpus", "model", "calibrated_on", "promise"]
+    return _ordered(table, results)[[*first, *(c for c in table if c not in first)]]
 
-def operating_points(results) -> pd.DataFrame: # corpus, model, threshold, false_alarms_got, caught and precision at each prevalence, with intervals
+@headed({"false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse",
+         "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"},
+        shares=("false_alarms_got", "caught", "precision_5", "precision_24", "precision_published"))
+def operating_points(results) -> pd.DataFrame: # a row a corpus, model and threshold
     "Recall and precision of the best models where false alarms are limited, with thresholds from other folds."
     return _ordered(cal.operating_points(predictions(results, _same_models(results))), results)
 
-def threshold_transfer(results) -> pd.DataFrame: # chosen_on, chosen_with, laid_on, laid_with, promised, false_alarms_got and caught with intervals; empty for one corpus
-    "False alarms promised by a threshold chosen on one corpus against those got on another, both ways, with the model on either side."
-    table, corpora, models = cal.threshold_transfer(predictions(results, _same_models(results)), best=best_models(results)), corpora_of(results), results.study["models"]
-    return _ranked(table, chosen_on=corpora, laid_on=corpora, chosen_with=models, laid_with=models, promised=cal.RATES) if len(table) else table
+@headed({"chosen_with": "Probabilities it was chosen on", "laid_with": "Probabilities it was laid on",
+         "promised": "False alarms promised", "false_alarms_got": "False alarms got", "caught": "Recall"},
+        shares=("promised", "false_alarms_got", "caught"))
+def threshold_transfer(results) -> pd.DataFrame: # a row a promise and ordered pair; empty for one corpus
+    "False alarms promised by a threshold chosen on one corpus and got on another, with the model on either side."
+    table = cal.threshold_transfer(predictions(results, _same_models(results)), best=best_models(results))
+    corpora, models = corpora_of(results), results.study["models"]
+    if table.empty: return table
+    return _ranked(table, chosen_on=corpora, laid_on=corpora, chosen_with=models, laid_with=models, promised=cal.RATES)
 
-def transfer_sentences(results, table: pd.DataFrame | None = None) -> list[str]: # table: `threshold_transfer`, if it is at hand
+def transfer_sentences(
+    results,
+    table: pd.DataFrame | None = None, # `threshold_transfer`, if it is at hand
+) -> list[str]:
     "What the loosest threshold of each corpus does on the other, both ways in one sentence."
-    table, said = threshold_transfer(results) if table is None else table, []
-    if table.empty: return said
-    far = table[(table.promised == table.promised.max()) & (table.chosen_on != table.laid_on)].set_index(["chosen_on", "chosen_with", "laid_on", "laid_with"])
-    got = lambda r: f"{percent(r.false_alarms_got)} [{_end('false_alarms_got', r.false_alarms_got_low)}, {_end('false_alarms_got', r.false_alarms_got_high)}]"
+    table, sentences = threshold_transfer(results) if table is None else table, []
+    if table.empty: return sentences
+    far = table[(table.promised == table.promised.max()) & (table.chosen_on != table.laid_on)]
+    far = far.set_index(["chosen_on", "chosen_with", "laid_on", "laid_with"])
+    points = lambda share: percent(share).removesuffix("\u00a0%")
+    ends = lambda r: f"{points(r.false_alarms_got_low)}, {points(r.false_alarms_got_high)}"
+    got = lambda r: f"{percent(r.false_alarms_got)} [{ends(r)}]"
     trained = lambda corpus, model: f"{title_of(model, results)} trained on {title_of(corpus, results)}"
+    order = corpora_of(results).index
     for a, m, b, n in far.index:
-        if corpora_of(results).index(a) > corpora_of(results).index(b): continue
+        if order(a) > order(b): continue
         there, back = far.loc[a, m, b, n], far.loc[b, n, a, m]
-        said.append(f"A threshold that promises {100*there.promised:g} % false alarms, chosen on the probabilities of {trained(a, m)} and laid on those of {trained(b, n)}, gives {got(there)}; chosen on the latter and laid on the former, {got(back)}.")
-    return said
+        sentences.append(f"A threshold that promises {100*there.promised:g} % false alarms, chosen on the "
+                         f"probabilities of {trained(a, m)} and laid on those of {trained(b, n)}, gives {got(there)}; "
+                         f"chosen on the latter and laid on the former, {got(back)}.")
+    return sentences
 
 # %% ../../nbs/experiments/66_calibration.ipynb #0f5a6505
-def _draw_reliability(ax, made, models, results):
+def _draw_reliability(ax, answers, models, results):
     "Share of abusive comments against probability, with the number of comments by probability along the bottom."
     ax.plot([0, 1], [0, 1], color="#999999", lw=.8)
     for i, model in enumerate(models):
-        m = made[made.model == model]
+        m = answers[answers.model == model]
         t = cal.reliability(m.label, m.probability, groups=m.group)
         if not i: ax.vlines(t.predicted, t.low, t.high, color=COLOURS[0], lw=1)
-        ax.plot(t.predicted, t.observed, ls=LINES[i], **_mark(i, hollow=i > 0, markersize=4), lw=1.1, label=title_of(model, results))
-    best = made[made.model == models[0]]
-    count, edges = np.histogram(best.probability, np.linspace(0, 1, 21), weights=np.full(len(best), 1/best["repeat"].nunique()))
+        ax.plot(t.predicted, t.observed, ls=LINES[i], **_mark(i, hollow=i > 0, markersize=4), lw=1.1,
+                label=title_of(model, results))
+    best = answers[answers.model == models[0]]
+    count, edges = np.histogram(best.probability, np.linspace(0, 1, 21),
+                                weights=np.full(len(best), 1/best["repeat"].nunique()))
     peak, below = int(count.argmax()), ax.inset_axes([0, 0, 1, .15], sharex=ax)
     below.bar(edges[:-1], count, .05, align="edge", color="#BBBBBB", edgecolor="white", lw=.4)
-    below.annotate(f"{count.max():,.0f} comments", (edges[peak + (peak < 10)], count.max()), xytext=(3 if peak < 10 else -3, -7), textcoords="offset points", ha="left" if peak < 10 else "right", fontsize=6.5, color="#555555")
+    below.annotate(f"{count.max():,.0f} comments", (edges[peak + (peak < 10)], count.max()),
+                   xytext=(3 if peak < 10 else -3, -7), textcoords="offset points", ha="left" if peak < 10 else "right",
+                   fontsize=6.5, color="#555555")
     below.axis("off")
     ax.set(xlim=(-.02, 1.02), ylim=(-.24, 1.03), yticks=np.linspace(0, 1, 6), ylabel="Share abusive")
 
 # %% ../../nbs/experiments/66_calibration.ipynb #cd9e07cc
-def _draw_risk(ax, made, models, results):
+def _draw_risk(ax, answers, models, results):
     "Error among the comments kept, all repeats together."
     for i, model in enumerate(models):
-        m = made[made.model == model]
+        m = answers[answers.model == model]
         t = cal.coverage_risk(m.label, m.probability).query("coverage >= .05")
         ax.plot(100 * t.coverage, 100 * t.risk, color=COLOURS[i], ls=LINES[i], lw=1.3)
         at = t.iloc[np.searchsorted(t.coverage, .8 - 1e-12)]
         ax.plot(100 * at.coverage, 100 * at.risk, ls="", **_mark(i, hollow=i > 0, markersize=4.5))
-        if not i: ax.annotate(f"{100 * at.risk:.1f} %", (80, 100 * at.risk), xytext=(6, -8), textcoords="offset points", fontsize=7.5, color="#444444")
+        if not i:
+            ax.annotate(f"{100 * at.risk:.1f} %", (80, 100 * at.risk), xytext=(6, -8), textcoords="offset points",
+                        fontsize=7.5, color="#444444")
     ax.set(xlim=(0, 102), ylabel="Error among them, %")
     ax.set_ylim(bottom=-.035 * ax.get_ylim()[1])
 
-ALARMS = {"caught": "abuse caught (recall)", "precision_published": "alarms right, published mix", "precision_24": "alarms right, 24 % abusive", "precision_5": "alarms right, 5 % abusive"}
+ALARMS = {"caught": "abuse caught (recall)", "precision_published": "alarms right, published mix",
+          "precision_24": "alarms right, 24 % abusive", "precision_5": "alarms right, 5 % abusive"}
 
 def _draw_alarms(ax, points):
     "Recall, and precision at each prevalence, for every limit on false alarms."
     points, place = points[points.threshold != cal.rule_name(None)], np.arange(len(cal.RATES))
     for i, (column, label) in enumerate(ALARMS.items()):
         x, low, high = place + .08 * (i - 1.5), points[f"{column}_low"], points[f"{column}_high"]
-        ax.errorbar(x, 100 * points[column], yerr=100 * np.array([points[column] - low, high - points[column]]).clip(min=0), ls=LINES[i], elinewidth=1, **_mark(i, markersize=4.5, markeredgecolor="#333333", markeredgewidth=.6), label=label)
+        ax.errorbar(x, 100 * points[column],
+                    yerr=100 * np.array([points[column] - low, high - points[column]]).clip(min=0), ls=LINES[i],
+                    elinewidth=1, **_mark(i, markersize=4.5, markeredgecolor="#333333", markeredgewidth=.6),
+                    label=label)
     ax.set_xticks(place, [f"{100 * r:g} %" for r in cal.RATES])
     ax.set(ylim=(0, 103), xlim=(-.35, len(place) - .65), ylabel="%")
 
 # %% ../../nbs/experiments/66_calibration.ipynb #16885ddb
-def draw(results, points: pd.DataFrame | None = None, # `operating_points`, if it is at hand
-               ) -> mpl.figure.Figure:
+def draw(
+    results,
+    points: pd.DataFrame | None = None, # `operating_points`, if it is at hand
+) -> mpl.figure.Figure:
     "Reliability, abstention and the worth of alarms: three panels for each corpus."
-    names, models, made = corpora_of(results), looked_at(results), predictions(results)
+    names, models, answers = corpora_of(results), looked_at(results), predictions(results)
     points = operating_points(results) if points is None else points
     with style():
         figure, grid = plt.subplots(len(names), 3, figsize=(10.4, 2.9 * len(names) + .5), squeeze=False)
         for axes, corpus in zip(grid, names):
-            own, top = made[made.corpus == corpus], models[corpus][:4]
+            own, top = answers[answers.corpus == corpus], models[corpus][:4]
             _draw_reliability(axes[0], own, top, results)
             _draw_risk(axes[1], own, top, results)
             _draw_alarms(axes[2], points[(points.corpus == corpus) & (points.model == top[0])])
-            for ax, what in zip(axes, (f"{_short(corpus, results)}: reliability", "Abstention", f"Alarms of {title_of(top[0], results)}")):
+            titles = (f"{_short(corpus, results)}: reliability", "Abstention", f"Alarms of {title_of(top[0], results)}")
+            for ax, what in zip(axes, titles):
                 ax.set_title(what)
                 ax.grid(True, axis="y")
             axes[0].legend(loc="upper left", handlelength=2.4)
-        for ax, what in zip(grid[-1], ("Probability of abuse", "Surest comments kept, %", "Harmless comments that may be flagged")): ax.set_xlabel(what)
-        figure.legend(*grid[0, 2].get_legend_handles_labels(), loc="outside lower right", ncols=4, handlelength=2.2, columnspacing=1.4)
+        labels = ("Probability of abuse", "Surest comments kept, %", "Harmless comments that may be flagged")
+        for ax, label in zip(grid[-1], labels): ax.set_xlabel(label)
+        figure.legend(*grid[0, 2].get_legend_handles_labels(), loc="outside lower right", ncols=4, handlelength=2.2,
+                      columnspacing=1.4)
         _mark_generated(figure, results)
         plt.close(figure)
     return figure
@@ -144,19 +194,24 @@ FLOOR = .1 # per cent: what is less is drawn here
 
 def _draw_promises(ax, row, y, i, label):
     "One threshold: promised, got and the interval of what was got."
-    promised, got, low, high = (max(100*v, FLOOR) for v in (row.promised, row.false_alarms_got, row.false_alarms_got_low, row.false_alarms_got_high))
+    values = (row.promised, row.false_alarms_got, row.false_alarms_got_low, row.false_alarms_got_high)
+    promised, got, low, high = (max(100*v, FLOOR) for v in values)
     ax.plot([promised, got], [y, y], color="#BBBBBB", lw=.8, zorder=1)
     ax.plot(promised, y, ls="", marker="|", ms=8, mew=2, color=COLOURS[i], label=None if i else "promised")
-    ax.errorbar(got, y, xerr=[[max(got - low, 0)], [max(high - got, 0)]], ls="", elinewidth=1.1, **_mark(i, markersize=4.5, markeredgecolor="#333333", markeredgewidth=.6), label=label)
+    ax.errorbar(got, y, xerr=[[max(got - low, 0)], [max(high - got, 0)]], ls="", elinewidth=1.1,
+                **_mark(i, markersize=4.5, markeredgecolor="#333333", markeredgewidth=.6), label=label)
     _beside(ax, y, percent(row.false_alarms_got), fontsize=7)
 
-def draw_transfer(results, table: pd.DataFrame | None = None, # `threshold_transfer`, if it is at hand
-            ) -> mpl.figure.Figure | None: # nothing for one corpus
+def draw_transfer(
+    results,
+    table: pd.DataFrame | None = None, # `threshold_transfer`, if it is at hand
+) -> mpl.figure.Figure | None: # nothing for one corpus
     "False alarms promised and got, for every ordered pair of corpora, with the model on either side."
     table = threshold_transfer(results) if table is None else table
     if table.empty: return None
     name = lambda corpus, model: f"{_short(corpus, results)}, {title_of(model, results)}"
-    pairs = table.assign(home=table.chosen_on == table.laid_on).drop_duplicates(["chosen_on", "chosen_with", "laid_on", "laid_with"])
+    pairs = (table.assign(home=table.chosen_on == table.laid_on)
+             .drop_duplicates(["chosen_on", "chosen_with", "laid_on", "laid_with"]))
     pairs = pairs.sort_values("home", ascending=False, kind="stable")
     places = {(r.chosen_on, r.chosen_with, r.laid_on, r.laid_with): y for y, r in enumerate(pairs.itertuples())}
     with style():
@@ -164,9 +219,11 @@ def draw_transfer(results, table: pd.DataFrame | None = None, # `threshold_trans
         rates = sorted(table.promised.unique())
         for row in table.itertuples():
             i = rates.index(row.promised)
-            _draw_promises(axes[0], row, places[row[1:5]] + .26*(i - (len(rates) - 1)/2), i % len(COLOURS), f"got, {100*row.promised:g} % promised")
+            _draw_promises(axes[0], row, places[row[1:5]] + .26*(i - (len(rates) - 1)/2), i % len(COLOURS),
+                           f"got, {100*row.promised:g} % promised")
         _rows(axes[0], [name(a, m) + (" (itself)" if a == b else f"\n→ {name(b, n)}") for a, m, b, n in places])
-        axes[0].set(title="Threshold chosen on → laid on", xscale="log", xlim=(FLOOR*.85, 115), xlabel="Harmless comments flagged, % (logarithmic)")
+        axes[0].set(title="Threshold chosen on → laid on", xscale="log", xlim=(FLOOR*.85, 115),
+                    xlabel="Harmless comments flagged, % (logarithmic)")
         axes[0].xaxis.set_major_formatter(lambda v, _: f"{v:g}")
         _handles(figure, axes)
     return figure

@@ -27,25 +27,32 @@ def tabulate(results) -> pd.DataFrame: # empty if the study names no such contra
     "One contrast, once for each seed of the folds: p of both tests, and whether it is below alpha."
     if not results.study.get("star"): return pd.DataFrame()
     a, b = _watched(results)
-    rows, alpha = side_scores(results, design="grouped", tuning="nested", train_fraction=1.).query("model in [@a, @b]"), results.study["alpha"]
+    rows = side_scores(results, design="grouped", tuning="nested", train_fraction=1.).query("model in [@a, @b]")
+    alpha = results.study["alpha"]
     seeds = rows.groupby(["corpus", "repeat"]).model.transform("nunique") == 2
     if not seeds.any(): return pd.DataFrame()
     table = sig.star_table(rows[seeds], a, b, results.study["metric"], alpha)
-    table = table.assign(seed=results.study.get("seed", 0) + table["repeat"], significant_plain=table.p_plain < alpha, significant_corrected=table.p_corrected < alpha)
-    return _ordered(table, results)[["corpus", "a", "b", "seed", "n", "difference", "p_plain", "p_corrected", "significant_plain", "significant_corrected"]]
+    table = table.assign(seed=results.study.get("seed", 0) + table["repeat"], significant_plain=table.p_plain < alpha,
+                         significant_corrected=table.p_corrected < alpha)
+    return _ordered(table, results)[["corpus", "a", "b", "seed", "n", "difference", "p_plain", "p_corrected",
+                                     "significant_plain", "significant_corrected"]]
 
 # %% ../../nbs/experiments/56_coming_star.ipynb #b58f2a04
 def star_counts(results) -> str: # one sentence, empty without a table
     "In how many seeds each test calls the watched contrast significant, corpus by corpus."
     table, alpha = tabulate(results), number(results.study["alpha"], 2)
-    parts = [f"{title_of(c, results)}: {t.significant_plain.sum()} of {len(t)} seeds by the plain test and {t.significant_corrected.sum()} by the corrected one" for c, t in (table.groupby("corpus", sort=False) if len(table) else ())]
+    parts = [f"{title_of(c, results)}: {t.significant_plain.sum()} of {len(t)} seeds by the plain test and "
+             f"{t.significant_corrected.sum()} by the corrected one"
+             for c, t in (table.groupby("corpus", sort=False) if len(table) else ())]
     return f"p < {alpha} (two-sided) at: {'; '.join(parts)}." if parts else ""
 
 # %% ../../nbs/experiments/56_coming_star.ipynb #8152b5ee
 def _draw_seeds(ax, part, alpha):
     "p of both tests for each seed, and how many lie under alpha."
     tests = (("plain", "plain t-test", True), ("corrected", "corrected t-test", False))
-    for i, (test, label, hollow) in enumerate(tests): ax.plot(part.seed + .3 * i - .15, part[f"p_{test}"].clip(lower=1e-5), ls="", **_mark(1 - i, hollow=hollow, markersize=4.5), label=label)
+    for i, (test, label, hollow) in enumerate(tests):
+        ax.plot(part.seed + .3 * i - .15, part[f"p_{test}"].clip(lower=1e-5), ls="",
+                **_mark(1 - i, hollow=hollow, markersize=4.5), label=label)
     ax.axhline(alpha, color="#666666", lw=1)
     counts = ", ".join(f"{test} {part[f'significant_{test}'].sum()}" for test, *_ in tests)
     ax.set(yscale="log", xlabel=f"Seed of the folds\n(below α = {number(alpha, 2)}: {counts} of {len(part)})")

@@ -22,7 +22,9 @@ def ledger(results) -> pd.DataFrame: # corpus, step, rows, note
     for corpus in corpora_of(results):
         stated, book = results.provenance[corpus].get("stated_size"), results.ledger[corpus]
         if stated: rows.append(dict(corpus=corpus, step="stated in the paper", rows=int(stated), note=""))
-        if stated and stated > _held(book): rows.append(dict(corpus=corpus, step="stated, never published", rows=_held(book) - int(stated), note="no file holds them"))
+        if stated and stated > _held(book):
+            rows.append(dict(corpus=corpus, step="stated, never published", rows=_held(book) - int(stated),
+                             note="no file holds them"))
         rows += [dict(corpus=corpus) | {k: line[k] for k in ("step", "rows", "note")} for line in book]
     return pd.DataFrame(rows).fillna({"note": ""})
 
@@ -31,17 +33,23 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus
     "What each corpus is: stated, published and used sizes, balance, near-duplicate groups, length, licence."
     rows = []
     for corpus in corpora_of(results):
-        facts, items, book = results.provenance[corpus], results.corpus_items.query("corpus == @corpus"), results.ledger[corpus]
-        rows.append(dict(corpus=corpus, languages=", ".join(facts.get("languages", [])), stated=facts.get("stated_size"), published=book[0]["rows"], used=book[-1]["rows"],
-                         abusive_share=items.label.mean(), groups=items.group.nunique(), median_tokens=float(items.tokens.median()), licence=facts.get("licence", "")))
+        facts, book = results.provenance[corpus], results.ledger[corpus]
+        items = results.corpus_items.query("corpus == @corpus")
+        rows.append(dict(corpus=corpus, languages=", ".join(facts.get("languages", [])),
+                         stated=facts.get("stated_size"), published=book[0]["rows"], used=book[-1]["rows"],
+                         abusive_share=items.label.mean(), groups=items.group.nunique(),
+                         median_tokens=float(items.tokens.median()), licence=facts.get("licence", "")))
     return pd.DataFrame(rows).astype({"stated": "Int64"})
 
 # %% ../../nbs/experiments/50_corpora.ipynb #bf592cb1
 def _sizes(results):
+    "Where the published file is not as large as its paper says."
     for corpus in corpora_of(results):
         stated, book = results.provenance[corpus].get("stated_size"), results.ledger[corpus]
         held = _held(book)
-        if stated and stated != held: yield "not", f"{title_of(corpus, results)}: the paper states {stated:,} comments, the published file holds {held:,}; {book[-1]['rows']:,} are used."
+        if stated and stated != held:
+            yield "not", (f"{title_of(corpus, results)}: the paper states {stated:,} comments, the published file "
+                          f"holds {held:,}; {book[-1]['rows']:,} are used.")
 
 # %% ../../nbs/experiments/50_corpora.ipynb #e170524b
 EXPERIMENT = Experiment("50_corpora", table=tabulate, finding=_sizes, place=2)

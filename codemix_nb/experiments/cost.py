@@ -14,15 +14,18 @@ from . import benchmark
 from .base import Experiment
 from .benchmark import FAMILIES, family_of
 from .drawing import _handles, _mark, _metric, _panels, style
-from .wording import title_of
+from .wording import headed, title_of
 
 # %% ../../nbs/experiments/65_cost.ipynb #9293a654
+@headed({"seconds": "Seconds a fold", "peak_mb": "Peak memory, MB"})
 def tabulate(results) -> pd.DataFrame: # corpus, model, the metric and its sd, seconds, peak_mb, parameters, front
-    "What every model costs and scores; `front` marks those that no cheaper model equals. Empty if no time was measured."
+    "What every model costs and scores; `front` marks those that no cheaper one equals. Empty without times."
     table, metric = benchmark.tabulate(results), results.study["metric"]
     if "seconds" not in table: return pd.DataFrame()
-    table = table.dropna(subset=[metric, "seconds"]).filter(["corpus", "model", metric, f"{metric}_sd", "seconds", "peak_mb", "parameters"])
-    cheaper = table.sort_values("seconds", kind="stable").groupby("corpus")[metric].transform(lambda v: v.cummax().shift(fill_value=-np.inf))
+    table = (table.dropna(subset=[metric, "seconds"])
+             .filter(["corpus", "model", metric, f"{metric}_sd", "seconds", "peak_mb", "parameters"]))
+    cheaper = (table.sort_values("seconds", kind="stable").groupby("corpus")[metric]
+               .transform(lambda v: v.cummax().shift(fill_value=-np.inf)))
     return table.assign(front=table[metric] > cheaper.reindex(table.index)).reset_index(drop=True)
 
 # %% ../../nbs/experiments/65_cost.ipynb #31bcf3eb
@@ -33,22 +36,29 @@ def _apart(values, least):
     return places - max(0, (places[order[-1]] - values[order[-1]])/2)
 
 def draw(results) -> mpl.figure.Figure | None: # nothing if no time was measured
-    "Mean score of each model that reads words against the seconds that one fold takes; the line joins the models that none beats at less cost."
+    "Mean score of each model that reads words against the seconds of one fold; a line joins the undominated ones."
     table, metric, names = tabulate(results), results.study["metric"], corpora_of(results)
     if table.empty: return None
     table = table[[family_of(m, results) != 3 for m in table.model]]
     with style():
         figure, axes = _panels(results, names, 3.7, 4)
         for ax, corpus in zip(axes, names):
-            part = table[table.corpus == corpus].sort_values(["seconds", metric], ascending=[True, False]).reset_index(drop=True)
-            span = max(part[metric].max() - part[metric].min(), .02)
-            ax.step(*part[part.front][["seconds", metric]].to_numpy().T, where="post", color="#999999", lw=.9, label="no model is better at less cost")
-            places = _apart(part[metric].to_numpy(), max(.055, 1.1/len(part))*span)
-            for r, y in zip(part.itertuples(), places):
+            own = table[table.corpus == corpus].sort_values(["seconds", metric], ascending=[True, False])
+            own = own.reset_index(drop=True)
+            span = max(own[metric].max() - own[metric].min(), .02)
+            ax.step(*own[own.front][["seconds", metric]].to_numpy().T, where="post", color="#999999", lw=.9,
+                    label="no model is better at less cost")
+            places = _apart(own[metric].to_numpy(), max(.055, 1.1/len(own))*span)
+            for r, y in zip(own.itertuples(), places):
                 kind = family_of(r.model, results)
                 ax.plot(r.seconds, getattr(r, metric), ls="", **_mark(kind, hollow=kind == 3), label=FAMILIES[kind])
-                ax.annotate(title_of(r.model, results), (r.seconds, getattr(r, metric)), (table.seconds.max()*2.2, y), va="center", fontsize=7, annotation_clip=False, arrowprops=dict(arrowstyle="-", color="#CCCCCC", lw=.5, relpos=(0, .5)))
-            ax.set(xscale="log", xlabel="seconds to fit and test one fold", ylabel=_metric(metric) if ax is axes[0] else "", ylim=(min(places.min(), part[metric].min()) - .06*span, max(places.max(), part[metric].max()) + .06*span))
+                ax.annotate(title_of(r.model, results), (r.seconds, getattr(r, metric)), (table.seconds.max()*2.2, y),
+                            va="center", fontsize=7, annotation_clip=False,
+                            arrowprops=dict(arrowstyle="-", color="#CCCCCC", lw=.5, relpos=(0, .5)))
+            ax.set(xscale="log", xlabel="seconds to fit and test one fold",
+                   ylabel=_metric(metric) if ax is axes[0] else "",
+                   ylim=(min(places.min(), own[metric].min()) - .06*span,
+                         max(places.max(), own[metric].max()) + .06*span))
             ax.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda s, _: f"{s:g}"))
             ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
             ax.grid(True, axis="y")

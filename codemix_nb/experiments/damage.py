@@ -13,47 +13,60 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, _mean_sd, corpora_of
 from .base import Experiment, Block
 from .drawing import COLOURS, HATCHES, _beside, _handles, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/51_damage.ipynb #ed3b8135
+@headed(shares=("emptied_share", "characters_lost", "tokens_lost", "emoji_lost", "latin_lost"))
 def tabulate(results) -> pd.DataFrame:
     "Every treatment after its last step, for all rows and by label; `raw`, which takes nothing, is left out."
-    last = results.damage[results.damage.treatment != "raw"].groupby(["corpus", "treatment", "label"], sort=False).tail(1)
-    table = _ordered(last.drop(columns="step"), results)[["corpus", *[c for c in last if c not in ("corpus", "step")]]]
+    steps = results.damage[results.damage.treatment != "raw"]
+    last = steps.groupby(["corpus", "treatment", "label"], sort=False).tail(1).drop(columns="step")
+    table = _ordered(last, results)[["corpus", *(c for c in last if c != "corpus")]]
     return table.assign(**{c: table[c] + 0. for c in table.select_dtypes("float")})
 
 # %% ../../nbs/experiments/51_damage.ipynb #354d846c
 def published_rule(results) -> pd.DataFrame: # empty if the study did not run the rule
     "Models under the published cleaning rule and under the study's treatment, on the same folds."
     rule = (results.study.get("published_rule") or {}).get("treatments", {})
-    under = results.scores[[r.treatment == rule.get(r.corpus) for r in results.scores[["corpus", "treatment"]].itertuples()]]
+    under = results.scores[[r.treatment == rule.get(r.corpus)
+                            for r in results.scores[["corpus", "treatment"]].itertuples()]]
     if set(under.model) <= {"majority"}: return pd.DataFrame()
-    keys, guess = ["corpus", "model", "repeat", "fold"], main_scores(results).query("model == 'majority'")
-    own = main_scores(results).merge(under[keys], on=keys)
-    parts = [t.assign(rule=name) for t, name in ((guess[guess["repeat"].isin(under["repeat"])], "guess the majority"), (under, "published rule"), (own, "own treatment"))]
-    both = pd.concat(parts)
-    return _ordered(_mean_sd(both[(both.model != "majority") | (both.rule == "guess the majority")], ["accuracy", "macro_f1"], ["corpus", "rule", "model"]), results)
+    keys, main = ["corpus", "model", "repeat", "fold"], main_scores(results)
+    guess = main[(main.model == "majority") & main["repeat"].isin(under["repeat"])]
+    both = pd.concat([guess.assign(rule="guess the majority"), under.assign(rule="published rule"),
+                      main.merge(under[keys], on=keys).assign(rule="own treatment")])
+    both = both[(both.model != "majority") | (both.rule == "guess the majority")]
+    return _ordered(_mean_sd(both, ["accuracy", "macro_f1"], ["corpus", "rule", "model"]), results)
 
 # %% ../../nbs/experiments/51_damage.ipynb #5730f536
 def _rules(results):
-    ends = results.damage[results.damage.label.astype(str) == "all"].groupby(["corpus", "treatment"], sort=False).tail(1)
+    "What a published rule that empties most comments leaves, and what it does to the score."
+    steps = results.damage[results.damage.label.astype(str) == "all"]
+    ends = steps.groupby(["corpus", "treatment"], sort=False).tail(1)
     table, rule = published_rule(results), (results.study.get("published_rule") or {}).get("treatments", {})
     for r in ends[ends.treatment.str.startswith("readme") & (ends.emptied_share > .5)].itertuples():
         if rule and rule.get(r.corpus) != r.treatment: continue
-        text = f"{title_of(r.corpus, results)}: the published cleaning rule leaves text in {r.rows - r.emptied:,} of {r.rows:,} comments"
-        if len(part := table[table.corpus == r.corpus] if len(table) else table):
-            under, guess = (part[part.rule == name].accuracy.max() for name in ("published rule", "guess the majority"))
-            if under == under: text += f"; under it the best accuracy is {number(under)}, and guessing the majority gives {number(guess)}"
+        text = (f"{title_of(r.corpus, results)}: the published cleaning rule leaves text in "
+                f"{r.rows - r.emptied:,} of {r.rows:,} comments")
+        if len(own := table[table.corpus == r.corpus] if len(table) else table):
+            under, guess = (own[own.rule == name].accuracy.max() for name in ("published rule", "guess the majority"))
+            if under == under: text += (f"; under it the best accuracy is {number(under)}, "
+                                        f"and guessing the majority gives {number(guess)}")
         yield "not", f"{text}."
 
 # %% ../../nbs/experiments/51_damage.ipynb #3dc6b2b1
 def _bars(ax, part):
     "Two bars a treatment: comments left empty, characters lost."
-    for i, (column, label) in enumerate((("emptied_share", "comments left empty, % of comments"), ("characters_lost", "characters lost, % of characters"))):
-        ax.barh(np.arange(len(part)) + (i - .5) * .36, 100 * part[column].clip(lower=0), .36, color=COLOURS[1 if i == 0 else 3], hatch=HATCHES[i], edgecolor="white" if i == 0 else COLOURS[1], lw=.5, label=label)
+    for i, (column, label) in enumerate((("emptied_share", "comments left empty, % of comments"),
+                                         ("characters_lost", "characters lost, % of characters"))):
+        ax.barh(np.arange(len(part)) + (i - .5) * .36, 100 * part[column].clip(lower=0), .36,
+                color=COLOURS[1 if i == 0 else 3], hatch=HATCHES[i], edgecolor="white" if i == 0 else COLOURS[1], lw=.5,
+                label=label)
     for y, share in enumerate(part.emptied_share):
         if np.isnan(share): _beside(ax, y, "not run", .01)
-        elif share > .1: ax.annotate(f"{100 * share:.1f} %", (100 * share, y - .18), xytext=(-3, 0), textcoords="offset points", ha="right", va="center", fontsize=7.5, color="white", weight="bold")
+        elif share > .1:
+            ax.annotate(f"{100 * share:.1f} %", (100 * share, y - .18), xytext=(-3, 0), textcoords="offset points",
+                        ha="right", va="center", fontsize=7.5, color="white", weight="bold")
 
 def draw(results) -> mpl.figure.Figure:
     "Share of comments emptied and of characters lost, for each treatment."
@@ -77,7 +90,8 @@ class PublishedRule(Block):
 def units(study: dict, corpus: str) -> list:
     "The first repeat under the published rule."
     rule = study["published_rule"]
-    return [u for m in rule["models"] for u in _grid(study, corpus, m, range(1), treat=rule["treatments"][corpus])] if corpus in rule["treatments"] else []
+    if corpus not in rule["treatments"]: return []
+    return [u for m in rule["models"] for u in _grid(study, corpus, m, range(1), treat=rule["treatments"][corpus])]
 
 # %% ../../nbs/experiments/51_damage.ipynb #b8db2490
 EXPERIMENT = Experiment("51_damage", "published_rule", block=PublishedRule,

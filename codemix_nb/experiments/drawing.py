@@ -18,11 +18,15 @@ COLOURS = ("#111111", "#0072B2", "#E69F00", "#8FCBEE")
 MARKERS = ("o", "s", "^", "D")
 LINES = ("-", "--", "-.", ":")
 HATCHES = ("", "////", "....", "xx")
-STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 8.5,
-         "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False, "axes.grid": True, "axes.grid.axis": "x", "grid.color": "#DDDDDD", "grid.linewidth": .6,
-         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#444444", "axes.linewidth": .7, "xtick.major.width": .7, "ytick.major.width": 0,
-         "lines.linewidth": 1.4, "lines.markersize": 5, "hatch.linewidth": .6, "figure.dpi": 100, "savefig.dpi": 200, "svg.hashsalt": "codemix_nb", "svg.fonttype": "path",
-         "pdf.fonttype": 42, "figure.constrained_layout.use": True, "figure.facecolor": "white", "axes.unicode_minus": True}
+STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.unicode_minus": True,
+         "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 8.5,
+         "xtick.labelsize": 8, "ytick.labelsize": 8, "legend.fontsize": 8, "legend.frameon": False,
+         "axes.grid": True, "axes.grid.axis": "x", "grid.color": "#DDDDDD", "grid.linewidth": .6,
+         "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
+         "axes.edgecolor": "#444444", "axes.linewidth": .7, "xtick.major.width": .7, "ytick.major.width": 0,
+         "lines.linewidth": 1.4, "lines.markersize": 5, "hatch.linewidth": .6,
+         "figure.constrained_layout.use": True, "figure.facecolor": "white", "figure.dpi": 100, "savefig.dpi": 200,
+         "svg.hashsalt": "codemix_nb", "svg.fonttype": "path", "pdf.fonttype": 42}
 
 @contextmanager
 def style():
@@ -37,7 +41,8 @@ def luminance(
 ) -> float: # 0 black to 1 white
     "Relative luminance of a colour (WCAG 2.1): what a grey printer is left with."
     channel = np.array(mpl.colors.to_rgb(colour))
-    return float(np.where(channel <= .04045, channel / 12.92, ((channel + .055) / 1.055) ** 2.4) @ (.2126, .7152, .0722))
+    linear = np.where(channel <= .04045, channel / 12.92, ((channel + .055) / 1.055) ** 2.4)
+    return float(linear @ (.2126, .7152, .0722))
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #3fff8372
 def _short(corpus, results):
@@ -45,11 +50,14 @@ def _short(corpus, results):
     return title_of(corpus, results).removeprefix("Generated sample, ")
 
 def _mark_generated(figure, results):
-    if results.study.get("generated"): figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7, color="#444444", style="italic")
+    if results.study.get("generated"):
+        figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7,
+                        color="#444444", style="italic")
 
 def _panels(results, names, height, width=3.6, **kwargs):
     "A closed figure with a panel for each corpus named, and the label that generated data must carry."
-    figure, axes = plt.subplots(1, len(names), figsize=(width * max(len(names), 1.35), height), squeeze=False, **dict(sharex=True) | kwargs)
+    figure, axes = plt.subplots(1, len(names), figsize=(width * max(len(names), 1.35), height), squeeze=False,
+                                **dict(sharex=True) | kwargs)
     for ax, name in zip(axes[0], names): ax.set_title(_short(name, results), pad=14)
     _mark_generated(figure, results)
     plt.close(figure)
@@ -66,18 +74,22 @@ def _metric(name): return HEADINGS.get(name, name)
 
 def _handles(figure, axes, columns=4):
     "One legend from whatever the panels drew."
-    found = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels())}
-    if found: figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.4)
+    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels())}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, handlelength=1.6,
+                      columnspacing=1.4)
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #07b10af1
 def _mark(i, hollow=False, **more):
     "Colour and marker of the i-th series."
-    return dict(marker=MARKERS[i], color=COLOURS[i], markerfacecolor="white" if hollow else COLOURS[i], markeredgecolor=COLOURS[i], markeredgewidth=1.1) | more
+    return dict(marker=MARKERS[i], color=COLOURS[i], markerfacecolor="white" if hollow else COLOURS[i],
+                markeredgecolor=COLOURS[i], markeredgewidth=1.1) | more
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #64d1e9b2
 def _beside(ax, y, text, x=1.01, **more):
     "Small grey text beside row y, or above the rows at y < 0."
-    ax.annotate(text, (x, y), xycoords=("axes fraction", "data"), va="center", annotation_clip=False, **dict(fontsize=7.5, color="#444444") | more)
+    ax.annotate(text, (x, y), xycoords=("axes fraction", "data"), va="center", annotation_clip=False,
+                **dict(fontsize=7.5, color="#444444") | more)
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #17038426
 def words_of(figure) -> str:
@@ -91,10 +103,12 @@ def write(
     title: str = "",
 ) -> list: # the three paths
     "Write a figure as .svg, .pdf and .png, in the project's style and without anything that changes from run to run."
-    blank = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
+    blank = {"svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+             "png": {"Software": None}}
     out = []
     with style():
         for kind, metadata in blank.items():
             out.append(stem.with_name(f"{stem.name}.{kind}"))
-            figure.savefig(out[-1], format=kind, metadata=metadata | ({"Title": title} if title else {}), bbox_inches="tight", pad_inches=.06)
+            figure.savefig(out[-1], format=kind, metadata=metadata | ({"Title": title} if title else {}),
+                           bbox_inches="tight", pad_inches=.06)
     return out

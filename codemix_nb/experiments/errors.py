@@ -15,11 +15,12 @@ from ..evaluation import calibration as cal
 from ..evaluation.scores import _items, corpora_of, counted, main_scores, _ranked, _readers, SOURCES
 from .base import Experiment
 from .drawing import _beside, _handles, _mark, _mark_generated, _panels, _rows, _short, style
-from .wording import title_of, percent
+from .wording import headed, percent, title_of
 
 # %% ../../nbs/experiments/59_errors.ipynb #1479c958
 LENGTHS = ["1–5 words", "6–10 words", "11–20 words", "over 20 words"]
-PAIRED = dict(emoji=("with emoji", "no emoji"), insults=("a listed insult", "no listed insult"), surface=("capital first letter", "no capital first letter"), script=("some other script", "Latin only"))
+PAIRED = dict(emoji=("with emoji", "no emoji"), insults=("a listed insult", "no listed insult"),
+              surface=("capital first letter", "no capital first letter"), script=("some other script", "Latin only"))
 
 def _slices(items: pd.DataFrame): # yields (kind, column of slice names)
     "Every way to cut the comments that the facts about them allow."
@@ -51,7 +52,8 @@ def _sliced(items):
     parts = []
     for kind, name in _slices(items):
         cut = items.assign(kind=kind, slice=name)
-        size = cut.drop_duplicates("id").groupby("slice").label.agg(abusive="sum", rows="size").assign(harmless=lambda s: s.rows - s.abusive).drop(columns="rows").reset_index()
+        size = cut.drop_duplicates("id").groupby("slice").label.agg(abusive="sum", rows="size")
+        size = size.assign(harmless=size.rows - size.abusive).drop(columns="rows").reset_index()
         parts.append(counted(cut, ["corpus", "kind", "slice", "model"]).merge(size, on="slice"))
     table = pd.concat(parts, ignore_index=True).astype({"abusive": int, "harmless": int})
     for rate, of in (("misses", "abusive"), ("false_alarms", "harmless")):
@@ -63,19 +65,26 @@ def _sliced(items):
 # %% ../../nbs/experiments/59_errors.ipynb #a44f417b
 KINDS = ("all", "length", *PAIRED, "source")
 
+@headed({"error": "Error, all", "misses": "Of them missed", "false_alarms": "Of them flagged"},
+        shares=("error", "misses", "false_alarms"))
 def tabulate(
     results,
     models: tuple = ("lr-word",), # compared beside the best one
-) -> pd.DataFrame: # corpus, kind, slice, model, error, abusive, misses with interval, harmless, false_alarms with interval
-    "Error rates by length, surface, listed insults and source: means over all main repeats, intervals for the number of comments."
-    top, made = best_models(results), _items(results, columns=("tokens", "emoji", "has_lexicon", "first_capital", "latin_share"))
-    parts = [_sliced(made[(made.corpus == c) & made.model.isin([*models, top[c]])]) for c in corpora_of(results)]
-    table, names = pd.concat(parts, ignore_index=True), [*LENGTHS, *(s for pair in PAIRED.values() for s in pair), *SOURCES.values()]
+) -> pd.DataFrame: # a row a corpus, kind, slice and model
+    "Error rates by length, surface, listed insults and source: means over main repeats, with intervals."
+    top = best_models(results)
+    items = _items(results, columns=("tokens", "emoji", "has_lexicon", "first_capital", "latin_share"))
+    parts = [_sliced(items[(items.corpus == c) & items.model.isin([*models, top[c]])]) for c in corpora_of(results)]
+    table = pd.concat(parts, ignore_index=True)
+    names = [*LENGTHS, *(s for pair in PAIRED.values() for s in pair), *SOURCES.values()]
     rank = dict(corpus=corpora_of(results), kind=KINDS, slice=names, model=results.study["models"])
-    order = pd.DataFrame({c: table[c].map({v: i for i, v in enumerate(known)}).fillna(len(known)) for c, known in rank.items()})
+    order = pd.DataFrame({c: table[c].map({v: i for i, v in enumerate(known)}).fillna(len(known))
+                          for c, known in rank.items()})
     order["slice_name"] = table.slice
-    table = table.loc[order.sort_values(["corpus", "kind", "slice", "slice_name", "model"], kind="stable").index].reset_index(drop=True)
-    return table[["corpus", "kind", "slice", "model", "error", *(c for rate, of in (("misses", "abusive"), ("false_alarms", "harmless")) for c in (of, rate, f"{rate}_low", f"{rate}_high"))]]
+    order = order.sort_values(["corpus", "kind", "slice", "slice_name", "model"], kind="stable")
+    table = table.loc[order.index].reset_index(drop=True)
+    return table[["corpus", "kind", "slice", "model", "error", "abusive", "misses", "misses_low", "misses_high",
+                  "harmless", "false_alarms", "false_alarms_low", "false_alarms_high"]]
 
 def unlisted(results) -> list[str]: # titles of corpora
     "The corpora without a registered list of insults."
@@ -84,41 +93,51 @@ def unlisted(results) -> list[str]: # titles of corpora
 
 # %% ../../nbs/experiments/59_errors.ipynb #ab740404
 def _equal(items, top, draws):
-    "The comparison on one corpus, by listed insult where a list is known, with the numbers of comments; rates on too few are left out."
+    "The comparison on one corpus, by listed insult where a list is known; rates on too few are left out."
     listed = items.has_lexicon.notna().all()
     items = items.assign(slice=np.where(items.has_lexicon.astype(bool), *PAIRED["insults"]) if listed else "all")
     one = items.drop_duplicates("id")
-    count = pd.concat([one.assign(slice="all"), one]).groupby("slice").apply(lambda s: pd.Series(dict(abusive=s.id[s.label == 1].nunique(), harmless=s.id[s.label == 0].nunique())))
+    sizes = lambda s: pd.Series(dict(abusive=s.id[s.label == 1].nunique(), harmless=s.id[s.label == 0].nunique()))
+    count = pd.concat([one.assign(slice="all"), one]).groupby("slice").apply(sizes)
     table = cal.equal_alarms(items, top, draws).drop_duplicates(["slice", "model"]).join(count, on="slice")
     for rate, of in (("misses", "abusive"), ("more_misses", "abusive"), ("false_alarms", "harmless")):
         known = (table[of] >= LEAST) & ((rate != "more_misses") | (table.model != top))
         for end in ("", "_low", "_high"): table[rate + end] = table[rate + end].where(known)
     return table.assign(slice=table.slice.replace("all", "all comments"))
 
+@headed({"misses": "Of them missed", "more_misses": "Missed more than by the best",
+         "false_alarms": "Of them flagged"}, shares=("misses", "more_misses", "false_alarms"))
 def equal_alarms(
     results,
     draws: int = 300,
-) -> pd.DataFrame: # corpus, slice, model, threshold, abusive, misses and more_misses (than the best), harmless, false_alarms, with intervals
-    "Misses with and without a listed insult where every model that reads words has as many false alarms as the best one at a probability of one half."
-    top, made, readers = best_models(results), _items(results, columns=("group", "has_lexicon")), _readers(results)
-    made = made[made.status == "ok"].astype({"probability": float})
-    parts = [_equal(made[(made.corpus == c) & made.model.isin([top[c], *readers])], top[c], draws).assign(corpus=c) for c in corpora_of(results)]
-    table = _ranked(pd.concat(parts, ignore_index=True), corpus=corpora_of(results), slice=("all comments", *PAIRED["insults"]), model=results.study["models"])
+) -> pd.DataFrame: # a row a corpus, slice and model; `more_misses` is against the best
+    "Misses with and without a listed insult where every model has as many false alarms as the best one at one half."
+    top, readers = best_models(results), _readers(results)
+    answers = _items(results, columns=("group", "has_lexicon")).query("status == 'ok'").astype({"probability": float})
+    compared = {c: answers[(answers.corpus == c) & answers.model.isin([top[c], *readers])] for c in corpora_of(results)}
+    parts = [_equal(items, top[c], draws).assign(corpus=c) for c, items in compared.items()]
+    table = _ranked(pd.concat(parts, ignore_index=True), corpus=corpora_of(results),
+                    slice=("all comments", *PAIRED["insults"]), model=results.study["models"])
     ends = lambda *rates: [f"{r}{end}" for r in rates for end in ("", "_low", "_high")]
-    return table[["corpus", "slice", "model", "threshold", "abusive", *ends("misses", "more_misses"), "harmless", *ends("false_alarms")]]
+    return table[["corpus", "slice", "model", "threshold", "abusive", *ends("misses", "more_misses"),
+                  "harmless", *ends("false_alarms")]]
 
 # %% ../../nbs/experiments/59_errors.ipynb #57badac5
 def _draw_misses(ax, part):
     "Misses and false alarms of each row with their intervals."
     for i, (rate, label) in enumerate((("misses", "abusive, missed"), ("false_alarms", "harmless, flagged"))):
-        y, bar = np.arange(len(part)) + .3 * i - .15, 100 * np.array([part[rate] - part[f"{rate}_low"], part[f"{rate}_high"] - part[rate]])
-        ax.errorbar(100 * part[rate], y, xerr=bar.clip(min=0), ls="", elinewidth=.9, ecolor="#777777", **_mark(2 - i, markersize=5, markeredgecolor="#333333", markeredgewidth=.6), zorder=3, label=label)
+        y = np.arange(len(part)) + .3 * i - .15
+        bar = 100 * np.array([part[rate] - part[f"{rate}_low"], part[f"{rate}_high"] - part[rate]])
+        ax.errorbar(100 * part[rate], y, xerr=bar.clip(min=0), ls="", elinewidth=.9, ecolor="#777777",
+                    **_mark(2 - i, markersize=5, markeredgecolor="#333333", markeredgewidth=.6), zorder=3, label=label)
 
 def _draw_rates(ax, part):
     "Misses and false alarms of each slice with their denominators."
     _draw_misses(ax, part)
     for y, row in enumerate(part.itertuples()):
-        if np.isnan(row.abusive): _beside(ax, y, "no list of insults" if row.Index in PAIRED["insults"] else "no such comments", .02, fontsize=7)
+        if np.isnan(row.abusive):
+            _beside(ax, y, "no list of insults" if row.Index in PAIRED["insults"] else "no such comments", .02,
+                    fontsize=7)
         else: _beside(ax, y, f"{int(row.abusive):,} / {int(row.harmless):,}", fontsize=7)
         if max(row.abusive, row.harmless) < LEAST: _beside(ax, y, "too few", .02, fontsize=7)
     _beside(ax, -.85, "abusive / harmless", fontsize=7)
@@ -128,12 +147,14 @@ def draw(results) -> mpl.figure.Figure:
     "Misses and false alarms of the best model, slice by slice."
     table, top, names = tabulate(results), best_models(results), corpora_of(results)
     places = {kind: i for i, kind in enumerate(KINDS)}
-    slices = table.drop_duplicates("slice").sort_values("kind", key=lambda k: k.map(places), kind="stable").slice.tolist()
-    slices = sorted(slices, key=lambda s: LENGTHS.index(s) if s in LENGTHS else -1 if s == "all comments" else len(LENGTHS))
+    slices = table.drop_duplicates("slice").sort_values("kind", key=lambda k: k.map(places), kind="stable").slice
+    first = {"all comments": -1} | {name: i for i, name in enumerate(LENGTHS)}
+    slices = sorted(slices, key=lambda s: first.get(s, len(LENGTHS)))
     with style():
         figure, axes = _panels(results, names, .32 * len(slices) + 1.4)
         for ax, corpus in zip(axes, names):
-            _draw_rates(ax, table[(table.corpus == corpus) & (table.model == top[corpus])].set_index("slice").reindex(slices))
+            own = table[(table.corpus == corpus) & (table.model == top[corpus])].set_index("slice")
+            _draw_rates(ax, own.reindex(slices))
             ax.set_title(f"{_short(corpus, results)}: {title_of(top[corpus], results)}", pad=14)
             _rows(ax, slices if ax is axes[0] else [""] * len(slices))
             ax.set_xlabel("% of abusive / % of harmless")
@@ -148,21 +169,28 @@ def _draw_level(ax, part, top):
     points = lambda v: percent(v).removesuffix("\u00a0%")
     for y, row in enumerate(part.itertuples()):
         if row.Index == top: _beside(ax, y, "the best", fontsize=7)
-        elif np.isfinite(row.more_misses): _beside(ax, y, f"{'+'*(row.more_misses > 0)}{points(row.more_misses)} [{points(row.more_misses_low)}, {points(row.more_misses_high)}]", fontsize=7)
+        elif np.isfinite(row.more_misses):
+            _beside(ax, y, f"{'+'*(row.more_misses > 0)}{points(row.more_misses)} [{points(row.more_misses_low)}, "
+                           f"{points(row.more_misses_high)}]", fontsize=7)
         else: _beside(ax, y, "too few", fontsize=7)
     _beside(ax, -.85, "missed more, % points", fontsize=7)
 
-def draw_equal_alarms(results, table: pd.DataFrame | None = None, # `equal_alarms`, if it is at hand
-                ) -> mpl.figure.Figure | None: # nothing where no list of insults is registered
+def draw_equal_alarms(
+    results,
+    table: pd.DataFrame | None = None, # `equal_alarms`, if it is at hand
+) -> mpl.figure.Figure | None: # nothing where no list of insults is registered
     "Misses and false alarms with and without a listed insult, every model at the overall false alarms of the best one."
-    table, top, slices = equal_alarms(results) if table is None else table, best_models(results), PAIRED["insults"]
+    table = equal_alarms(results) if table is None else table
+    top, slices = best_models(results), PAIRED["insults"]
     names = [c for c in corpora_of(results) if slices[0] in set(table.slice[table.corpus == c])]
     if not names: return None
     models = [m for m in results.study["models"] if m in set(table.model[table.corpus.isin(names)])]
     with style():
-        figure, grid = plt.subplots(len(names), 2, figsize=(8.8, (.3*len(models) + .9)*len(names) + .5), squeeze=False, sharex=True)
+        figure, grid = plt.subplots(len(names), 2, figsize=(8.8, (.3*len(models) + .9)*len(names) + .5), squeeze=False,
+                                    sharex=True)
         for ax, (corpus, piece) in zip(grid.flat, ((c, s) for c in names for s in slices)):
-            _draw_level(ax, table[(table.corpus == corpus) & (table.slice == piece)].set_index("model").reindex(models), top[corpus])
+            own = table[(table.corpus == corpus) & (table.slice == piece)].set_index("model")
+            _draw_level(ax, own.reindex(models), top[corpus])
             ax.set_title(f"{_short(corpus, results)}: {piece}", pad=14)
             _rows(ax, [title_of(m, results) for m in models] if piece == slices[0] else [""]*len(models))
         for ax in grid[-1]: ax.set_xlabel("% of abusive / % of harmless")

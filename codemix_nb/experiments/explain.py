@@ -20,26 +20,29 @@ from .drawing import COLOURS, HATCHES, _handles, _mark, _panels, _rows, style
 from .wording import title_of
 
 # %% ../../nbs/experiments/67_explain.ipynb #497c8da6
-def tabulate(results) -> pd.DataFrame: # corpus, model, method, measure, comments, value, random, gain, low, high; empty if the study did not explain its models
+def tabulate(results) -> pd.DataFrame: # a row a corpus, model, method and measure; empty if nothing was explained
     "Comprehensiveness and sufficiency of every method of explanation, beside words ranked at random."
     scores = results.checks.get("explain")
     if scores is None or scores.empty: return pd.DataFrame()
-    table = scores[scores.fraction == "mean"].rename(columns=dict(gain_low="low", gain_high="high")).reset_index(drop=True)
-    return _ordered(table[["corpus", "model", "method", "measure", "comments", "value", "random", "gain", "low", "high"]], results, "method", "measure")
+    table = scores[scores.fraction == "mean"].rename(columns=dict(gain_low="low", gain_high="high"))
+    columns = ["corpus", "model", "method", "measure", "comments", "value", "random", "gain", "low", "high"]
+    return _ordered(table[columns].reset_index(drop=True), results, "method", "measure")
 
 # %% ../../nbs/experiments/67_explain.ipynb #2255a942
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study did not explain its models
     "Gain of every method of explanation over words ranked at random, with bootstrap intervals."
     table = tabulate(results)
     if table.empty: return None
-    names, rows = [c for c in corpora_of(results) if c in set(table.corpus)], list(dict.fromkeys(zip(table.model, table.method)))
+    names = [c for c in corpora_of(results) if c in set(table.corpus)]
+    rows = list(dict.fromkeys(zip(table.model, table.method)))
     with style():
         figure, axes = _panels(results, names, .34 * len(rows) + 1.4)
         for ax, corpus in zip(axes, names):
             ax.axvline(0, color="#666666", lw=.8)
             for i, (measure, part) in enumerate(table[table.corpus == corpus].groupby("measure")):
                 y = [rows.index(r) + .3 * i - .15 for r in zip(part.model, part.method)]
-                ax.errorbar(part.gain, y, xerr=np.array([part.gain - part.low, part.high - part.gain]).clip(min=0), ls="", elinewidth=1.2, **_mark(1 + i, markeredgecolor="#333333", markeredgewidth=.6), label=measure)
+                ax.errorbar(part.gain, y, xerr=np.array([part.gain - part.low, part.high - part.gain]).clip(min=0),
+                    ls="", elinewidth=1.2, **_mark(1 + i, markeredgecolor="#333333", markeredgewidth=.6), label=measure)
             _rows(ax, [f"{title_of(m, results)}, {w}" for m, w in rows] if ax is axes[0] else [""] * len(rows))
             ax.set_xlabel("Gain over words ranked at random, 95 % interval")
         _handles(figure, axes)
@@ -52,11 +55,13 @@ def draw_attributions(
 ) -> mpl.figure.Figure:
     "What each word of a few comments did to the decision, word below word."
     with style():
-        figure, axes = plt.subplots(1, len(frames), figsize=(2.4 * len(frames), .24 * max(map(len, frames)) + 1), squeeze=False, sharex=True)
+        figure, axes = plt.subplots(1, len(frames), figsize=(2.4 * len(frames), .24 * max(map(len, frames)) + 1),
+                                    squeeze=False, sharex=True)
         for ax, frame, title in zip(axes[0], frames, titles or [""] * len(frames)):
             speaks = frame.attribution > 0
             bars = ax.barh(range(len(frame)), frame.attribution, .7, color=np.where(speaks, COLOURS[2], COLOURS[1]))
-            for bar, against in zip(bars, ~speaks): bar.set_hatch(HATCHES[1] if against else ""), bar.set_edgecolor("white")
+            for bar, against in zip(bars, ~speaks):
+                bar.set_hatch(HATCHES[1] if against else ""), bar.set_edgecolor("white")
             ax.axvline(0, color="#666666", lw=.8)
             _rows(ax, frame.word.tolist())
             ax.set(title=title, xlabel="against ◂ abusive ▸ for")
@@ -67,9 +72,11 @@ def draw_attributions(
 def explained(study: dict) -> dict[str, pd.DataFrame]: # explain
     "How faithful explanations of a study's models are, corpus by corpus; no text is kept."
     from codemix_nb.evaluation.explain import faithfulness_table
-    said, every = study["explain"], [corpus_of(n, study) for n in corpus_names(study)]
-    here = [m for m in said["models"] if m not in not_run(study)]
-    return {"explain": pd.concat([faithfulness_table(c, here, study["treatment"], said["comments"], seed=study["seed"], study=study) for c in every], ignore_index=True)}
+    block, every = study["explain"], [corpus_of(n, study) for n in corpus_names(study)]
+    here = [m for m in block["models"] if m not in not_run(study)]
+    scores = [faithfulness_table(c, here, study["treatment"], block["comments"], seed=study["seed"], study=study)
+              for c in every]
+    return {"explain": pd.concat(scores, ignore_index=True)}
 
 # %% ../../nbs/experiments/67_explain.ipynb #ccb93686
 class Explain(Block):

@@ -11,30 +11,34 @@ from pydantic import Field
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, counted, _mean_sd
 from .base import Experiment, Block
-from .wording import number
+from .wording import headed, number
 
 # %% ../../nbs/experiments/61_hold.ipynb #64f1421f
-PUBLISHED = {"hold-telugu": {"best of the ranking": .7711, "TF-IDF and LR": .650, "one team: LR": .63, "one team: SVM": .65, "one team: BiLSTM": .60,
+PUBLISHED = {"hold-telugu": {"best of the ranking": .7711, "TF-IDF and LR": .650, "one team: LR": .63,
+                             "one team: SVM": .65, "one team: BiLSTM": .60,
                              "one team: mBERT": .69, "one team: MuRIL": .69, "one team: XLM-R": .70}}
 
 # %% ../../nbs/experiments/61_hold.ipynb #cbf49a3d
 def interval(items: pd.DataFrame, # one model's predictions: label, probability, group, repeat, fold
-             draws: int = 1000, level: float = .95, seed: int = 0) -> tuple[float, float]: # low, high; nan when there is nothing to draw
+             draws: int = 1000, level: float = .95, seed: int = 0,
+            ) -> tuple[float, float]: # low, high; nan when there is nothing to draw
     "Bootstrap interval of the mean over folds of macro-F1, by groups of near-duplicates, for these fitted models."
     if items.label.nunique() < 2: return np.nan, np.nan
     group, unit = pd.factorize(items.group)[0], items.groupby(["repeat", "fold"]).ngroup().to_numpy()
-    y, said = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
+    y, flagged = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
     cells = np.zeros((group.max() + 1, unit.max() + 1, 4))
-    np.add.at(cells, (group, unit, np.select([y & said, said, y], [0, 1, 2], 3)), 1)
+    np.add.at(cells, (group, unit, np.select([y & flagged, flagged, y], [0, 1, 2], 3)), 1)
     drawn = np.random.default_rng(seed).multinomial(len(cells), np.full(len(cells), 1/len(cells)), draws)
     totals = (drawn @ cells.reshape(len(cells), -1)).reshape(draws, -1, 4)
-    return tuple(np.quantile(from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=1), [(1 - level)/2, (1 + level)/2]).tolist())
+    return tuple(np.quantile(from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=1),
+                             [(1 - level)/2, (1 + level)/2]).tolist())
 
 # %% ../../nbs/experiments/61_hold.ipynb #2554811e
 def parts_of(items: pd.DataFrame) -> dict[str, pd.DataFrame]: # part → its rows
-    "All rows, those wholly in Latin letters, those with some other script and, where it is known, those without a copy in training."
+    "All rows, those in Latin letters, those with another script and, where known, those without a copy in training."
     parts = {"all": items, "latin": items[items.latin_share == 1], "native": items[items.latin_share < 1]}
-    return parts | ({"without copies": items[~items.near_copy.astype(bool)]} if "near_copy" in items and items.near_copy.notna().any() else {})
+    if "near_copy" not in items or items.near_copy.isna().all(): return parts
+    return parts | {"without copies": items[~items.near_copy.astype(bool)]}
 
 def track_of(model: str, results) -> str:
     "open for a model that learns from other corpora, closed for any other."
@@ -45,47 +49,60 @@ def _part(name: str, items: pd.DataFrame) -> pd.DataFrame: # corpus, model, and 
     "Mean and sd over folds, and interval, of each model on one part."
     by = ["corpus", "model"]
     table = _mean_sd(counted(items, [*by, "repeat", "fold"]), ["macro_f1"], by)
-    ends = pd.DataFrame([dict(zip([*by, "low", "high"], [*key, *interval(rows)])) for key, rows in items.groupby(by, sort=False)], columns=[*by, "low", "high"])
+    ends = pd.DataFrame([[*key, *interval(rows)] for key, rows in items.groupby(by, sort=False)],
+                        columns=[*by, "low", "high"])
     return table.merge(ends, on=by).set_index(by).add_prefix(f"{name} ")
 
-def _ends(low, high) -> list[str]: return ["–" if pd.isna(a) else f"[{number(a)}, {number(b)}]" for a, b in zip(low, high)]
+def _ends(low, high) -> list[str]:
+    return ["–" if pd.isna(a) else f"[{number(a)}, {number(b)}]" for a, b in zip(low, high)]
 
 def _own_test(results) -> dict[tuple[str, str], str]: # (corpus, model) → score on the published test set, as text
     judge = results.study.get("judged")
-    made = results.scores[results.scores.design == "test"].set_index("model").macro_f1
-    return {(judge["corpus"], m): number(made[m]) if m in made else "not run here" for m in judge["models"]} if judge else {}
+    scores = results.scores[results.scores.design == "test"].set_index("model").macro_f1
+    return {(judge["corpus"], m): number(scores[m]) if m in scores else "not run here"
+            for m in judge["models"]} if judge else {}
 
 # %% ../../nbs/experiments/61_hold.ipynb #b83f20c4
-def tabulate(results, published: dict = PUBLISHED) -> pd.DataFrame: # empty for a study without a corpus that has a published ranking
-    "Cross-validated macro-F1 of every model by script, beside its score on the published test set and the published ranking."
-    made = _items(results, columns=("group", "latin_share"))
-    made = made[made.corpus.isin(list(published))]
-    if made.empty: return pd.DataFrame()
-    table = pd.concat([_part(name, rows) for name, rows in parts_of(made).items() if len(rows)], axis=1)
+def tabulate(results, published: dict = PUBLISHED) -> pd.DataFrame: # empty if no corpus has a published ranking
+    "Cross-validated macro-F1 of every model by script, beside its score on the test file and the published ranking."
+    items = _items(results, columns=("group", "latin_share"))
+    items = items[items.corpus.isin(list(published))]
+    if items.empty: return pd.DataFrame()
+    table = pd.concat([_part(name, rows) for name, rows in parts_of(items).items() if len(rows)], axis=1)
     own, rows = _own_test(results), []
     for corpus in [c for c in corpora_of(results) if c in published]:
         for m in results.study["models"]:
-            said = table.loc[(corpus, m)].to_dict()
-            row = dict(corpus=corpus, model=m, track=track_of(m, results), macro_f1=said["all macro_f1"], macro_f1_sd=said["all macro_f1_sd"], low=said["all low"], high=said["all high"])
-            for part in ("latin", "native"): row |= {part: said.get(f"{part} macro_f1"), f"{part}_sd": said.get(f"{part} macro_f1_sd"), f"{part}_interval": _ends([said.get(f"{part} low")], [said.get(f"{part} high")])[0]}
+            cells = table.loc[(corpus, m)].to_dict()
+            row = dict(corpus=corpus, model=m, track=track_of(m, results), macro_f1=cells["all macro_f1"],
+                       macro_f1_sd=cells["all macro_f1_sd"], low=cells["all low"], high=cells["all high"])
+            for part in ("latin", "native"):
+                row |= {part: cells.get(f"{part} macro_f1"), f"{part}_sd": cells.get(f"{part} macro_f1_sd"),
+                        f"{part}_interval": _ends([cells.get(f"{part} low")], [cells.get(f"{part} high")])[0]}
             rows.append(row | dict(own_test_file=own.get((corpus, m), "–")))
-        rows += [dict(corpus=corpus, model=name, track="published", latin_interval="–", native_interval="–", own_test_file="–", published_test_file=score) for name, score in published[corpus].items()]
+        rows += [dict(corpus=corpus, model=name, track="published", latin_interval="–", native_interval="–",
+                      own_test_file="–", published_test_file=score) for name, score in published[corpus].items()]
     return pd.DataFrame(rows)
 
 # %% ../../nbs/experiments/61_hold.ipynb #ad3e2bd2
-PARTS = {"all": "whole file", "latin": "Latin rows", "native": "rows with another script", "without copies": "without copies of training rows"}
+PARTS = {"all": "whole file", "latin": "Latin rows", "native": "rows with another script",
+         "without copies": "without copies of training rows"}
 
-def judged(results) -> pd.DataFrame: # corpus, model, track, part, rows, macro_f1, low, high, note; empty for a study that names no test set
+def judged(results) -> pd.DataFrame: # a row a model and part of the test set; empty if the study names none
     "Macro-F1 on a published test set and its parts, or how to compute it."
     judge = results.study.get("judged")
     if not judge: return pd.DataFrame()
-    made, rows = _items(results, "design == 'test'", ("group", "latin_share", "near_copy")), []
+    items, rows = _items(results, "design == 'test'", ("group", "latin_share", "near_copy")), []
     for m in judge["models"]:
-        own = made[made.model == m]
+        own = items[items.model == m]
         about = dict(corpus=judge["test"], model=m, track=track_of(m, results))
-        if own.empty: rows.append(about | dict(part=PARTS["all"], rows=pd.NA, macro_f1=np.nan, low=np.nan, high=np.nan, note=f"not run here; with the file at hand: codemix run {results.study['study']}"))
+        if own.empty:
+            rows.append(about | dict(part=PARTS["all"], rows=pd.NA, macro_f1=np.nan, low=np.nan, high=np.nan,
+                                     note=f"not run here; with the file at hand: codemix run {results.study['study']}"))
         for name, part in parts_of(own).items():
-            if not own.empty and len(part): rows.append(about | dict(part=PARTS[name], rows=len(part), macro_f1=counted(part, ["model"]).macro_f1[0], **dict(zip(("low", "high"), interval(part))), note=""))
+            if not own.empty and len(part):
+                rows.append(about | dict(part=PARTS[name], rows=len(part),
+                                         macro_f1=counted(part, ["model"]).macro_f1[0],
+                                         **dict(zip(("low", "high"), interval(part))), note=""))
     return pd.DataFrame(rows).astype({"rows": "Int64"})
 
 # %% ../../nbs/experiments/61_hold.ipynb #6c7a7f46
@@ -95,31 +112,39 @@ def _reweighted(items: pd.DataFrame, test: pd.DataFrame, by: list[str]) -> float
     "Macro-F1 of pooled predictions, each kind of comment counted as often as the test file holds it."
     key = pd.MultiIndex.from_frame(items[by]) if len(by) > 1 else pd.Index(items[by[0]])
     weight = (_mix(test, by)/_mix(items, by)).reindex(key).fillna(0).to_numpy()
-    y, said = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    return float(from_cells(*((weight*cell).sum() for cell in (y & said, ~y & said, y & ~said, ~y & ~said)))["macro_f1"])
+    y, flagged = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
+    cells = (y & flagged, ~y & flagged, y & ~flagged, ~y & ~flagged)
+    return float(from_cells(*((weight*cell).sum() for cell in cells))["macro_f1"])
 
-def gap(results) -> pd.DataFrame: # corpus, model, track, cross_validated, with_labels, with_scripts, own_test, low, high; empty where no test file was judged
+@headed({"with_labels": "With the test file's labels", "with_scripts": "With its labels and scripts",
+         "own_test": "On the test file"})
+def gap(results) -> pd.DataFrame: # a row a model; empty where no test file was judged
     "What cross-validation says with its own mix of comments and with that of the test file, beside the test file."
     judge = results.study.get("judged")
     columns = ("group", "latin_share", "near_copy")
     tested = _items(results, "design == 'test'", columns) if judge else pd.DataFrame()
     if tested.empty: return pd.DataFrame()
     latin, rows = lambda f: f.assign(latin=f.latin_share == 1), []
-    made = latin(_items(results, "main", columns).query("corpus == @judge['corpus']"))
+    crossed = latin(_items(results, "main", columns).query("corpus == @judge['corpus']"))
     for m in [m for m in judge["models"] if m in set(tested.model)]:
-        test, own = latin(tested[tested.model == m]), made[made.model == m]
-        rows.append(dict(corpus=judge["corpus"], model=m, track=track_of(m, results), cross_validated=_reweighted(own, own, ["label"]), with_labels=_reweighted(own, test, ["label"]),
-                         with_scripts=_reweighted(own, test, ["label", "latin"]), own_test=counted(test, ["model"]).macro_f1[0], **dict(zip(("low", "high"), interval(test)))))
+        test, own = latin(tested[tested.model == m]), crossed[crossed.model == m]
+        low, high = interval(test)
+        rows.append(dict(corpus=judge["corpus"], model=m, track=track_of(m, results),
+                         cross_validated=_reweighted(own, own, ["label"]),
+                         with_labels=_reweighted(own, test, ["label"]),
+                         with_scripts=_reweighted(own, test, ["label", "latin"]),
+                         own_test=counted(test, ["model"]).macro_f1[0], low=low, high=high))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/experiments/61_hold.ipynb #25a0e1b3
-def helpers(results) -> pd.DataFrame: # other_corpus, beside, published, near_copies, used; empty for a study in the closed track alone
+def helpers(results) -> pd.DataFrame: # a row a corpus; empty for a study in the closed track alone
     "What each other corpus held, how many near-copies of the main one were taken out, and what was used."
     own, rows = {*corpora_of(results), (results.study.get("judged") or {}).get("test")}, []
     for name in [n for n in results.ledger if n not in own]:
         book, (other, _, beside) = results.ledger[name], name.partition(" for ")
         copies = sum(line["rows"] for line in book if line["step"] == "near-copy")
-        rows.append(dict(other_corpus=results.provenance[name].get("title") or other, beside=beside, published=book[0]["rows"], near_copies=-copies, used=book[-1]["rows"]))
+        rows.append(dict(other_corpus=results.provenance[name].get("title") or other, beside=beside,
+                         published=book[0]["rows"], near_copies=-copies, used=book[-1]["rows"]))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/experiments/61_hold.ipynb #5ae72089

@@ -14,18 +14,20 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, side_scores, _mean_sd, corpora_of
 from .base import Experiment, Models
 from .drawing import LINES, _handles, _mark, _metric, _panels, style
-from .wording import title_of
+from .wording import headed, title_of
 
 # %% ../../nbs/experiments/60_learning_curve.ipynb #3c916117
+@headed({"train_rows": "Training comments", "train_fraction": "Share of training"})
 def tabulate(results) -> pd.DataFrame: # empty if the study trained on all rows only
     "The metric against the share of training rows used, for the models that were run on less than all."
     metric, table = results.study["metric"], side_scores(results, design="grouped", tuning="nested")
     less = table.query("train_fraction < 1")
     if less.empty: return pd.DataFrame()
-    whole = main_scores(results).merge(less[["corpus", "model", "repeat", "fold"]].drop_duplicates(), on=["corpus", "model", "repeat", "fold"])
-    rows = pd.concat([less, whole])
-    by = ["corpus", "model", "train_fraction"]
-    return _ordered(_mean_sd(rows, [metric], by).merge(rows.groupby(by).train_rows.mean().round().astype(int).reset_index(), on=by), results, "train_fraction")
+    whole = main_scores(results).merge(less[["corpus", "model", "repeat", "fold"]].drop_duplicates(),
+                                       on=["corpus", "model", "repeat", "fold"])
+    rows, by = pd.concat([less, whole]), ["corpus", "model", "train_fraction"]
+    size = rows.groupby(by).train_rows.mean().round().astype(int).reset_index()
+    return _ordered(_mean_sd(rows, [metric], by).merge(size, on=by), results, "train_fraction")
 
 # %% ../../nbs/experiments/60_learning_curve.ipynb #5a1318d3
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study trained on all rows only
@@ -40,7 +42,9 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study trained on
             ax.grid(True, axis="y")
             for i, model in enumerate(models):
                 part = table[(table.corpus == corpus) & (table.model == model)]
-                ax.errorbar(part.train_rows + step * (i - (len(models) - 1) / 2), part[metric], yerr=part[f"{metric}_sd"], elinewidth=.7, capsize=2, ls=LINES[i], **_mark(i, markeredgecolor="#333333", markeredgewidth=.6), label=title_of(model, results))
+                ax.errorbar(part.train_rows + step * (i - (len(models) - 1) / 2), part[metric],
+                            yerr=part[f"{metric}_sd"], elinewidth=.7, capsize=2, ls=LINES[i],
+                            **_mark(i, markeredgecolor="#333333", markeredgewidth=.6), label=title_of(model, results))
             ax.set_xlabel("Training comments")
         axes[0].set_ylabel(f"{_metric(metric)} ± sd over folds")
         _handles(figure, axes)
@@ -53,9 +57,10 @@ class LearningCurve(Models):
 
 def units(study: dict, corpus: str) -> list:
     "The same models after training on a share of the rows."
-    said = study["learning_curve"]
-    repeats = range(said.get("repeats", 1))
-    return [u for f in said["fractions"] for m in said["models"] for u in _grid(study, corpus, m, repeats, fraction=float(f))]
+    block = study["learning_curve"]
+    repeats = range(block.get("repeats", 1))
+    return [u for f in block["fractions"] for m in block["models"]
+            for u in _grid(study, corpus, m, repeats, fraction=float(f))]
 
 # %% ../../nbs/experiments/60_learning_curve.ipynb #5dd67219
 EXPERIMENT = Experiment("60_learning_curve", "learning_curve", block=LearningCurve,

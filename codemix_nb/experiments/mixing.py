@@ -15,14 +15,15 @@ from ..evaluation.mixed import FITS, _errors_of
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, _readers
 from .base import Experiment
-from .drawing import LINES, _beside, _handles, _mark, _rows, _short, style
+from .drawing import LINES, _beside, _handles, _mark, _mark_generated, _rows, _short, style
 from .errors import LEAST, LENGTHS, PAIRED, best_models
-from .wording import number, title_of, FACTORS
+from .wording import FACTORS, headed, number, title_of
 
 # %% ../../nbs/experiments/62_mixing.ipynb #e1018400
 CUTS = {"cmi": ([-1, 0, 20, 35, 100], ["CMI 0: one language", "CMI over 0 to 20", "CMI over 20 to 35", "CMI over 35"]),
         "switches": ([-1, 0, 2, 4, np.inf], ["no switch", "1–2 switches", "3–4 switches", "5 or more"]),
-        "tokens": ([0, 5, 10, 20, np.inf], LENGTHS), "unseen": ([-1, 0, .2, .4, 1], ["none unseen", "up to 20 % unseen", "20–40 % unseen", "over 40 % unseen"])}
+        "tokens": ([0, 5, 10, 20, np.inf], LENGTHS),
+        "unseen": ([-1, 0, .2, .4, 1], ["none unseen", "up to 20 % unseen", "20–40 % unseen", "over 40 % unseen"])}
 _NAMES = {"en": "English", "ne": "Nepali", "te": "Telugu", "hi": "Hindi", "": "no majority"}
 
 def _cuts(items: pd.DataFrame): # yields (factor, column of bin names, their order)
@@ -34,19 +35,24 @@ def _cuts(items: pd.DataFrame): # yields (factor, column of bin names, their ord
             if factor in ("cmi", "switches"): known = known.where(items.words.fillna(0) > 0)
             yield factor, pd.cut(known, edges, labels=names).astype(object), names
     if (spoken := items.matrix.where(items.words.fillna(0) > 0)).notna().any():
-        yield "matrix", spoken.map(lambda m: _NAMES.get(m, m), na_action="ignore"), spoken.dropna().map(lambda m: _NAMES.get(m, m)).value_counts().index.tolist()
-    if items.has_lexicon.notna().all(): yield "has_lexicon", pd.Series(np.where(items.has_lexicon.astype(bool), *PAIRED["insults"]), index=items.index), list(PAIRED["insults"])
+        named = spoken.map(lambda m: _NAMES.get(m, m), na_action="ignore")
+        yield "matrix", named, named.value_counts().index.tolist()
+    if items.has_lexicon.notna().all():
+        listed = np.where(items.has_lexicon.astype(bool), *PAIRED["insults"])
+        yield "has_lexicon", pd.Series(listed, index=items.index), list(PAIRED["insults"])
 
 # %% ../../nbs/experiments/62_mixing.ipynb #3c16bea4
 def _drawn_groups(items, draws=1000, seed=0): # value, low, high
     "Macro-F1 averaged over repeats, and its 95 % bootstrap interval by groups; missing for small slices."
     abusive = items.drop_duplicates("id").label
     if min(abusive.sum(), (abusive == 0).sum()) < LEAST: return np.nan, np.nan, np.nan
-    y, said = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    outcome = np.eye(4)[np.select([y & said, said, y], [0, 1, 2], 3)]
-    cells = by_group(items.group, outcome, pd.factorize(items["repeat"])[0])
-    score = lambda sums: from_cells(*np.moveaxis(sums, -1, 0))["macro_f1"].mean(axis=-1)
-    return float(score(cells.sum(axis=0))), *ends(score(drawn(cells, draws, seed))).tolist()
+    group, repeat = pd.factorize(items.group)[0], pd.factorize(items["repeat"])[0]
+    y, flagged = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
+    cells = np.zeros((group.max() + 1, repeat.max() + 1, 4))
+    np.add.at(cells, (group, repeat, np.select([y & flagged, flagged, y], [0, 1, 2], 3)), 1)
+    score = lambda totals: from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=-1)
+    drawn = score(cal.drawn(cells, draws, seed))
+    return float(score(cells.sum(axis=0))), *np.quantile(drawn, [.025, .975]).tolist()
 
 # %% ../../nbs/experiments/62_mixing.ipynb #5108427d
 _MIXING = ("group", "tokens", "has_lexicon", "latin_share", "words", "cmi", "switches", "matrix", "unseen")
@@ -60,26 +66,32 @@ def _sliced_mixing(items, model):
             if part.empty: continue
             one = part.drop_duplicates("id")
             row = dict(factor=factor, bin=bin, comments=len(one), abusive_share=one.label.mean(), best_model=model)
-            for column, m in (("best", model), ("word_lr", "lr-word")): row |= dict(zip((column, f"{column}_low", f"{column}_high"), _drawn_groups(part[part.model == m])))
+            for column, m in (("best", model), ("word_lr", "lr-word")):
+                row |= dict(zip((column, f"{column}_low", f"{column}_high"), _drawn_groups(part[part.model == m])))
             rows.append(row)
     return pd.DataFrame(rows)
 
-def tabulate(results) -> pd.DataFrame: # corpus, factor, bin, comments, abusive_share, best_model, best and word_lr with intervals; empty for results without word languages
-    "Macro-F1 of the best model and of word LR by mixing, unseen spelling, length, matrix language and listed insults, with group-bootstrap intervals."
+@headed({"best": "Macro-F1", "word_lr": "Word LR"})
+def tabulate(results) -> pd.DataFrame: # a row a corpus, factor and bin; empty for results without word languages
+    "Macro-F1 of the best model and of word LR by mixing, spelling, length, language and insults, with intervals."
     if "unseen" not in results.corpus_items: return pd.DataFrame()
-    made, top = _items(results, columns=_MIXING), best_models(results)
-    parts = {c: _sliced_mixing(made[(made.corpus == c) & made.model.isin([top[c], "lr-word"])], top[c]) for c in corpora_of(results)}
-    return pd.concat([part.assign(corpus=c)[["corpus", *part]] for c, part in parts.items()], ignore_index=True)
+    answers, top = _items(results, columns=_MIXING), best_models(results)
+    slices = {c: _sliced_mixing(answers[(answers.corpus == c) & answers.model.isin([top[c], "lr-word"])], top[c])
+              for c in corpora_of(results)}
+    return pd.concat([own.assign(corpus=c)[["corpus", *own]] for c, own in slices.items()], ignore_index=True)
 
 # %% ../../nbs/experiments/62_mixing.ipynb #999d833f
-_RATIOS = ["corpus", "fit", "factor", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "average_ratio", "average_ratio_low", "average_ratio_high", "vif", "spread", "comments", "models"]
+_RATIOS = ["corpus", "fit", "factor", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "average_ratio",
+           "average_ratio_low", "average_ratio_high", "vif", "spread", "comments", "models"]
 
-def mixing_model(results) -> pd.DataFrame: # a row a corpus, fit and factor; no rows for corpora whose words have no language or whose errors are too few
-    "Odds ratios of an error, by a mixed-effects and by a cluster-robust logistic regression, with 95 % intervals that are not adjusted for their number."
+@headed({"odds_ratio": "Odds ratio, mixed model", "average_ratio": "Odds ratio, averaged", "vif": "VIF",
+         "spread": "Sd of comments"}, ratios=("odds_ratio", "average_ratio", "vif", "spread"))
+def mixing_model(results) -> pd.DataFrame: # a row a corpus, fit and factor; none without word languages or errors
+    "Odds ratios of an error, by a mixed-effects and a cluster-robust logistic regression, with unadjusted intervals."
     if "unseen" not in results.corpus_items: return pd.DataFrame(columns=_RATIOS)
-    made = _items(results, "main and repeat == 0", columns=_MIXING)
-    made = made[made.model.isin(_readers(results))]
-    parts = [part for c in corpora_of(results) if len(part := _errors_of(results, c, made))]
+    answers = _items(results, "main and repeat == 0", columns=_MIXING)
+    answers = answers[answers.model.isin(_readers(results))]
+    parts = [part for c in corpora_of(results) if len(part := _errors_of(results, c, answers))]
     return pd.concat(parts, ignore_index=True)[_RATIOS] if parts else pd.DataFrame(columns=_RATIOS)
 
 # %% ../../nbs/experiments/62_mixing.ipynb #25524172
@@ -88,30 +100,47 @@ def _told(row) -> int: # 1 more errors, -1 fewer, 0 cannot be told
     if row.odds_ratio_low > 1 and row.average_ratio_low > 1: return 1
     return -1 if row.odds_ratio_high < 1 and row.average_ratio_high < 1 else 0
 
-_SAID = {(1, 1): "mixing hurts, and unseen spelling does too", (1, 0): "mixing hurts; whether unseen spelling does cannot be told", (0, 1): "unseen spelling hurts; whether mixing does cannot be told",
-         (0, 0): "neither mixing nor unseen spelling can be told to hurt", (-1, 1): "unseen spelling hurts; mixed comments are got wrong less often",
-         (1, -1): "mixing hurts; comments with unseen spelling are got wrong less often", (-1, 0): "mixed comments are got wrong less often; whether unseen spelling hurts cannot be told",
-         (0, -1): "comments with unseen spelling are got wrong less often; whether mixing hurts cannot be told", (-1, -1): "comments with mixing or unseen spelling are got wrong less often"}
+_SAID = {(1, 1): "mixing hurts, and unseen spelling does too",
+         (1, 0): "mixing hurts; whether unseen spelling does cannot be told",
+         (0, 1): "unseen spelling hurts; whether mixing does cannot be told",
+         (0, 0): "neither mixing nor unseen spelling can be told to hurt",
+         (-1, 1): "unseen spelling hurts; mixed comments are got wrong less often",
+         (1, -1): "mixing hurts; comments with unseen spelling are got wrong less often",
+         (-1, 0): "mixed comments are got wrong less often; whether unseen spelling hurts cannot be told",
+         (0, -1): "comments with unseen spelling are got wrong less often; whether mixing hurts cannot be told",
+         (-1, -1): "comments with mixing or unseen spelling are got wrong less often"}
 
-def _times_odds(row, name): return f"× {number(row[name], 2)} [{number(row[f'{name}_low'], 2)}, {number(row[f'{name}_high'], 2)}]"
+def _times_odds(row, name):
+    return f"× {number(row[name], 2)} [{number(row[f'{name}_low'], 2)}, {number(row[f'{name}_high'], 2)}]"
 
-def mixing_verdicts(results, model: pd.DataFrame | None = None) -> list[str]: # one or two sentences a corpus; model: `mixing_model`, if it is at hand
+def mixing_verdicts(
+    results,
+    model: pd.DataFrame | None = None, # `mixing_model`, if it is at hand
+) -> list[str]: # one or two sentences a corpus
     "Whether mixing and unseen spelling can be told to hurt, each with the other held constant."
     model, out = mixing_model(results) if model is None else model, []
-    tagless = results.corpus_items.groupby("corpus").words.apply(lambda w: w.isna().all()) if "words" in results.corpus_items else {}
+    facts = results.corpus_items
+    tagless = facts.groupby("corpus").words.apply(lambda w: w.isna().all()) if "words" in facts else {}
     for corpus in corpora_of(results):
-        part, name = model[(model.corpus == corpus) & (model.fit == next(iter(FITS)))].set_index("factor"), title_of(corpus, results)
-        if part.empty:
+        own = model[(model.corpus == corpus) & (model.fit == next(iter(FITS)))].set_index("factor")
+        name = title_of(corpus, results)
+        if own.empty:
             why = (results.manifest.get("words") or {}).get(corpus, "nobody").removeprefix("nobody").lstrip(": ")
-            out.append(f"{name}: not asked, " + (f"the words have no language ({why or 'the results do not say why'})." if len(tagless) == 0 or tagless[corpus] else "too few comments were got wrong, or all models get the same ones wrong."))
+            why = f"the words have no language ({why or 'the results do not say why'})"
+            if len(tagless) and not tagless[corpus]:
+                why = "too few comments were got wrong, or all models get the same ones wrong"
+            out.append(f"{name}: not asked, {why}.")
             continue
-        mixing, spelling = part.loc["cmi"], part.loc["unseen"]
-        out.append(f"{name}: {_SAID[_told(mixing), _told(spelling)]}. One standard deviation more multiplies the odds of an error, for CMI {_times_odds(mixing, 'odds_ratio')}, "
-                   f"for unseen spelling {_times_odds(spelling, 'odds_ratio')}; averaged over comments {_times_odds(mixing, 'average_ratio')} and {_times_odds(spelling, 'average_ratio')}.")
+        mixing, spelling = own.loc["cmi"], own.loc["unseen"]
+        out.append(f"{name}: {_SAID[_told(mixing), _told(spelling)]}. One standard deviation more multiplies the odds "
+                   f"of an error, for CMI {_times_odds(mixing, 'odds_ratio')}, "
+                   f"for unseen spelling {_times_odds(spelling, 'odds_ratio')}; averaged over comments "
+                   f"{_times_odds(mixing, 'average_ratio')} and {_times_odds(spelling, 'average_ratio')}.")
     return out
 
 # %% ../../nbs/experiments/62_mixing.ipynb #7573d8fa
-BINS = dict(zip([*CUTS["cmi"][1], *CUTS["unseen"][1]], ["0", "≤\u200920", "20–35", ">\u200935", "0", "≤\u200920 %", "20–40 %", ">\u200940 %"]))
+BINS = dict(zip([*CUTS["cmi"][1], *CUTS["unseen"][1]],
+                ["0", "≤\u200920", "20–35", ">\u200935", "0", "≤\u200920 %", "20–40 %", ">\u200940 %"]))
 
 def _draw_bins(ax, part, results):
     "Macro-F1 of the best model and of word LR over the bins of one factor, with the number of comments under each."
@@ -119,7 +148,9 @@ def _draw_bins(ax, part, results):
     for i, (column, model) in enumerate({"best": top, "word_lr": "lr-word"}.items()):
         if column == "best" and top == "lr-word": continue
         bar = np.array([part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column]])
-        ax.errorbar(place + .08 * i - .04, part[column], yerr=bar.clip(min=0), ls=LINES[i], lw=1.1, elinewidth=1, capsize=2, **_mark(1 if i == 0 else 2, markeredgecolor="#333333", markeredgewidth=.6), label="best model" if i == 0 else "word LR")
+        ax.errorbar(place + .08 * i - .04, part[column], yerr=bar.clip(min=0), ls=LINES[i], lw=1.1, elinewidth=1,
+                    capsize=2, **_mark(1 if i == 0 else 2, markeredgecolor="#333333", markeredgewidth=.6),
+                    label="best model" if i == 0 else "word LR")
     ax.set_xticks(place, [f"{BINS[name]}\n{n:,}" for name, n in zip(part.bin, part.comments)])
     ax.set_xlim(-.5, len(part) - .5)
     ax.grid(True, axis="y")
@@ -131,26 +162,32 @@ def _draw_odds(ax, part):
     ax.axvline(1, color="#666666", lw=.8)
     for i, (name, label) in enumerate({"odds_ratio": "mixed model", "average_ratio": "averaged over comments"}.items()):
         y, bar = place + .26 * i - .13, np.array([part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]])
-        ax.errorbar(part[name], y, xerr=bar, ls="", elinewidth=1.1, ecolor="#555555", capsize=0, **_mark(0, hollow=bool(i), markersize=4.5), label=label)
+        ax.errorbar(part[name], y, xerr=bar, ls="", elinewidth=1.1, ecolor="#555555", capsize=0,
+                    **_mark(0, hollow=bool(i), markersize=4.5), label=label)
     for y, row in enumerate(part.itertuples()): _beside(ax, y - .13, number(row.odds_ratio, 2), fontsize=7)
-    _rows(ax, [FACTORS.get(f, f[:1].upper() + f[1:]) + ", per sd" * (f in ("cmi", "unseen", "switches", "length")) for f in order])
+    _rows(ax, [FACTORS.get(f, f[:1].upper() + f[1:]) + ", per sd" * (f in ("cmi", "unseen", "switches", "length"))
+               for f in order])
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(mpl.ticker.LogLocator(2))
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}".replace("0.", ".", 1) if v < 1 else f"{v:g}")
     ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 # %% ../../nbs/experiments/62_mixing.ipynb #ad1f3c09
-def draw(results, table: pd.DataFrame | None = None, # `mixing_table`, if it is at hand
-           model: pd.DataFrame | None = None, # `mixing_model`, if it is at hand
-          ) -> mpl.figure.Figure | None: # nothing for results without word languages
+def draw(
+    results,
+    table: pd.DataFrame | None = None, # `tabulate`, if it is at hand
+    model: pd.DataFrame | None = None, # `mixing_model`, if it is at hand
+) -> mpl.figure.Figure | None: # nothing for results without word languages
     "Macro-F1 by CMI and by unseen spelling, and the odds ratios of an error, a row a corpus."
-    table, model = tabulate(results) if table is None else table, mixing_model(results) if model is None else model
+    table = tabulate(results) if table is None else table
+    model = mixing_model(results) if model is None else model
     names = [c for c in corpora_of(results) if len(table) and "cmi" in set(table.factor[table.corpus == c])]
     if not names: return None
     model = model[model.fit == next(iter(FITS))]
     with style():
-        figure, axes = plt.subplots(len(names), 3, figsize=(10.4, 2.75 * len(names) + .45), squeeze=False, width_ratios=(1, 1, 1.05))
-        if results.study.get("generated"): figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7, color="#444444", style="italic")
+        figure, axes = plt.subplots(len(names), 3, figsize=(10.4, 2.75 * len(names) + .45), squeeze=False,
+                                    width_ratios=(1, 1, 1.05))
+        _mark_generated(figure, results)
         for row, corpus in zip(axes, names):
             own, odds = table[table.corpus == corpus], model[model.corpus == corpus]
             for ax, factor in zip(row, ("cmi", "unseen")): _draw_bins(ax, own[own.factor == factor], results)
@@ -158,9 +195,16 @@ def draw(results, table: pd.DataFrame | None = None, # `mixing_table`, if it is 
             for ax in row[:2]: ax.set_ylim(low, high)
             row[0].set_title(f"{_short(corpus, results)}  (best model: {title_of(own.best_model.iloc[0], results)})")
             row[0].set_ylabel("Macro-F1, 95 % interval")
-            if len(odds): _draw_odds(row[2], odds), row[2].set_xlim(model.odds_ratio_low.min() / 1.1, model.odds_ratio_high.max() * 1.1)
-            else: row[2].set_axis_off(), row[2].annotate("too few errors for a model", (.5, .5), xycoords="axes fraction", ha="center", color="#444444")
-        for ax, label in zip(axes[-1], ("CMI of the comment\n(below: comments)", "Words spelt as in no other comment\n(below: comments)", "Odds ratio of an error, 95 % interval\n(right of 1: more errors)")): ax.set_xlabel(label)
+            if len(odds):
+                _draw_odds(row[2], odds)
+                row[2].set_xlim(model.odds_ratio_low.min() / 1.1, model.odds_ratio_high.max() * 1.1)
+            else:
+                row[2].set_axis_off()
+                row[2].annotate("too few errors for a model", (.5, .5), xycoords="axes fraction", ha="center",
+                                color="#444444")
+        labels = ("CMI of the comment\n(below: comments)", "Words spelt as in no other comment\n(below: comments)",
+                  "Odds ratio of an error, 95 % interval\n(right of 1: more errors)")
+        for ax, label in zip(axes[-1], labels): ax.set_xlabel(label)
         _handles(figure, axes.ravel())
     plt.close(figure)
     return figure

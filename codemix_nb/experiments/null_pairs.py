@@ -14,31 +14,40 @@ from ..evaluation.scores import _ordered, corpora_of
 from .base import Experiment, Block
 from .contrasts import Contrast
 from .drawing import COLOURS, HATCHES, _handles, _panels, _rows, style
-from .wording import percent, title_of
+from .wording import headed, percent, title_of
 
 # %% ../../nbs/experiments/55_null_pairs.ipynb #9e5254a4
+@headed({"rate": "Type-I error", "test_to_train": "Test to training"})
 def tabulate(results) -> pd.DataFrame: # empty if the study has no null pairs
     "Real type-I error of the plain and the corrected test, with the design's ratio of test to training comments."
     pairs = results.checks.get("null_pairs")
     if pairs is None or pairs.empty: return pd.DataFrame()
-    ratio = pairs.groupby(["corpus", "design"]).apply(lambda p: p.n_test.sum() / p.n_train.sum()).rename("test_to_train")
-    return _ordered(sig.null_pairs_table(pairs, (results.study["alpha"],)).join(ratio, on=["corpus", "design"]), results)
+    ratio = (pairs.groupby(["corpus", "design"]).apply(lambda p: p.n_test.sum() / p.n_train.sum())
+             .rename("test_to_train"))
+    return _ordered(sig.null_pairs_table(pairs, (results.study["alpha"],)).join(ratio, on=["corpus", "design"]),
+                    results)
 
 # %% ../../nbs/experiments/55_null_pairs.ipynb #a9051c7e
-DESIGNS = {"halves": "where each of two copies is trained on one half of the comments", "coin halves": "where a coin deals the halves, so that one copy may get more abusive comments than the other",
+DESIGNS = {"halves": "where each of two copies is trained on one half of the comments",
+           "coin halves": "where a coin deals the halves, so that one copy may get "
+                          "more abusive comments than the other",
            "swapped": "where the predictions of two models are exchanged at random"}
 
 def _error_rates(results):
     "Type-I errors of the plain and of the corrected test, for every design of null pairs."
     pairs, parts = tabulate(results), []
     if pairs.empty: return
-    for design, part in pairs.groupby("design", sort=False):
-        rates = lambda test: " and ".join(percent(r) for r in part[part.test == test].rate)
+    for design, own in pairs.groupby("design", sort=False):
+        rates = lambda test: " and ".join(percent(r) for r in own[own.test == test].rate)
         careful = rates("corrected, all repeats, k − 1")
         more = f" (over all repeats, with k − 1 degrees of freedom: {careful})" if careful else ""
-        parts.append(f"{rates('plain, one repeat')} by the plain t-test over one deal of the folds and {rates('corrected, one repeat')} by the corrected one{more} {DESIGNS.get(design, f'in the design {design}')}")
-    yield "measured", (f"Pairs of models that do not differ by construction should be called different in {100 * results.study['alpha']:g}\u00a0% of the cases. On "
-                       f"{' and '.join(title_of(c, results) for c in dict.fromkeys(pairs.corpus))} they are in {'; in '.join(parts)}.")
+        parts.append(f"{rates('plain, one repeat')} by the plain t-test over one deal of the folds and "
+                     f"{rates('corrected, one repeat')} by the corrected one{more} "
+                     f"{DESIGNS.get(design, f'in the design {design}')}")
+    yield "measured", ("Pairs of models that do not differ by construction should be called different in "
+                       f"{100 * results.study['alpha']:g}\u00a0% of the cases. On "
+                       f"{' and '.join(title_of(c, results) for c in dict.fromkeys(pairs.corpus))} they are in "
+                       f"{'; in '.join(parts)}.")
 
 # %% ../../nbs/experiments/55_null_pairs.ipynb #643120f9
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no null pairs
@@ -52,10 +61,14 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no nul
         for ax, corpus in zip(axes, names):
             for row in table[table.corpus == corpus].itertuples():
                 y, plain = rows.index((row.design, row.test)), row.test.startswith("plain")
-                ax.barh(y, 100 * row.rate, .62, color=COLOURS[3] if plain else COLOURS[1], hatch=HATCHES[1] if plain else "", edgecolor=COLOURS[1] if plain else "white", lw=.5)
-                ax.errorbar(100 * row.rate, y, xerr=[[100 * (row.rate - row.low)], [100 * (row.high - row.rate)]], color=COLOURS[0], lw=1, capsize=2.5)
-            ax.axvline(100 * results.study["alpha"], color=COLOURS[0], lw=1.1, ls="--", label=f"promised: {100 * results.study['alpha']:g} %")
-            _rows(ax, [t if len(designs) == 1 else f"{t} ({d})" for d, t in rows] if ax is axes[0] else [""] * len(rows))
+                ax.barh(y, 100 * row.rate, .62, color=COLOURS[3] if plain else COLOURS[1],
+                        hatch=HATCHES[1] if plain else "", edgecolor=COLOURS[1] if plain else "white", lw=.5)
+                ax.errorbar(100 * row.rate, y, xerr=[[100 * (row.rate - row.low)], [100 * (row.high - row.rate)]],
+                            color=COLOURS[0], lw=1, capsize=2.5)
+            ax.axvline(100 * results.study["alpha"], color=COLOURS[0], lw=1.1, ls="--",
+                       label=f"promised: {100 * results.study['alpha']:g} %")
+            _rows(ax, [t if len(designs) == 1 else f"{t} ({d})" for d, t in rows] if ax is axes[0]
+                  else [""] * len(rows))
             ax.set(xlabel="False differences, % of pairs", xlim=(0, max(12, 108 * table.high.max())))
         _handles(figure, axes)
     return figure

@@ -9,18 +9,23 @@ __all__ = ['EXPERIMENT', 'tabulate']
 import pandas as pd
 from ..evaluation.scores import _items, _ordered, card
 from .base import Experiment
+from .wording import headed
 
 # %% ../../nbs/experiments/68_prompting.ipynb #a984ac96
-def tabulate(results) -> pd.DataFrame: # corpus, model, matrix, answers, answered, refused, failed; empty if no model was asked
-    "What language models answered, by the language that carries the comment: a label, a refusal, or nothing usable. The last two count as errors."
+@headed({"matrix": "Language that carries it", "answered": "A label", "failed": "No label"},
+        shares=("answered", "refused", "failed"))
+def tabulate(results) -> pd.DataFrame: # a row a corpus, model and language; empty if no model was asked
+    "What language models answered, by the language of the comment: a label, a refusal, or nothing usable."
     asked = [m for m in results.study["models"] if card(results, m)["kind"] == "asked"]
     rows = _items(results, columns=("matrix",))
     rows = rows[rows.model.isin(asked)].copy()
     if rows.empty: return pd.DataFrame()
     rows["matrix"] = rows.matrix.fillna("").replace("", "none") if "matrix" in rows else "not known"
-    shares = {name: rows.status.eq(status) for name, status in (("answered", "ok"), ("refused", "refused"), ("failed", "failed"))}
-    table = rows.assign(**shares).groupby(["corpus", "model", "matrix"]).agg(answers=("id", "size"), **{n: (n, "mean") for n in shares}).reset_index()
-    return _ordered(table, results, "matrix")
+    shares = {name: rows.status.eq(status)
+              for name, status in (("answered", "ok"), ("refused", "refused"), ("failed", "failed"))}
+    keys = ["corpus", "model", "matrix"]
+    table = rows.assign(**shares).groupby(keys).agg(answers=("id", "size"), **{n: (n, "mean") for n in shares})
+    return _ordered(table.reset_index(), results, "matrix")
 
 # %% ../../nbs/experiments/68_prompting.ipynb #fbb2c3de
 EXPERIMENT = Experiment("68_prompting", table=tabulate)

@@ -44,7 +44,8 @@ def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direct
                     for rank, j in enumerate(picked[:study["terms"]["top"]], 1):
                         term = names[j].split(":", 1)[1]
                         masked = mask_term(term, kind, int(held[j]))
-                        rows.append(dict(corpus=name, model=m, kind=kind, rank=rank, direction=direction, term=masked, weight=round(float(model.coef_[j]), 3), shown="•" not in masked))
+                        rows.append(dict(corpus=name, model=m, kind=kind, rank=rank, direction=direction, term=masked,
+                                         weight=round(float(model.coef_[j]), 3), shown="•" not in masked))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/experiments/58_top_terms.ipynb #5f0a02e3

@@ -13,53 +13,64 @@ from ..evaluation.plan import _grid
 from ..evaluation.scores import _ordered, main_scores, side_scores, _mean_sd, corpora_of
 from .base import Experiment, Models
 from .drawing import _beside, _mark, _metric, _panels, _rows, style
-from .wording import number, title_of
+from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #f2ceb5fd
 def _setting(params):
     "A setting as short text: `C=1, space=both`."
-    return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in sorted(json.loads(params or "{}").items()))
+    return ", ".join(f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}"
+                     for k, v in sorted(json.loads(params or "{}").items()))
 
 def _favourite(units):
     "The setting chosen most often for each corpus and model, and the share of so many units that chose it."
     named = units.assign(setting=units.params.map(_setting))
     count = named.groupby(["corpus", "model"]).setting.value_counts(normalize=True).rename("share").reset_index()
     count = count.join(named.groupby(["corpus", "model"]).size().rename("fits"), on=["corpus", "model"])
-    return count.sort_values(["share", "setting"], ascending=[False, True]).drop_duplicates(["corpus", "model"]).rename(columns=dict(setting="often_chosen", share="chosen_share"))
+    first = count.sort_values(["share", "setting"], ascending=[False, True]).drop_duplicates(["corpus", "model"])
+    return first.rename(columns=dict(setting="often_chosen", share="chosen_share"))
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #8fe92dd0
+@headed({"often_chosen": "Most often chosen", "chosen_share": "Share of fits"}, shares=("chosen_share",))
 def tabulate(results) -> pd.DataFrame: # empty if the study ran no defaults
     "Default against tuned on the folds that both have, and the setting chosen most often."
     metric = results.study["metric"]
     side = lambda rows, name: rows.set_index(["corpus", "model", "repeat", "fold"])[metric].rename(name)
     default = side_scores(results, design="grouped", tuning="default", train_fraction=1.)
-    pair = pd.concat([side(default, "default"), side(main_scores(results).query("tuning == 'nested'"), "tuned")], axis=1, join="inner").reset_index()
+    pair = pd.concat([side(default, "default"), side(main_scores(results).query("tuning == 'nested'"), "tuned")],
+                     axis=1, join="inner").reset_index()
     if pair.empty: return pd.DataFrame()
     pair["gain"] = pair.tuned - pair.default
     chosen = _favourite(results.units[results.units.main.astype(bool) & (results.units.tuning == "nested")])
-    return _ordered(_mean_sd(pair, ["default", "tuned", "gain"]).merge(chosen, on=["corpus", "model"], how="left"), results)
+    return _ordered(_mean_sd(pair, ["default", "tuned", "gain"]).merge(chosen, on=["corpus", "model"], how="left"),
+                    results)
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #c5178102
+@headed({"often_chosen": "Most often chosen", "chosen_share": "Share of fits", "on_edge": "At an end of the grid"},
+        shares=("chosen_share", "on_edge"))
 def edges(results) -> pd.DataFrame: # corpus, model, fits, often_chosen, chosen_share, on_edge
-    "The setting each tuned model chose most often, and the share of fits whose choice lies at an end of its grid; no share for a choice that is no grid."
-    units = results.units[results.units.main.astype(bool) & (results.units.tuning == "nested") & (results.units.params != "{}")]
+    "The setting each tuned model chose most often, and the share of its choices at an end of their grid."
+    units = results.units
+    units = units[units.main.astype(bool) & (units.tuning == "nested") & (units.params != "{}")]
     if "on_edge" not in units or units.empty: return pd.DataFrame()
     share = units.assign(on_edge=units.on_edge.astype(float)).groupby(["corpus", "model"]).on_edge.mean()
-    return _ordered(_favourite(units).join(share, on=["corpus", "model"])[["corpus", "model", "fits", "often_chosen", "chosen_share", "on_edge"]], results)
+    table = _favourite(units).join(share, on=["corpus", "model"])
+    return _ordered(table[["corpus", "model", "fits", "often_chosen", "chosen_share", "on_edge"]], results)
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #ed2c1a84
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study ran no defaults
     "What tuning gained each model."
     table, metric = tabulate(results), results.study["metric"]
     if table.empty: return None
-    names, models = corpora_of(results), [m for m in results.study["models"] if m in set(table.model) and m != "majority"]
+    names = corpora_of(results)
+    models = [m for m in results.study["models"] if m in set(table.model) and m != "majority"]
     with style():
         figure, axes = _panels(results, names, .3 * len(models) + 1.4)
         for ax, corpus in zip(axes, names):
             part = table[table.corpus == corpus].set_index("model").reindex(models)
             ax.axvline(0, color="#666666", lw=.8)
             ax.errorbar(part.gain, range(len(models)), xerr=part.gain_sd, ls="", elinewidth=1.2, capsize=2, **_mark(1))
-            for y, (before, after) in enumerate(zip(part.default, part.tuned)): _beside(ax, y, f"{number(before)} → {number(after)}")
+            for y, (before, after) in enumerate(zip(part.default, part.tuned)):
+                _beside(ax, y, f"{number(before)} → {number(after)}")
             _beside(ax, -.85, "default → tuned", fontsize=7)
             _rows(ax, [title_of(m, results) for m in models] if ax is axes[0] else [""] * len(models))
             ax.set_xlabel(f"Gain in {_metric(metric)} ± sd over folds")
@@ -71,8 +82,9 @@ class Defaults(Models):
 
 def units(study: dict, corpus: str) -> list:
     "The same models with their default settings."
-    said = study["defaults"]
-    return [u for m in said["models"] for u in _grid(study, corpus, m, range(said.get("repeats", 1)), tuning="default")]
+    block = study["defaults"]
+    return [u for m in block["models"]
+            for u in _grid(study, corpus, m, range(block.get("repeats", 1)), tuning="default")]
 
 # %% ../../nbs/experiments/57_tuned_default.ipynb #55f6c70c
 EXPERIMENT = Experiment("57_tuned_default", "defaults", block=Defaults, units=units, table=tabulate, figure=draw)

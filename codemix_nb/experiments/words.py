@@ -13,34 +13,42 @@ from matplotlib import pyplot as plt
 from ..evaluation.scores import corpora_of
 from .audit import _check
 from .base import Experiment
-from .drawing import COLOURS, _handles, _mark, _rows, _short, style
+from .drawing import COLOURS, _handles, _mark, _mark_generated, _rows, _short, style
+from .wording import headed
 
 # %% ../../nbs/experiments/64_words.ipynb #d023a5b6
+@headed({"learnt_from": "Tagger learnt from", "not_english": "F1, not English", "english": "F1, English",
+         "names": "F1, names", "no_language": "F1, no language", "spoken": "F1, languages"})
 def tabulate(results) -> pd.DataFrame: # a row a corpus and test; empty if the study has no audit
     "How well the languages of words are known: F1 of the tags, and of the languages with a 95 % interval."
     table, rows = _check(results, "words"), []
     if table.empty: return table
     keys = [k for k in ("corpus", "tested_on", "learnt_from", "sentences", "tokens", "note") if k in table]
-    for key, part in table.groupby(keys, sort=False):
-        part = part.set_index("tag")
-        f1, own = part.f1, next((t for t in ("ne", "te", "hi") if t in part.index), None)
-        rows.append(dict(zip(keys, key)) | dict(not_english=f1.get(own, np.nan), english=f1.get("en", np.nan), names=f1.get("name", np.nan), no_language=f1.get("univ", np.nan),
-                                                spoken=f1["languages"], low=part.low["languages"], high=part.high["languages"]))
+    for key, tags in table.groupby(keys, sort=False):
+        tags = tags.set_index("tag")
+        f1, own = tags.f1, next((t for t in ("ne", "te", "hi") if t in tags.index), None)
+        rows.append(dict(zip(keys, key)) | dict(
+            not_english=f1.get(own, np.nan), english=f1.get("en", np.nan), names=f1.get("name", np.nan),
+            no_language=f1.get("univ", np.nan), spoken=f1["languages"], low=tags.low["languages"],
+            high=tags.high["languages"]))
     table = pd.DataFrame(rows)
     return table[[c for c in table if c != "note"] + [c for c in table if c == "note"]]
 
-
 # %% ../../nbs/experiments/64_words.ipynb #5d891e60
-MEASURES = dict(mixed="mixed comments (share)", cmi="code-mixing index", m_index="M-index", entropy="entropy of languages (bits)", i_index="I-index", switch_fraction="switch fraction", burstiness="burstiness", memory="memory")
+MEASURES = dict(mixed="mixed comments (share)", cmi="code-mixing index", m_index="M-index",
+                entropy="entropy of languages (bits)", i_index="I-index", switch_fraction="switch fraction",
+                burstiness="burstiness", memory="memory")
 
-def mixing_measures(results) -> pd.DataFrame: # corpus, measure, value, low, high, likeliest, truth where it is known; empty if the study has no audit
+@headed({"likeliest": "By likeliest tags", "truth": "Generator's truth"})
+def mixing_measures(results) -> pd.DataFrame: # a row a corpus and measure; empty if the study has no audit
     "Mixing measures of each corpus with 95 % intervals that carry the tagger's doubt."
     table = _check(results, "mixing")
     if table.empty: return table
     table = table[table.measure.isin(list(MEASURES))]
-    order = table.assign(place=table.measure.map(list(MEASURES).index), corpus=table.corpus.map(corpora_of(results).index)).sort_values(["corpus", "place"], kind="stable").index
-    return table.loc[order].assign(measure=lambda t: t.measure.map(MEASURES)).dropna(axis=1, how="all").reset_index(drop=True)
-
+    places = table.assign(place=table.measure.map(list(MEASURES).index),
+                          corpus=table.corpus.map(corpora_of(results).index))
+    table = table.loc[places.sort_values(["corpus", "place"], kind="stable").index]
+    return table.assign(measure=table.measure.map(MEASURES)).dropna(axis=1, how="all").reset_index(drop=True)
 
 # %% ../../nbs/experiments/64_words.ipynb #6ddf78a2
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no audit
@@ -52,17 +60,20 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no aud
         figure, axes = plt.subplots(2, 4, figsize=(8.6, .62*len(names) + 2.6), sharey=True)
         for ax, measure in zip(axes.flat, measures):
             part = table[table.measure == measure].set_index("corpus").loc[names]
-            ax.errorbar(part.value, range(len(names)), xerr=np.array([part.value - part.low, part.high - part.value]).clip(min=0), ls="", elinewidth=1.4, capsize=2.5, **_mark(1, hollow=True), label="value and 95 % interval")
-            if "truth" in part: ax.plot(part.truth, range(len(names)), ls="", marker="x", color=COLOURS[0], ms=5, mew=1, zorder=5, label="generator's truth")
+            ax.errorbar(part.value, range(len(names)),
+                        xerr=np.array([part.value - part.low, part.high - part.value]).clip(min=0), ls="",
+                        elinewidth=1.4, capsize=2.5, **_mark(1, hollow=True), label="value and 95 % interval")
+            if "truth" in part:
+                ax.plot(part.truth, range(len(names)), ls="", marker="x", color=COLOURS[0], ms=5, mew=1, zorder=5,
+                        label="generator's truth")
             _rows(ax, [_short(c, results) for c in names])
             ax.set_title(measure[:1].upper() + measure[1:], fontsize=8)
             ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(3))
             ax.margins(x=.25)
-        if results.study.get("generated"): figure.suptitle("GENERATED SAMPLE: an instrument, not evidence", x=.995, ha="right", fontsize=7, color="#444444", style="italic")
+        _mark_generated(figure, results)
         _handles(figure, axes.flat)
         plt.close(figure)
     return figure
-
 
 # %% ../../nbs/experiments/64_words.ipynb #8f65e3fa
 EXPERIMENT = Experiment("64_words", table=tabulate, figure=draw)
