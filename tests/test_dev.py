@@ -2,6 +2,8 @@
 
 
 import argparse, ast, contextlib, hashlib, json, re, subprocess, sys
+from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 
 from codemix_nb.paths import CodemixError, paths
