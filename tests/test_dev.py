@@ -104,3 +104,31 @@ def test_an_edited_module_is_found_and_the_next_check_is_clean(tmp_path, monkeyp
     made.write_text(made.read_text().replace("x = 1", "x = 2"))
     assert [line.split(":")[0] for line in changed_by_export()] == ["codemix_nb/thing.py"]
     assert changed_by_export() == [] and lint() == []
+
+
+# %% ../nbs/90_dev.ipynb #3110f7b8
+def test_the_map_is_filled_and_an_edit_of_it_is_found(tmp_path, monkeypatch):
+    root = _project(tmp_path, monkeypatch)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    _notebook(root/"nbs", ("markdown", "# Thing\n\n> A thing | and more."), ("code", "#| default_exp thing"), ("code", "#| export\nx = 1"))
+    (root/"ARCHITECTURE.md").write_text("".join(f"<!-- {name}: made -->\n<!-- end of {name} -->\n" for name in MAP))
+    export()
+    said = (root/"ARCHITECTURE.md").read_text()
+    assert "| `thing` | A thing \\| and more. | [07_thing](nbs/07_thing.ipynb) |" in said and "1 modules, 0 imports" in said
+    (root/"ARCHITECTURE.md").write_text(said.replace("A thing", "Nothing"))
+    assert [line.split(":")[0] for line in changed_by_export()] == ["ARCHITECTURE.md"]
+
+
+# %% ../nbs/90_dev.ipynb #efd50e8b
+def test_what_is_only_mentioned(tmp_path, monkeypatch):
+    root = _project(tmp_path, monkeypatch)
+    tall, middling = "def tall():\n" + "    x = 1\n"*30, "def {}():\n" + "    x = 1\n"*13
+    _notebook(root/"nbs", ("code", "#| default_exp thing"), ("code", f"#| export\n{tall}"), ("markdown", "A sentence."), ("code", f"#| export\n{middling.format('one')}"),
+              ("code", f"#| export\n{middling.format('two')}\nTWO = two()"), ("code", "#| test\ndef test_one(): one()"))
+    export()
+    assert wide_cells() == ["nbs/07_thing.ipynb [1]: 31 lines"] and walls() == ["nbs/07_thing.ipynb [3] to [4]: 30 lines"]
+    assert unused() == ["thing.tall", "thing.TWO"] and inside_only() == ["thing.two"] and long_modules() == []
+    (root/"codemix_nb/thing.py").write_text("x = 1\n"*500)
+    assert long_modules() == ["thing: 500 lines"]
+    (root/"ARCHITECTURE.md").write_text("- `thing`: it has one subject.\n")
+    assert long_modules() == []
