@@ -24,6 +24,7 @@ def mirror():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "published: reads the published corpora, skipped where CODEMIX_MIRROR names no folder")
+    config.addinivalue_line("markers", "slow: left out of `make test-fast`")
 
 
 def pytest_collection_modifyitems(items):
