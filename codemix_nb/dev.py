@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['HEADER', 'ROOMS', 'MAP', 'CHECKS', 'WIDE', 'LONG', 'HINTS', 'KINDS', 'notebooks', 'cells', 'body', 'module_of',
-           'modules', 'source_of_tests', 'readme', 'clean', 'tests_of', 'room_of', 'summary_of', 'rooms_table',
-           'modules_table', 'filled', 'export', 'fingerprints', 'changed_by_export', 'orphans', 'untagged', 'arrows',
-           'upward_imports', 'lint', 'wide_cells', 'walls', 'unused', 'inside_only', 'long_modules', 'hints', 'check',
-           'new', 'main']
+           'modules', 'source_of_tests', 'readme', 'clean', 'tests_of', 'room_of', 'arrows', 'summary_of',
+           'rooms_table', 'modules_table', 'filled', 'export', 'fingerprints', 'changed_by_export', 'orphans',
+           'untagged', 'upward_imports', 'lint', 'wide_cells', 'walls', 'unused', 'inside_only', 'long_modules',
+           'hints', 'check', 'new', 'main']
 
 # %% ../nbs/90_dev.ipynb #c78b38d5
 import argparse, ast, contextlib, hashlib, json, re, subprocess, sys
@@ -153,6 +153,28 @@ def _write_tests(path: Path, text: str) -> None:
     if path.exists() and not _origin(path): raise CodemixError(f"{path.relative_to(paths.root)}: written by hand, and a notebook's tests go there; rename it")
     _write(path, text)
 
+# %% ../nbs/90_dev.ipynb #8d313a00
+def _exported(notebook: Path) -> list[dict]:
+    "The cells that go to a module."
+    return [c for c in cells(notebook) if {"export", "exporti", "exports"} & set(c["directives"])]
+
+def _imports(
+    notebook: Path, # its exported cells are read
+    known=None, # modules of the project
+) -> set[str]: # module names below codemix_nb
+    "The modules of this package that a notebook's module imports, anywhere in it."
+    found = [n for cell in _exported(notebook) for n in ast.walk(ast.parse(body(cell)))]
+    parts = [(n.module or "", a.name) for n in found if isinstance(n, ast.ImportFrom) for a in n.names]
+    named = [name for module, part in parts for name in (module, f"{module}.{part}")]
+    named += [a.name for n in found if isinstance(n, ast.Import) for a in n.names]
+    return {name.removeprefix("codemix_nb.") for name in named if name.startswith("codemix_nb.")} & set(known or modules())
+
+# %% ../nbs/90_dev.ipynb #54922f1d
+def arrows() -> dict[str, set[str]]: # module → the modules it imports
+    "Who imports whom."
+    known = modules()
+    return {m: _imports(nb, known) - {m} for m, nb in known.items()}
+
 # %% ../nbs/90_dev.ipynb #cdae9d51
 def summary_of(notebook: Path) -> str: # its title where it has none
     "The `> ` line under a notebook's title."
@@ -249,28 +271,7 @@ def untagged() -> list[str]:
     tagged = {p: sum("parameters" in c["metadata"].get("tags", []) for c in cells(p)) for p in notebooks(paths.experiments)}
     return [f"{p.relative_to(paths.root)}: {n} cells tagged 'parameters', needs exactly one" for p, n in tagged.items() if n != 1]
 
-# %% ../nbs/90_dev.ipynb #8d313a00
-def _exported(notebook: Path) -> list[dict]:
-    "The cells that go to a module."
-    return [c for c in cells(notebook) if {"export", "exporti", "exports"} & set(c["directives"])]
-
-def _imports(
-    notebook: Path, # its exported cells are read
-    known=None, # modules of the project
-) -> set[str]: # module names below codemix_nb
-    "The modules of this package that a notebook's module imports, anywhere in it."
-    found = [n for cell in _exported(notebook) for n in ast.walk(ast.parse(body(cell)))]
-    parts = [(n.module or "", a.name) for n in found if isinstance(n, ast.ImportFrom) for a in n.names]
-    named = [name for module, part in parts for name in (module, f"{module}.{part}")]
-    named += [a.name for n in found if isinstance(n, ast.Import) for a in n.names]
-    return {name.removeprefix("codemix_nb.") for name in named if name.startswith("codemix_nb.")} & set(known or modules())
-
 # %% ../nbs/90_dev.ipynb #8a7f0cd5
-def arrows() -> dict[str, set[str]]: # module → the modules it imports
-    "Who imports whom."
-    known = modules()
-    return {m: _imports(nb, known) - {m} for m, nb in known.items()}
-
 def upward_imports() -> list[str]:
     "Modules that import from a room after their own, or from a later module of it."
     known = modules()
