@@ -69,6 +69,8 @@ def test_a_new_experiment_exports_passes_its_tests_and_has_a_page(copy):
     assert dev.lint() == [] and dev.untagged() == []
     python(copy, "-c", top_to_bottom(room))
     assert "1 passed" in python(copy, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/test_experiments_called_abusive.py")
+    known = "from codemix_nb.experiments.base import experiments; print([e.page for e in experiments()].count('50_called_abusive'))"
+    assert python(copy, "-c", known) == "1\n"
     python(copy, "-c", PAGE)
     written = {p.name for p in (copy/"reports").rglob("*") if p.is_file()}
     assert written == {f"50_called_abusive.{kind}" for kind in ("csv", "md", "tex", "svg", "pdf", "png")}
