@@ -1,4 +1,4 @@
-"""A copied template exports, its tests pass, it runs from top to bottom, and the library finds it: proved on a small copy of the project."""
+"""A copied template exports, its tests pass, it runs from top to bottom, and the library finds it: on a small copy."""
 import os
 import shutil
 import subprocess
@@ -42,14 +42,19 @@ def copy(tmp_path, monkeypatch):
 
 def python(folder, *words):
     """What another process says that sees this copy and nothing else."""
-    done = subprocess.run([sys.executable, *words], cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, capture_output=True, text=True)
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def top_to_bottom(notebook):
     """The visible cells of a notebook as one script."""
-    return "\n".join(dev.body(c) for c in dev.cells(notebook) if c["cell_type"] == "code" and "test" not in c["directives"])
+    shown = (c for c in dev.cells(notebook) if c["cell_type"] == "code" and "test" not in c["directives"])
+    return "\n".join(map(dev.body, shown))
+
+
+PYTEST = ("-m", "pytest", "-n", "0", "-p", "no:cacheprovider")
 
 
 def test_a_new_method_exports_passes_its_tests_and_is_found(copy):
@@ -58,8 +63,9 @@ def test_a_new_method_exports_passes_its_tests_and_is_found(copy):
     dev.export()
     assert dev.lint() == []
     python(copy, "-c", top_to_bottom(made))
-    assert "2 passed" in python(copy, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/test_methods_word_origin.py")
-    assert python(copy, "-c", "from codemix_nb.models.registry import card_of; print(card_of('word-origin').title)") == "Word origin\n"
+    assert "2 passed" in python(copy, *PYTEST, "tests/test_methods_word_origin.py")
+    asked = "from codemix_nb.models.registry import card_of; print(card_of('word-origin').title)"
+    assert python(copy, "-c", asked) == "Word origin\n"
 
 
 def test_a_new_experiment_exports_passes_its_tests_and_has_a_page(copy):
@@ -68,9 +74,9 @@ def test_a_new_experiment_exports_passes_its_tests_and_has_a_page(copy):
     dev.export()
     assert dev.lint() == [] and dev.untagged() == []
     python(copy, "-c", top_to_bottom(room))
-    assert "1 passed" in python(copy, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", "tests/test_experiments_called_abusive.py")
-    known = "from codemix_nb.experiments.base import experiments; print([e.page for e in experiments()].count('50_called_abusive'))"
-    assert python(copy, "-c", known) == "1\n"
+    assert "1 passed" in python(copy, *PYTEST, "tests/test_experiments_called_abusive.py")
+    asked = "from codemix_nb.experiments.base import experiments; print([e.page[3:] for e in experiments()])"
+    assert "'called_abusive'" in python(copy, "-c", asked)
     python(copy, "-c", PAGE)
     written = {p.name for p in (copy/"reports").rglob("*") if p.is_file()}
     assert written == {f"50_called_abusive.{kind}" for kind in ("csv", "md", "tex", "svg", "pdf", "png")}
@@ -78,11 +84,13 @@ def test_a_new_experiment_exports_passes_its_tests_and_has_a_page(copy):
 
 def test_the_next_number_and_the_next_letter(copy):
     assert [dev.new("method", name)[0].name for name in ("one", "two")] == ["40_one.ipynb", "41_two.ipynb"]
-    (copy/"nbs"/"methods"/"49_last.ipynb").write_text((copy/"nbs"/"methods"/"40_one.ipynb").read_text().replace("methods.one", "methods.last"))
+    text = (copy/"nbs"/"methods"/"40_one.ipynb").read_text()
+    (copy/"nbs"/"methods"/"49_last.ipynb").write_text(text.replace("methods.one", "methods.last"))
     assert [dev.new("method", name)[0].name for name in ("after", "later")] == ["49a_after.ipynb", "49b_later.ipynb"]
 
 
-@pytest.mark.parametrize("name, said", [("one", "taken by nbs/methods/40_one.ipynb"), ("Word", "no name"), ("a_b", "no name"), ("", "no name"), ("-a", "no name")])
+@pytest.mark.parametrize("name, said", [("one", "taken by nbs/methods/40_one.ipynb"),
+                                        *((name, "no name") for name in ("Word", "a_b", "", "-a"))])
 def test_a_name_that_is_none_or_taken(copy, name, said):
     dev.new("method", "one")
     with pytest.raises(CodemixError, match=said): dev.new("method", name)
