@@ -9,19 +9,20 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.ready
 STUDY  ?=
 FRESH  ?=
+NAME   ?=
 PYTHON ?=
 CODEMIX := $(PY) -m codemix_nb.cli.app
 
 export TOKENIZERS_PARALLELISM := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup reproduce demo test export check lab bench verify clean
+.PHONY: help setup reproduce demo test test-fast export check method experiment graph lab bench verify clean
 .NOTPARALLEL:
 
 help:  ## print this list
 	@echo "make TARGET; the first one run also installs the locked packages into $(VENV)"
 	@echo
-	@grep -hE '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## install the locked packages into .venv (every other target does this when needed)
 
@@ -63,11 +64,23 @@ demo: $(STAMP)  ## the generated sample alone, from scratch to its page
 test: $(STAMP)  ## every test, every notebook
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -ra $(ARGS)
 
+test-fast: $(STAMP)  ## the quick tests: no notebook, no study from end to end, nothing that trains for long
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not slow" $(ARGS)
+
 export: $(STAMP)  ## notebooks to modules, tests and README
 	@$(PY) -m codemix_nb.dev export
 
 check: $(STAMP)  ## notebooks are the source: clean, export, no difference, no orphan, lint
 	@$(PY) -m codemix_nb.dev check
+
+method: $(STAMP)  ## a notebook for a new method, from a template: NAME=word-origin
+	@$(PY) -m codemix_nb.dev method $(NAME)
+
+experiment: $(STAMP)  ## a notebook and a page for a new experiment, from templates: NAME=called-abusive
+	@$(PY) -m codemix_nb.dev experiment $(NAME)
+
+graph: $(STAMP)  ## which room imports from which
+	@$(PY) -m codemix_nb.dev graph
 
 lab: $(STAMP)  ## open the notebooks
 	@$(PY) -m jupyterlab --notebook-dir nbs

@@ -25,8 +25,8 @@ import json
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
-from codemix_nb.models.classical import (LR, RF, LinearMachine, Majority, NBMachine, RBFMachine, export_model,
-                                         import_model)
+from codemix_nb.models.classical import LR, RF, LinearMachine, Majority, NBMachine, RBFMachine
+from codemix_nb.models.saved import export_model, import_model
 from codemix_nb.data.corpora import load
 from codemix_nb.models.encoders import load_pretrained, tiny_model
 from codemix_nb.evaluation.explain import _convolved, _overlap
