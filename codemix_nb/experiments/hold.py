@@ -8,6 +8,7 @@ __all__ = ['PUBLISHED', 'PARTS', 'EXPERIMENT', 'interval', 'parts_of', 'track_of
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from ..draws import by_group, ends, multinomial, totals
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, counted, _mean_sd
 from .base import Experiment, Block
@@ -24,14 +25,11 @@ def interval(items: pd.DataFrame, # one model's predictions: label, probability,
             ) -> tuple[float, float]: # low, high; nan when there is nothing to draw
     "Bootstrap interval of the mean over folds of macro-F1, by groups of near-duplicates, for these fitted models."
     if items.label.nunique() < 2: return np.nan, np.nan
-    group, unit = pd.factorize(items.group)[0], items.groupby(["repeat", "fold"]).ngroup().to_numpy()
     y, flagged = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    cells = np.zeros((group.max() + 1, unit.max() + 1, 4))
-    np.add.at(cells, (group, unit, np.select([y & flagged, flagged, y], [0, 1, 2], 3)), 1)
-    drawn = np.random.default_rng(seed).multinomial(len(cells), np.full(len(cells), 1/len(cells)), draws)
-    totals = (drawn @ cells.reshape(len(cells), -1)).reshape(draws, -1, 4)
-    return tuple(np.quantile(from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=1),
-                             [(1 - level)/2, (1 + level)/2]).tolist())
+    outcome = np.eye(4)[np.select([y & flagged, flagged, y], [0, 1, 2], 3)]
+    cells = by_group(items.group, outcome, items.groupby(["repeat", "fold"]).ngroup().to_numpy())
+    sums = totals(multinomial(len(cells), draws, seed), cells)
+    return tuple(ends(from_cells(*np.moveaxis(sums, -1, 0))["macro_f1"].mean(axis=1), level).tolist())
 
 # %% ../../nbs/experiments/61_hold.ipynb #2554811e
 def parts_of(items: pd.DataFrame) -> dict[str, pd.DataFrame]: # part → its rows
