@@ -30,6 +30,6 @@ def test_no_part_of_a_listed_word_is_shown(monkeypatch):
         for n in range(1, len(word) + 2):
             for at in range(len(framed) - n + 1):
                 piece = framed[at:at + n]
-                if any(c.isalpha() for c in piece):
-                    assert not is_ordinary(piece, "char") and not set(mask_term(piece, "char")) - set("‹›•_"), piece
+                if not any(c.isalpha() for c in piece): continue
+                assert not is_ordinary(piece, "char") and not set(mask_term(piece, "char")) - set("‹›•_"), piece
         assert is_ordinary(framed, "char") or not word.isalpha()

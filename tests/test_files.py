@@ -16,7 +16,8 @@ import pytest
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_records(tmp_path, kind):
     path = tmp_path/f"mine{kind}"
-    frame = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"], label=["ok", "bad", "ok", "bad"]))
+    frame = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"],
+                              label=["ok", "bad", "ok", "bad"]))
     sheet = lambda: frame.to_excel(path.with_suffix(".xlsx"), index=False)
     lines = lambda: frame.to_json(path, orient="records", lines=True)
     write = {".csv": lambda: frame.to_csv(path, index=False), ".tsv": lambda: frame.to_csv(path, sep="\t", index=False),

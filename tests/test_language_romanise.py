@@ -16,14 +16,16 @@ from codemix_nb.language.romanise import *
 import pytest
 
 def test_everything_but_native_script_stays():
-    texts = ["", "plain ASCII, 100%!", "café Ünïcode ñ ß", "🤦🏽‍♀️ 1️⃣ 🇳🇵 ❤️", "“quoted” … – a’b", "ram।"]
+    texts = ["", "plain ASCII, 100%!", "café Ünïcode ñ ß", "🤦🏽‍♀️ 1️⃣ 🇳🇵 ❤️",
+             "“quoted” … – a’b", "ram।"]
     for t in texts: assert romanise(t) == t
     assert romanise("phone 🤦🏽‍♀️ చాలా") == "phone 🤦🏽‍♀️ caalaa"
 
 def test_result_holds_no_native_letter_and_is_stable():
     for t in ["నేను హైదరాబాద్‌లో ఉన్నాను",
               "ज़िन्दगी अच्छी "
-              "ଓଡ଼ିଆ தமிழ் русский ελληνικά", "७ पटक గాడిద ౧౨"]:
+              "ଓଡ଼ିଆ தமிழ் русский ελληνικά",
+              "७ पटक గాడిద ౧౨"]:
         out = romanise(t)
         assert not any(map(is_native, out)) and romanise(out) == out
 

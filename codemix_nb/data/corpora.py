@@ -150,7 +150,7 @@ def _checked(path: Path, source: Source, where: str) -> Path:
 
 # %% ../../nbs/data/02_corpora.ipynb #71b61ebf
 def fetch(source: Source) -> Path: # a local file whose hash is the registered one
-    "A published file from the mirror, the cache or the network, checked by hash; raises `CodemixError` with what failed."
+    "A published file from mirror, cache or network, checked by hash; raises `CodemixError` saying what was tried."
     mirror = paths.mirror
     if mirror and "://" not in mirror:
         local = Path(mirror)/source.tail
