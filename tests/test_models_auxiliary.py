@@ -28,13 +28,16 @@ from codemix_nb.data.corpora import Ledger, Provenance, build, load
 
 def _made(name, rows, start=0):
     "A corpus of made-up comments with two clear classes."
-    frame = pd.DataFrame(dict(id=[str(i) for i in range(rows)], text=[f"{'bekar kasto manche' if i % 2 else 'ramro khana mitho'} {i % 7} k{start + i}z" for i in range(rows)], label=[i % 2 for i in range(rows)]))
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(rows)],
+                              text=[f"{'bekar kasto manche' if i % 2 else 'ramro khana mitho'} {i % 7} k{start + i}z"
+                                    for i in range(rows)], label=[i % 2 for i in range(rows)]))
     return build(name, frame, Ledger(rows), Provenance(name))
 
 @pytest.fixture(scope="module")
 def borrowed(): return borrow(_made("other", 60, 900), _made("main", 40), threshold=2)
 
-@pytest.mark.parametrize("how, name", [("experts", "lr"), ("experts", "nbsvm"), ("experts", "surface"), ("rows", "lr"), ("rows", "svm"), ("rows", "nbsvm")])
+@pytest.mark.parametrize("how, name", [("experts", "lr"), ("experts", "nbsvm"), ("experts", "surface"), ("rows", "lr"),
+                                       ("rows", "svm"), ("rows", "nbsvm")])
 def test_contract_of_the_estimators(how, name, borrowed):
     assert len(check_estimator(lambda: helped_by(MODELS[name].make(), (borrowed,), how, .3))) >= 19
 
@@ -82,7 +85,8 @@ def test_borrowed_rows_weigh_what_they_should(borrowed):
     own, more = joined(texts, (borrowed,))
     assert list(own) == list(texts) and list(more) == list(borrowed.texts)
     got = Rows(LR(space="word"), (borrowed,), .5).fit(texts, y, np.arange(40))
-    hand = LR(space="word").fit([*texts, *borrowed.texts], np.concatenate([y, borrowed.labels]), np.arange(100), np.repeat([1, .5], [40, 60]))
+    hand = LR(space="word").fit([*texts, *borrowed.texts], np.concatenate([y, borrowed.labels]), np.arange(100),
+                                np.repeat([1, .5], [40, 60]))
     assert np.allclose(got.predict_proba(texts)[:, 1], hand.predict_proba(list(texts))[:, 1])
     assert np.allclose(got.predict_proba(list(texts)), got.predict_proba(texts))
 
@@ -92,7 +96,8 @@ def test_wrong_labels_of_an_other_corpus_reach_rows_but_not_the_sigmoid(borrowed
     from dataclasses import replace
     texts, y = Counted(_made("main", 40).texts), np.arange(40) % 2
     wrong = replace(borrowed, labels=1 - borrowed.labels, key="turned round")
-    light, heavy = (Rows(NBMachine(), (wrong,), w, calibrate=False).fit(texts, y, np.arange(40)).decision_function(texts) for w in (1e-6, 20.))
+    light, heavy = (Rows(NBMachine(), (wrong,), w,
+                         calibrate=False).fit(texts, y, np.arange(40)).decision_function(texts) for w in (1e-6, 20.))
     assert ((light > 0) == y).all() and ((heavy > 0) != y).all()
     expert = Experts(NBMachine(), (wrong,)).fit(texts, y, np.arange(40))
     assert expert.coef_[1] < 0 and (expert.predict(texts) == y).all()

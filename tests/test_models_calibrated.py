@@ -23,7 +23,8 @@ import pytest
 from codemix_nb.evaluation.calibration import _others
 from hypothesis import given, settings, strategies as st
 
-pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2, max_size=60).map(lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])))
+pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1)), min_size=2,
+                 max_size=60).map(lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] for r in rows])))
 two_labels = pairs.filter(lambda yp: 0 < yp[0].sum() < len(yp[0]))
 
 def laboratory(n=1500, seed=0, stretch=1.):
@@ -34,7 +35,9 @@ def laboratory(n=1500, seed=0, stretch=1.):
 def study(n=600, seed=0, repeats=2, corpus="made", stretch=1.):
     y, p = laboratory(n, seed, stretch)
     group = np.arange(n)//2
-    return pd.concat([pd.DataFrame(dict(corpus=corpus, model="m", repeat=r, fold=np.random.default_rng(r).permutation(n//2)[group] % 5, label=y, probability=p, group=group)) for r in range(repeats)], ignore_index=True)
+    return pd.concat([pd.DataFrame(dict(corpus=corpus, model="m", repeat=r,
+                                        fold=np.random.default_rng(r).permutation(n//2)[group] % 5, label=y,
+                                        probability=p, group=group)) for r in range(repeats)], ignore_index=True)
 
 
 # %% ../nbs/models/17c_calibrated.ipynb #7e7d1329
@@ -70,7 +73,8 @@ def test_calibrated_is_an_estimator_like_any_other():
     from codemix_nb.models.base import check_estimator
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 120)
-    texts = [" ".join(rng.choice(["ramro", "mitho", "thik"] if l ^ (rng.random() < .2) else ["bekar", "kasto", "jhur"], 3)) + f" {i}" for i, l in enumerate(y)]
+    texts = [" ".join(rng.choice(["ramro", "mitho", "thik"] if l ^ (rng.random() < .2) else ["bekar", "kasto", "jhur"],
+                                 3)) + f" {i}" for i, l in enumerate(y)]
     for method in METHODS:
         model = Calibrated(NBMachine(space="word", calibrate=False), method)
         same = [clone(model).fit(texts, y, np.arange(120)).predict_proba(texts)[:, 1] for _ in range(2)]

@@ -69,20 +69,24 @@ def test_platt_targets_bound_the_probability():
 def test_equal_weights_change_nothing_and_weights_do(name):
     texts = [f"{'ramro' if i % 2 else 'bekar'} {'phone' if i % 3 else 'gana'} {i % 5}" for i in range(40)]
     y, groups = np.array([int(i % 2 == 0 or i == 7) for i in range(40)]), np.arange(40)
-    plain, ones = (MODELS[name].make().fit(texts, y, groups, weight).predict_proba(texts) for weight in (None, np.ones(40)))
+    plain, ones = (MODELS[name].make().fit(texts, y, groups, weight).predict_proba(texts)
+                   for weight in (None, np.ones(40)))
     assert (plain == ones).all()
-    assert not np.allclose(plain, MODELS[name].make().fit(texts, y, groups, np.where(np.arange(40) == 7, 9., 1)).predict_proba(texts))
+    assert not np.allclose(plain, MODELS[name].make().fit(texts, y, groups,
+                                                          np.where(np.arange(40) == 7, 9., 1)).predict_proba(texts))
 
 @pytest.mark.parametrize("name", ["majority", "surface", "rf", "svm-rbf"])
 def test_a_model_that_cannot_weigh_says_so(name):
-    with pytest.raises(CodemixError, match="same weight"): MODELS[name].make().fit(["a b", "b c"]*4, [0, 1]*4, np.arange(8), np.ones(8))
+    with pytest.raises(CodemixError, match="same weight"):
+        MODELS[name].make().fit(["a b", "b c"]*4, [0, 1]*4, np.arange(8), np.ones(8))
 
 def test_weights_match_the_texts():
     with pytest.raises(CodemixError, match="4 texts but 3 weights"): LR().fit(["a", "b"]*2, [0, 1]*2, None, [1, 1, 1])
 
 def test_ratio_of_a_row_that_weighs_two_is_the_row_twice():
     x, y = sp.csr_matrix(np.array([[1, 0], [1, 1], [0, 1]], float)), np.array([1, 1, 0])
-    assert np.allclose(log_count_ratio(x, y, weight=np.array([1, 2, 1.])), log_count_ratio(x[[0, 1, 1, 2]], np.array([1, 1, 1, 0])))
+    assert np.allclose(log_count_ratio(x, y, weight=np.array([1, 2, 1.])),
+                       log_count_ratio(x[[0, 1, 1, 2]], np.array([1, 1, 1, 0])))
 
 
 # %% ../nbs/models/13_classical.ipynb #e8a1589d

@@ -55,7 +55,8 @@ def test_the_machine_is_scikit_learns_own(tiny_encoder):
 
 def test_standardised_by_the_training_part(tiny_encoder):
     texts, y = _toy()
-    x, m = encoders.embed(texts[:40], tiny_encoder), EmbeddedLR(tiny_encoder).fit(Counted(texts)[np.arange(40)], y[:40], np.arange(40))
+    x, m = encoders.embed(texts[:40], tiny_encoder), EmbeddedLR(tiny_encoder).fit(Counted(texts)[np.arange(40)], y[:40],
+        np.arange(40))
     assert np.allclose(m.mean_, x.mean(0), atol=1e-6) and np.allclose(m.scale_, x.std(0), atol=1e-6)
 
 def test_the_embedding_is_shared_by_all_folds(tiny_encoder, monkeypatch, tmp_path):
@@ -71,9 +72,11 @@ def test_the_embedding_is_shared_by_all_folds(tiny_encoder, monkeypatch, tmp_pat
 def test_a_model_is_light_and_learns(name, tiny_encoder):
     import pickle
     texts, y = _toy()
-    m = embedded_model(name, tiny_encoder).make(**({"epochs": 60, "patience": 60} if name in ("mlp", "cnn", "lstm") else {}))
+    m = embedded_model(name, tiny_encoder).make(**({"epochs": 60, "patience": 60} if name in ("mlp", "cnn", "lstm")
+                                                   else {}))
     assert len(pickle.dumps(m)) < 2000 and (m.fit(texts, y, np.arange(80)).predict(texts) == y).mean() > .9
-    assert np.allclose(pickle.loads(pickle.dumps(m)).predict_proba(texts), m.predict_proba(texts)) and m.n_parameters_ > 10
+    assert np.allclose(pickle.loads(pickle.dumps(m)).predict_proba(texts),
+                       m.predict_proba(texts)) and m.n_parameters_ > 10
 
 
 # %% ../nbs/models/14a_embedded.ipynb #6d8dd46b
@@ -88,9 +91,13 @@ def test_a_head_refuses_another_encoder(tiny_encoder, tmp_path):
 def test_what_a_study_may_ask_for(tiny_encoder, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     other = encoders.tiny_model(tmp_path/"other", ["a b c"]*9, seed=3)
-    versions = {embedded_model("lr", tiny_encoder).version, embedded_model("lr", tiny_encoder, "cls").version, embedded_model("lr", str(other)).version, embedded_model("cnn", tiny_encoder).version}
+    versions = {embedded_model("lr", tiny_encoder).version, embedded_model("lr", tiny_encoder, "cls").version,
+                embedded_model("lr", str(other)).version, embedded_model("cnn", tiny_encoder).version}
     assert len(versions) == 4 and embedded_model("lr", tiny_encoder, "cls").make(C=3).get_params()["pooling"] == "cls"
     assert embedded_model("lr", str(other)).title == "LR, other"
-    assert [embedded_model(n, tiny_encoder).kind for n in MODELS] == ["classical"]*3 + ["network"]*3 and all(len(m.search_space) <= 20 for m in MODELS.values())
-    for call, said in [(lambda: embedded_model("knn", tiny_encoder), "known: lr"), (lambda: embedded_model("cnn", tiny_encoder, "cls"), "token states"), (lambda: embedded_model("lr", "no/such"), "not at hand")]:
+    assert ([embedded_model(n, tiny_encoder).kind for n in MODELS] == ["classical"]*3 + ["network"]*3
+            and all(len(m.search_space) <= 20 for m in MODELS.values()))
+    for call, said in [(lambda: embedded_model("knn", tiny_encoder), "known: lr"),
+                       (lambda: embedded_model("cnn", tiny_encoder, "cls"), "token states"),
+                       (lambda: embedded_model("lr", "no/such"), "not at hand")]:
         with pytest.raises(CodemixError, match=said): call()

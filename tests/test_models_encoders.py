@@ -29,7 +29,8 @@ def tiny_encoder(tmp_path_factory):
 
 def test_a_missing_model_says_where_a_folder_goes(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(CodemixError, match="no-such/model.*models/no-such--model") as caught: find("no-such/model", download=False)
+    with pytest.raises(CodemixError, match="no-such/model.*models/no-such--model") as caught:
+        find("no-such/model", download=False)
     assert "\n" not in str(caught.value)
 
 def test_pickled_weights_are_refused(tiny_encoder, tmp_path):
@@ -42,9 +43,11 @@ def test_pickled_weights_are_refused(tiny_encoder, tmp_path):
 def test_a_tiny_model_is_the_same_in_every_process(tmp_path, kind):
     import os, subprocess, sys
     make = "import sys; from codemix_nb.models import encoders; from codemix_nb.data.corpora import load; print(encoders.revision(str(encoders.tiny_model(sys.argv[1], load('sample-ne-en').texts, sys.argv[2]))))"
-    other = subprocess.run([sys.executable, "-c", make, str(tmp_path/"b"), kind], capture_output=True, text=True, env=os.environ | {"PYTHONHASHSEED": "7"})
+    other = subprocess.run([sys.executable, "-c", make, str(tmp_path/"b"), kind], capture_output=True, text=True,
+                           env=os.environ | {"PYTHONHASHSEED": "7"})
     from codemix_nb.data.corpora import load
-    assert other.stdout.strip() == revision(str(tiny_model(tmp_path/"a", load("sample-ne-en").texts, kind))), other.stderr
+    assert other.stdout.strip() == revision(str(tiny_model(tmp_path/"a", load("sample-ne-en").texts,
+                                                           kind))), other.stderr
 
 def test_a_revision_follows_the_weights_and_not_the_folder(tiny_encoder, tmp_path):
     import shutil
@@ -66,11 +69,14 @@ def test_pooling_is_what_it_says(tiny_encoder):
     import torch
     tokenizer, net = load_pretrained(str(tiny_encoder))
     text = "yo ta dherai ramro chha"
-    with torch.no_grad(): layers = net.eval()(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states
+    with torch.no_grad():
+        layers = net.eval()(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states
     want = dict(cls=layers[-1][0, 0], mean=layers[-1][0].mean(0), last4=torch.stack(layers[1:]).mean(0)[0].mean(0))
-    for name, vector in want.items(): assert np.allclose(embed([text], str(tiny_encoder), name)[0], vector.numpy(), atol=1e-6), name
+    for name, vector in want.items():
+        assert np.allclose(embed([text], str(tiny_encoder), name)[0], vector.numpy(), atol=1e-6), name
     states, starts = token_states([text], str(tiny_encoder))
-    assert states.dtype == np.float16 and np.allclose(states, layers[-1][0].numpy(), atol=4e-3) and starts.tolist() == [0, len(states)]
+    assert (states.dtype == np.float16 and np.allclose(states, layers[-1][0].numpy(), atol=4e-3)
+            and starts.tolist() == [0, len(states)])
 
 def test_neighbours_change_nothing(tiny_encoder, monkeypatch, tmp_path):
     from codemix_nb.data.corpora import load
@@ -80,14 +86,16 @@ def test_neighbours_change_nothing(tiny_encoder, monkeypatch, tmp_path):
         together = embed(texts, str(tiny_encoder), pooling, threads=2)
         monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"alone"))
         alone = np.vstack([embed([t], str(tiny_encoder), pooling) for t in texts[-8:]])
-        assert np.abs(together[-8:] - alone).max() < 1e-5 and np.abs(together - naive(texts, str(tiny_encoder), pooling)).max() < 1e-5
+        assert (np.abs(together[-8:] - alone).max() < 1e-5
+                and np.abs(together - naive(texts, str(tiny_encoder), pooling)).max() < 1e-5)
 
 def test_padding_a_neighbour_in_is_no_different(tiny_encoder):
     import torch
     tokenizer, net = load_pretrained(str(tiny_encoder))
     both = tokenizer(["ho", "yo ta dherai ramro video chha hai saathi"], padding=True, return_tensors="pt")
     with torch.no_grad(): states, mask = net.eval()(**both).last_hidden_state, both["attention_mask"][..., None]
-    assert np.abs(((states*mask).sum(1)/mask.sum(1)).numpy() - embed(["ho", "yo ta dherai ramro video chha hai saathi"], str(tiny_encoder))).max() < 1e-5
+    assert np.abs(((states*mask).sum(1)/mask.sum(1)).numpy() - embed(["ho", "yo ta dherai ramro video chha hai saathi"],
+        str(tiny_encoder))).max() < 1e-5
 
 
 # %% ../nbs/models/12_encoders.ipynb #9d4aaf90
@@ -107,7 +115,8 @@ def test_each_distinct_text_is_embedded_once(tiny_encoder, counted_texts, home):
     first = embed(["ramro", "mitho", "ramro"], str(tiny_encoder))
     embed(["mitho", "naya", "ramro"], str(tiny_encoder))
     assert counted_texts == ["ramro", "mitho", "naya"] and np.array_equal(first[0], first[2])
-    embed(["ramro"], str(tiny_encoder), "cls"); embed(["ramro"], str(tiny_encoder), limit=64); embed(["ramro"], str(tiny_encoder), dtype="bfloat16")
+    embed(["ramro"], str(tiny_encoder), "cls"); embed(["ramro"], str(tiny_encoder), limit=64); embed(["ramro"],
+        str(tiny_encoder), dtype="bfloat16")
     assert counted_texts[3:] == ["ramro"]*3 and len(list((home/"embeddings").iterdir())) == 4
 
 def test_another_process_finds_it(tiny_encoder, counted_texts, home):
@@ -118,7 +127,8 @@ def test_another_process_finds_it(tiny_encoder, counted_texts, home):
 
 def test_weights_that_change_are_read_anew(tiny_encoder, counted_texts, home, tmp_path):
     other = tiny_model(tmp_path/"other", ["ramro mitho naya"]*9, seed=1)
-    assert not np.allclose(embed(["ramro"], str(tiny_encoder)), embed(["ramro"], str(other))) and counted_texts == ["ramro"]*2
+    assert (not np.allclose(embed(["ramro"], str(tiny_encoder)), embed(["ramro"], str(other)))
+            and counted_texts == ["ramro"]*2)
 
 @pytest.mark.parametrize("harm", ["torn", "flipped", "foreign", "empty"])
 def test_a_broken_shard_is_passed_over(harm, tiny_encoder, counted_texts, home):
@@ -126,7 +136,8 @@ def test_a_broken_shard_is_passed_over(harm, tiny_encoder, counted_texts, home):
     kept = embed(["ramro", "mitho"], str(tiny_encoder))
     shard, = (home/"embeddings").rglob("*.safetensors")
     whole = shard.read_bytes()
-    shard.write_bytes(dict(torn=whole[:-40], flipped=whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], foreign=b"id,text,label and so on", empty=b"")[harm])
+    shard.write_bytes(dict(torn=whole[:-40], flipped=whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+                           foreign=b"id,text,label and so on", empty=b"")[harm])
     encoders._shelf.cache_clear()
     assert np.array_equal(embed(["ramro", "mitho"], str(tiny_encoder)), kept) and len(counted_texts) == 4
     encoders._shelf.cache_clear()
@@ -172,14 +183,17 @@ def test_the_second_pass_is_quicker(tiny_encoder, home):
 # %% ../nbs/models/12_encoders.ipynb #57fffb4f
 def test_fertility_by_hand(tmp_path):
     folder = str(tiny_model(tmp_path/"m", ["ramro"]*50 + ["ochha"]*50, pieces=60))
-    t = fertility([["ramro", "ochha", "ramrochha", "q"], ["ramro", "!"]], folder, [["ne", "ne", "ne", "en"], ["ne", "univ"]])
+    t = fertility([["ramro", "ochha", "ramrochha", "q"], ["ramro", "!"]], folder,
+                  [["ne", "ne", "ne", "en"], ["ne", "univ"]])
     assert t.words.to_dict() == {"ne": 4, "en": 1, "univ": 1}
     assert t.pieces_per_word["ne"] == (1 + 1 + len(load_pretrained(folder)[0].tokenize("ramrochha")) + 1)/4 > 1
     assert t.unknown["en"] == 1 and t.unknown["ne"] == 0 and t.unknown["univ"] == 1
 
 def test_fertility_needs_a_tag_a_token(tiny_encoder):
-    with pytest.raises(CodemixError, match="text 1: as many tags"): fertility([["a"], ["b", "c"]], str(tiny_encoder), [["en"], ["en"]])
-    with pytest.raises(CodemixError, match="text 1: as many tags"): fertility([["a"], ["b"]], str(tiny_encoder), [["en"]])
+    with pytest.raises(CodemixError, match="text 1: as many tags"):
+        fertility([["a"], ["b", "c"]], str(tiny_encoder), [["en"], ["en"]])
+    with pytest.raises(CodemixError, match="text 1: as many tags"):
+        fertility([["a"], ["b"]], str(tiny_encoder), [["en"]])
 
 
 # %% ../nbs/models/12_encoders.ipynb #b7c94ac5
@@ -196,36 +210,44 @@ def _rewritten(folder, to, change):
     return str(to)
 
 def test_weights_are_never_made_up(tiny_encoder, tmp_path):
-    for k, change in enumerate([lambda w: {f"other.{n}": v for n, v in w.items()}, lambda w: {n: v for n, v in w.items() if "layer.1." not in n}]):
+    for k, change in enumerate([lambda w: {f"other.{n}": v for n, v in w.items()},
+                                lambda w: {n: v for n, v in w.items() if "layer.1." not in n}]):
         broken = _rewritten(tiny_encoder, tmp_path/str(k), change)
         for auto in ("AutoModel", "AutoModelForSequenceClassification"):
             with pytest.raises(CodemixError, match="would be random") as caught: load_pretrained(broken, auto)
             assert "\n" not in str(caught.value)
-    with pytest.raises(CodemixError, match="AutoModelForCausalLM.*would be random"): load_pretrained(str(tiny_encoder), "AutoModelForCausalLM")
+    with pytest.raises(CodemixError, match="AutoModelForCausalLM.*would be random"):
+        load_pretrained(str(tiny_encoder), "AutoModelForCausalLM")
     no_pooler = _rewritten(tiny_encoder, tmp_path/"bare", lambda w: {n: v for n, v in w.items() if "pooler" not in n})
     assert np.array_equal(embed(["ramro"], no_pooler), embed(["ramro"], str(tiny_encoder)))
     load_pretrained(no_pooler, "AutoModelForSequenceClassification", num_labels=2)
 
 def test_a_comment_without_pieces_has_an_embedding(tiny_causal, home):
-    assert np.isfinite(embed(["", "ramro"], str(tiny_causal))).all() and token_states(["", "ramro"], str(tiny_causal))[1][1] == 1
+    assert (np.isfinite(embed(["", "ramro"], str(tiny_causal))).all()
+            and token_states(["", "ramro"], str(tiny_causal))[1][1] == 1)
     assert naive([], str(tiny_causal)).shape == (0, 32)
 
 def test_a_folder_that_holds_no_model_is_told_from_one_that_is_not_there(tmp_path):
-    for name, said in [(tmp_path, "has a config.json, and this has none"), (tmp_path/"gone"/"m", "nothing of that name")]:
-        for why in (missing(str(name)), str(pytest.raises(CodemixError, find, str(name)).value)): assert said in why and "hf download" not in why and "\n" not in why
+    for name, said in [(tmp_path, "has a config.json, and this has none"),
+                       (tmp_path/"gone"/"m", "nothing of that name")]:
+        for why in (missing(str(name)), str(pytest.raises(CodemixError, find, str(name)).value)):
+            assert said in why and "hf download" not in why and "\n" not in why
 
 def test_what_find_refuses_is_missing(tiny_encoder, tmp_path):
     import shutil
     shutil.copytree(tiny_encoder, tmp_path/"m")
     (tmp_path/"m"/"model.safetensors").rename(tmp_path/"m"/"pytorch_model.bin")
-    assert missing(str(tmp_path/"m")) == str(pytest.raises(CodemixError, find, str(tmp_path/"m")).value) and "pickled" in missing(str(tmp_path/"m"))
+    assert (missing(str(tmp_path/"m")) == str(pytest.raises(CodemixError, find, str(tmp_path/"m")).value)
+            and "pickled" in missing(str(tmp_path/"m")))
 
 def test_half_a_model_in_the_cache_of_the_hub_is_none(tiny_encoder, tmp_path, monkeypatch):
     import huggingface_hub, shutil
     half = tmp_path/"half"
     shutil.copytree(tiny_encoder, half, ignore=shutil.ignore_patterns("*.safetensors"))
     asked = []
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, local_files_only, **__: (asked.append(local_files_only), str(half if local_files_only else tiny_encoder))[1])
+    monkeypatch.setattr(huggingface_hub, "snapshot_download",
+                        lambda *_, local_files_only, **__: (asked.append(local_files_only),
+                                                            str(half if local_files_only else tiny_encoder))[1])
     assert "not at hand" in missing("some/model")
     assert find("some/model") == tiny_encoder and asked[-2:] == [True, False]
 
@@ -241,7 +263,8 @@ def test_a_missing_package_is_one_line(tiny_encoder, monkeypatch, home):
     encoders._loaded.cache_clear()
     monkeypatch.setitem(sys.modules, "transformers", None)
     assert "pip install codemix_nb[pretrained]" in missing(str(tiny_encoder))
-    for call in (lambda: embed(["ramro"], str(tiny_encoder)), lambda: fertility(["ramro"], str(tiny_encoder)), lambda: load_pretrained(str(tiny_encoder))):
+    for call in (lambda: embed(["ramro"], str(tiny_encoder)), lambda: fertility(["ramro"], str(tiny_encoder)),
+                 lambda: load_pretrained(str(tiny_encoder))):
         with pytest.raises(CodemixError, match="need the package transformers"): call()
 
 def test_pieces_added_later_are_part_of_the_revision(tiny_encoder, tmp_path):
@@ -262,4 +285,5 @@ def test_a_key_is_found_only_when_its_shard_is_there(tmp_path):
 
 def test_fertility_of_odd_input(tiny_encoder):
     assert fertility([], str(tiny_encoder)).empty and len(fertility(["\ud800 yo"], str(tiny_encoder))) == 2
-    with pytest.raises(CodemixError, match="text 1: expected a string or a list"): fertility(["yo", float("nan")], str(tiny_encoder))
+    with pytest.raises(CodemixError, match="text 1: expected a string or a list"):
+        fertility(["yo", float("nan")], str(tiny_encoder))

@@ -81,7 +81,8 @@ def test_batches_hold_every_comment_once_and_both_classes():
 # %% ../nbs/models/15a_fewshot.ipynb #6d53f9e0
 def test_too_many_labels_are_refused_in_one_line(folder):
     x, y, g = _toy()
-    with pytest.raises(CodemixError, match="48 comments were given, above most=40"): FewShot(folder, most=40).fit(x, y, g)
+    with pytest.raises(CodemixError, match="48 comments were given, above most=40"):
+        FewShot(folder, most=40).fit(x, y, g)
     with pytest.raises(CodemixError, match="no-such-encoder"): fewshot_model("no-such-encoder")
 
 
@@ -103,12 +104,14 @@ def test_another_encoder_under_the_same_name_is_refused(folder, tmp_path):
 
 def test_no_folder_is_part_of_a_name(folder):
     from pathlib import Path
-    assert fewshot_model(folder).name == f"fewshot-{Path(folder).name}" and fewshot_model(folder).title == f"Few-shot {Path(folder).name}"
+    assert (fewshot_model(folder).name == f"fewshot-{Path(folder).name}"
+            and fewshot_model(folder).title == f"Few-shot {Path(folder).name}")
 
 def test_version_follows_the_encoder(folder, tmp_path):
     other = str(tiny_model(tmp_path/"other", _toy()[0], seed=1))
     assert fewshot_model(folder).version == fewshot_model(folder).version != fewshot_model(other).version
-    assert fewshot_model(folder, rounds=3).make(C=2.).get_params() | dict(rounds=3, C=2., encoder=folder) == fewshot_model(folder, rounds=3).make(C=2.).get_params()
+    assert fewshot_model(folder, rounds=3).make(C=2.).get_params() | dict(rounds=3, C=2.,
+        encoder=folder) == fewshot_model(folder, rounds=3).make(C=2.).get_params()
     assert MODELS["fewshot"].make(most=9).most == 9
 
 
@@ -118,10 +121,13 @@ def test_embeddings_and_loss_are_those_of_sentence_transformers():
     if missing("minilm"): pytest.skip(missing("minilm"))
     from codemix_nb.models.encoders import find
     x, y, _ = _toy(6)
-    theirs = package.SentenceTransformer(str(find("minilm")), device="cpu", local_files_only=True).encode(x, convert_to_tensor=True)
+    theirs = package.SentenceTransformer(str(find("minilm")), device="cpu",
+                                         local_files_only=True).encode(x, convert_to_tensor=True)
     tokenizer, network = load_pretrained("minilm")
     with torch.no_grad(): ours = embed(tokenizer, network.eval(), x)
     assert torch.allclose(ours, theirs.clone(), atol=1e-5)
     a, b = np.triu_indices(len(y), 1)
     cosine = torch.nn.functional.cosine_similarity(theirs[a], theirs[b])
-    assert torch.allclose(pair_loss(ours, torch.as_tensor(y)), torch.nn.functional.mse_loss(cosine, torch.as_tensor(y[a] == y[b], dtype=torch.float32)), atol=1e-5)
+    assert torch.allclose(pair_loss(ours, torch.as_tensor(y)),
+                          torch.nn.functional.mse_loss(cosine, torch.as_tensor(y[a] == y[b], dtype=torch.float32)),
+                          atol=1e-5)

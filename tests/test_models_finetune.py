@@ -26,10 +26,12 @@ from codemix_nb.models.encoders import tiny_model
 from codemix_nb.models.saved import export_model, import_model, load_model, save_model
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory): return str(tiny_model(tmp_path_factory.mktemp("tiny")/"encoder", load("sample-ne-en").texts))
+def tiny(tmp_path_factory):
+    return str(tiny_model(tmp_path_factory.mktemp("tiny")/"encoder", load("sample-ne-en").texts))
 
 @pytest.fixture(scope="module")
-def causal(tmp_path_factory): return str(tiny_model(tmp_path_factory.mktemp("tiny")/"causal", load("sample-ne-en").texts, kind="causal"))
+def causal(tmp_path_factory):
+    return str(tiny_model(tmp_path_factory.mktemp("tiny")/"causal", load("sample-ne-en").texts, kind="causal"))
 
 def _toy(n=64):
     rng = np.random.default_rng(3)
@@ -37,7 +39,9 @@ def _toy(n=64):
     frame = ["yo", "ta", "ramro", "video", "ho", "aaja", "herdai"]
     return [" ".join(rng.permutation([*rng.choice(frame, 4), ["dai", "bekar"][c]])) for c in y], y, np.arange(n)
 
-def _small(encoder, **more): return FineTuned(**{**dict(encoder=encoder, lr=5e-3, epochs=2, patience=9, freeze=None, precision="fp32", checkpoints=None), **more})
+def _small(encoder, **more):
+    return FineTuned(**{**dict(encoder=encoder, lr=5e-3, epochs=2, patience=9, freeze=None, precision="fp32",
+                               checkpoints=None), **more})
 
 
 # %% ../nbs/models/15_finetune.ipynb #1c03aa92
@@ -79,7 +83,8 @@ def _killed_after(epoch):
             return super()._train(given, keep, seed)
     return Mortal
 
-@pytest.mark.parametrize("more", [{}, dict(lora=2, lr=.02), dict(precision="bf16", batch_size=8, accumulate=2)], ids=["plain", "lora", "bf16"])
+@pytest.mark.parametrize("more", [{}, dict(lora=2, lr=.02), dict(precision="bf16", batch_size=8, accumulate=2)],
+                         ids=["plain", "lora", "bf16"])
 def test_a_killed_fit_goes_on_to_the_same_bits(tiny, tmp_path, more):
     x, y, g = _toy()
     whole = _small(tiny, epochs=3, **more).fit(x, y, g)
@@ -87,7 +92,8 @@ def test_a_killed_fit_goes_on_to_the_same_bits(tiny, tmp_path, more):
     with pytest.raises(_Killed): _killed_after(1)(**kept.get_params()).fit(x, y, g)
     assert [p.suffix for p in tmp_path.iterdir()] == [".safetensors"]
     with pytest.raises(_Killed): _killed_after(2)(**kept.get_params()).fit(x, y, g)
-    assert np.array_equal(kept.fit(x, y, g).predict_proba(x), whole.predict_proba(x)) and kept.history_ == whole.history_
+    assert (np.array_equal(kept.fit(x, y, g).predict_proba(x), whole.predict_proba(x))
+            and kept.history_ == whole.history_)
     assert not list(tmp_path.iterdir())
 
 def test_a_checkpoint_of_another_fit_is_left_alone(tiny, tmp_path):
@@ -95,7 +101,8 @@ def test_a_checkpoint_of_another_fit_is_left_alone(tiny, tmp_path):
     kept = _small(tiny, checkpoints=str(tmp_path))
     with pytest.raises(_Killed): _killed_after(1)(**kept.get_params()).fit(x, y, g)
     other = np.r_[y[1], y[0], y[2:]]
-    assert np.array_equal(kept.fit(x, other, g).predict_proba(x), _small(tiny).fit(x, other, g).predict_proba(x)) and len(list(tmp_path.iterdir())) == 1
+    assert np.array_equal(kept.fit(x, other, g).predict_proba(x),
+                          _small(tiny).fit(x, other, g).predict_proba(x)) and len(list(tmp_path.iterdir())) == 1
 
 def test_by_itself_a_fit_writes_once_a_minute_under_home(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
@@ -122,10 +129,13 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tiny):
     target, weight, rows = torch.as_tensor(y, dtype=torch.float32), torch.linspace(.5, 1.5, 64), torch.arange(64)
     def after(batch_size, accumulate):
         with repeatable(0):
-            tokenizer, net = load_pretrained(tiny, "AutoModelForSequenceClassification", num_labels=2, hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
-            given, accelerator = Material(Padded(Pieces(tokenizer, 96)(x)), rows.numpy(), target, weight, rows, lambda: None), accelerator_of(torch.device("cpu"), "fp32")
+            tokenizer, net = load_pretrained(tiny, "AutoModelForSequenceClassification", num_labels=2,
+                                             hidden_dropout_prob=0., attention_probs_dropout_prob=0.)
+            given, accelerator = Material(Padded(Pieces(tokenizer, 96)(x)), rows.numpy(), target, weight, rows,
+                                          lambda: None), accelerator_of(torch.device("cpu"), "fp32")
             optimiser = accelerator.prepare(torch.optim.SGD(net.parameters(), .1))
-            one_round(Progress(net, optimiser, schedule_of(optimiser, 9, 0), torch.Generator().manual_seed(1)), Scorer(net, 0), given, batch_size, accumulate, accelerator)
+            one_round(Progress(net, optimiser, schedule_of(optimiser, 9, 0), torch.Generator().manual_seed(1)),
+                      Scorer(net, 0), given, batch_size, accumulate, accelerator)
         return torch.cat([p.detach().flatten() for p in net.parameters()])
     one, many, other = after(64, 1), after(8, 8), after(8, 4)
     assert torch.allclose(one, many, atol=1e-6) and not torch.allclose(one, other, atol=1e-4)
@@ -134,19 +144,23 @@ def test_class_weights_move_the_probabilities_of_the_rare_class(tiny):
     x, y, g = _toy(96)
     keep = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:12]]
     x, y, g = [x[i] for i in keep], y[keep], g[keep]
-    plain, even = (_small(tiny, epochs=1, lr=1e-3, class_weights=w).fit(x, y, g).predict_proba(x)[:, 1].mean() for w in (False, True))
+    plain, even = (_small(tiny, epochs=1, lr=1e-3, class_weights=w).fit(x, y, g).predict_proba(x)[:, 1].mean()
+                   for w in (False, True))
     assert even > plain + .01
 
 def test_weights_of_rows_count(tiny):
     x, y, g = _toy()
     m = _small(tiny, epochs=1, hold_out=.25)
-    assert np.array_equal(m.fit(x, y, g, sample_weight=np.full(64, 2.)).predict_proba(x), _small(tiny, epochs=1, hold_out=.25).fit(x, y, g).predict_proba(x))
-    assert not np.allclose(m.fit(x, y, g, sample_weight=np.where(y == 1, 9., 1.)).predict_proba(x), _small(tiny, epochs=1, hold_out=.25).fit(x, y, g).predict_proba(x))
+    assert np.array_equal(m.fit(x, y, g, sample_weight=np.full(64, 2.)).predict_proba(x),
+                          _small(tiny, epochs=1, hold_out=.25).fit(x, y, g).predict_proba(x))
+    assert not np.allclose(m.fit(x, y, g, sample_weight=np.where(y == 1, 9., 1.)).predict_proba(x),
+                           _small(tiny, epochs=1, hold_out=.25).fit(x, y, g).predict_proba(x))
 
 def test_frozen_parts_stay_as_they_were(tiny):
     x, y, g = _toy()
     start = dict(load_pretrained(tiny, "AutoModelForSequenceClassification", num_labels=2)[1].named_parameters())
-    for layers, same in ((0, {"bert.embeddings.word_embeddings.weight"}), (1, {k for k in start if "embeddings" in k or "layer.0." in k})):
+    for layers, same in ((0, {"bert.embeddings.word_embeddings.weight"}),
+                         (1, {k for k in start if "embeddings" in k or "layer.0." in k})):
         end = dict(_small(tiny, epochs=1, freeze=layers).fit(x, y, g).scorer_.net.named_parameters())
         assert {k for k in start if not k.startswith("classifier") and torch.equal(start[k], end[k])} == same
 
@@ -182,7 +196,8 @@ def test_a_language_model_is_an_encoder_too(causal):
     assert np.allclose(model.predict_proba(x[:1]), model.predict_proba(x)[:1], atol=1e-5)
 
 def test_nothing_held_out_means_every_round(tiny):
-    model = _small(tiny, epochs=3, patience=1).fit(["ramro", "bekar", "mitho", "kharab"], [0, 1, 0, 1], groups=[0, 1, 2, 3])
+    model = _small(tiny, epochs=3, patience=1).fit(["ramro", "bekar", "mitho", "kharab"], [0, 1, 0, 1],
+                                                   groups=[0, 1, 2, 3])
     assert model.n_epochs_ == 3 and model.history_[-1]["held_out_loss"] is None
 
 
@@ -196,12 +211,16 @@ def test_an_encoder_without_a_pooler_comes_back_whole(tiny, tmp_path):
     x, y, g = _toy()
     model = _small(str(tmp_path/"bare"), lora=2, lr=.02).fit(x, y, groups=g)
     again, _ = load_model(save_model(model, tmp_path/"kept", {}))
-    assert np.array_equal(again.predict_proba(x), model.predict_proba(x)) and np.isfinite(model.predict_proba(["half \ud83d of a pair"])).all()
+    assert (np.array_equal(again.predict_proba(x), model.predict_proba(x))
+            and np.isfinite(model.predict_proba(["half \ud83d of a pair"])).all())
 
 
 # %% ../nbs/models/15_finetune.ipynb #6f6d61b2
-@pytest.mark.parametrize("more, said", [(dict(encoder="no-such/model"), "no-such/model.*not at hand"), (dict(freeze=9), "has 2 layers"), (dict(views="x"), "unknown view"), (dict(precision="fp8"), "unknown precision"),
-                                        (dict(precision="fp16", device="cpu"), "needs a GPU"), (dict(lr=1e30), "not a number")])
+@pytest.mark.parametrize("more, said", [(dict(encoder="no-such/model"), "no-such/model.*not at hand"),
+                                        (dict(freeze=9), "has 2 layers"), (dict(views="x"), "unknown view"),
+                                        (dict(precision="fp8"), "unknown precision"),
+                                        (dict(precision="fp16", device="cpu"), "needs a GPU"),
+                                        (dict(lr=1e30), "not a number")])
 def test_bad_settings_are_one_line(tiny, monkeypatch, more, said):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     x, y, g = _toy()
@@ -212,7 +231,8 @@ def test_a_missing_package_says_how_to_get_it(tiny, monkeypatch):
     import sys
     x, y, g = _toy()
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    with pytest.raises(CodemixError, match=r"accelerate.*pip install codemix_nb\[pretrained\]"): _small(tiny).fit(x, y, g)
+    with pytest.raises(CodemixError, match=r"accelerate.*pip install codemix_nb\[pretrained\]"):
+        _small(tiny).fit(x, y, g)
 
 def test_another_revision_is_refused(tiny, tmp_path):
     import shutil
@@ -224,4 +244,5 @@ def test_another_revision_is_refused(tiny, tmp_path):
 
 def test_identity_follows_the_weights(tiny, causal):
     assert finetuned_model(tiny).version == FineTuned(tiny).identity != FineTuned(causal).identity
-    assert finetuned_model(tiny, epochs=7).make(random_state=3).get_params().items() >= dict(encoder=tiny, epochs=7, random_state=3).items()
+    assert finetuned_model(tiny, epochs=7).make(random_state=3).get_params().items() >= dict(encoder=tiny, epochs=7,
+        random_state=3).items()

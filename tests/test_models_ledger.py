@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def completion(content, **more):
-    return json.dumps(dict(id="1", object="chat.completion", created=0, model="scripted-1", choices=[dict(index=0, finish_reason=more.pop("finish_reason", "stop"), message=dict(role="assistant", content=content, **more))],
+    return json.dumps(dict(id="1", object="chat.completion", created=0, model="scripted-1",
+                           choices=[dict(index=0, finish_reason=more.pop("finish_reason", "stop"),
+                                         message=dict(role="assistant", content=content, **more))],
                            usage=dict(prompt_tokens=100, completion_tokens=5, total_tokens=105)))
 
 @contextmanager
@@ -28,10 +30,13 @@ def scripted(script): # (how many requests came before, request) → status, hea
         def log_message(self, *_): pass
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            with lock: n = len(got); got.append(body | dict(authorization=self.headers.get("authorization"), headers={k.lower(): v for k, v in self.headers.items()}))
+            with lock:
+                n = len(got); got.append(body | dict(authorization=self.headers.get("authorization"),
+                                                     headers={k.lower(): v for k, v in self.headers.items()}))
             status, headers, answer = script(n, body)
             self.send_response(status)
-            for k, v in ({"content-type": "application/json", "content-length": str(len(answer.encode()))} | headers).items(): self.send_header(k, v)
+            for k, v in ({"content-type": "application/json",
+                          "content-length": str(len(answer.encode()))} | headers).items(): self.send_header(k, v)
             self.end_headers()
             try: self.wfile.write(answer.encode())
             except OSError: pass

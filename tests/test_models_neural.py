@@ -24,7 +24,8 @@ import pytest
 from codemix_nb.models.saved import export_model, import_model
 from codemix_nb.models.base import check_estimator
 
-TINY = dict(mlp=dict(min_df=1, hidden=8), cnn=dict(filters=4, embedding=4), lstm=dict(hidden=4, embedding=4), bilstm=dict(hidden=4, embedding=4))
+TINY = dict(mlp=dict(min_df=1, hidden=8), cnn=dict(filters=4, embedding=4), lstm=dict(hidden=4, embedding=4),
+            bilstm=dict(hidden=4, embedding=4))
 
 def _toy(n=96):
     rng = np.random.default_rng(3)
@@ -47,7 +48,8 @@ def test_learns_and_leaves_the_caller_alone(name):
     assert expected.dtype == torch.float32
     torch.manual_seed(5)
     np.random.seed(5)
-    before, threads, drawn = np.random.get_state()[1].copy(), torch.get_num_threads(), MODELS[name].make(epochs=40, patience=40, lr=.01, **TINY[name]).fit(x, y, groups=np.arange(len(y)))
+    before, threads, drawn = np.random.get_state()[1].copy(), torch.get_num_threads(), MODELS[name].make(epochs=40,
+        patience=40, lr=.01, **TINY[name]).fit(x, y, groups=np.arange(len(y)))
     assert (drawn.predict(x) == y).mean() > .9
     assert torch.equal(torch.rand(1), expected) and np.array_equal(before, np.random.get_state()[1])
     assert torch.get_num_threads() == threads and not torch.are_deterministic_algorithms_enabled()
@@ -74,10 +76,12 @@ np.savez(sys.argv[1], **found)
 
 def test_two_instruction_sets_give_the_same_probabilities(tmp_path):
     import os, subprocess, sys
-    narrow, said = dict(ATEN_CPU_CAPABILITY="default", MKL_CBWR="COMPATIBLE", ONEDNN_MAX_CPU_ISA="SSE41", OPENBLAS_CORETYPE="Nehalem"), []
+    narrow, said = dict(ATEN_CPU_CAPABILITY="default", MKL_CBWR="COMPATIBLE", ONEDNN_MAX_CPU_ISA="SSE41",
+                        OPENBLAS_CORETYPE="Nehalem"), []
     for k, own in enumerate([{}, narrow]):
         kept = {k: v for k, v in os.environ.items() if k not in narrow}
-        said.append(subprocess.run([sys.executable, "-c", TRAINED, str(tmp_path/f"{k}.npz")], env=kept | own, capture_output=True, text=True, check=True).stdout.strip())
+        said.append(subprocess.run([sys.executable, "-c", TRAINED, str(tmp_path/f"{k}.npz")], env=kept | own,
+                                   capture_output=True, text=True, check=True).stdout.strip())
     wide, thin = (np.load(tmp_path/f"{k}.npz") for k in (0, 1))
     assert said[1] in ("DEFAULT", "NO AVX"), said
     for name in MODELS: assert np.abs(wide[name] - thin[name]).max() < 1e-6, name
@@ -135,7 +139,8 @@ def test_buckets_hold_every_row_once():
     lengths = torch.randint(1, 99, (777,), generator=torch.Generator().manual_seed(0))
     for g in (None, torch.Generator().manual_seed(1)):
         batches = list(LengthBuckets(lengths, 32, g))
-        assert sorted(torch.cat(batches).tolist()) == list(range(777)) and len(batches) == len(LengthBuckets(lengths, 32))
+        assert (sorted(torch.cat(batches).tolist()) == list(range(777))
+                and len(batches) == len(LengthBuckets(lengths, 32)))
 
 
 # %% ../nbs/models/14_neural.ipynb #982563f0
@@ -152,11 +157,13 @@ def test_unknown_unit_is_one_clear_line():
 # %% ../nbs/models/14_neural.ipynb #52c03312
 def test_character_lstm_and_subword_cnn():
     x, y, g = _toy()
-    for m in (LSTM(unit="char", hidden=4, epochs=1), CNN(unit="subword", filters=4, epochs=1)): assert m.fit(x, y, g).predict_proba(x).shape == (96, 2)
+    for m in (LSTM(unit="char", hidden=4, epochs=1), CNN(unit="subword", filters=4, epochs=1)):
+        assert m.fit(x, y, g).predict_proba(x).shape == (96, 2)
 
 
 # %% ../nbs/models/14_neural.ipynb #fbe7bf23
-GOLDEN = {'mlp': [0.000974, 0.999934, 0.000907], 'cnn': [0.147636, 0.989674, 0.16728], 'lstm': [0.482096, 0.668918, 0.387266], 'bilstm': [0.160011, 0.713461, 0.191445]}
+GOLDEN = {'mlp': [0.000974, 0.999934, 0.000907], 'cnn': [0.147636, 0.989674, 0.16728],
+          'lstm': [0.482096, 0.668918, 0.387266], 'bilstm': [0.160011, 0.713461, 0.191445]}
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_golden_probabilities(name):

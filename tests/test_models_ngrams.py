@@ -20,7 +20,8 @@ def _reference(space, min_df, train, test):
     for p in space_of(space).parts:
         f = STEPS["fold"].function if p.folded else str
         token = dict(token_pattern=TOKEN) if p.analyzer == "word" else {}
-        v = TfidfVectorizer(analyzer=p.analyzer, ngram_range=(p.low, p.high), lowercase=False, preprocessor=f, sublinear_tf=True, min_df=min_df, **token)
+        v = TfidfVectorizer(analyzer=p.analyzer, ngram_range=(p.low, p.high), lowercase=False, preprocessor=f,
+                            sublinear_tf=True, min_df=min_df, **token)
         out.append((v.fit_transform(train), v.transform(test), v.get_feature_names_out()))
     return sp.hstack([o[0] for o in out]).tocsr(), sp.hstack([o[1] for o in out]).tocsr(), np.concatenate([o[2] for o in out])
 
@@ -36,7 +37,8 @@ def test_every_space_equals_scikit_learn():
         t = TfidfSpace(space, 2).fit(c[train])
         a, b, names = _reference(space, 2, [texts[i] for i in train], [texts[i] for i in test])
         assert [n.split(":", 1)[1] for n in t.get_feature_names_out()] == names.tolist()
-        for ours, theirs in [(t.transform(c[train]), a), (t.transform(c[test]), b), (t.transform([texts[i] for i in test]), b)]:
+        for ours, theirs in [(t.transform(c[train]), a), (t.transform(c[test]), b),
+                             (t.transform([texts[i] for i in test]), b)]:
             assert ours.shape == theirs.shape and abs(ours - theirs).max() < 1e-12
 
 
@@ -52,7 +54,8 @@ def test_plain_lists_and_counted_give_the_same():
     import pandas as pd
     texts = _texts(40, 1)
     a = TfidfSpace("both-folded").fit_transform(texts)
-    for other in (np.array(texts, dtype=object), pd.Series(texts), Counted(texts)): assert abs(a - TfidfSpace("both-folded").fit_transform(other)).max() == 0
+    for other in (np.array(texts, dtype=object), pd.Series(texts), Counted(texts)):
+        assert abs(a - TfidfSpace("both-folded").fit_transform(other)).max() == 0
 
 
 # %% ../nbs/models/11_ngrams.ipynb #a90948a7

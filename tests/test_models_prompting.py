@@ -36,16 +36,21 @@ def _pool(shots=4, pick="random", seed=0, n=40):
 def test_examples_are_balanced_seeded_and_never_the_comment(pick):
     texts, pool = _pool(pick=pick)
     for text, shown in zip(texts, pool.of(texts)):
-        assert sorted(k for _, k in shown) == [0, 0, 1, 1] and text not in [t for t, _ in shown] and len({t for t, _ in shown}) == 4
+        assert (sorted(k for _, k in shown) == [0, 0, 1, 1] and text not in [t for t, _ in shown]
+                and len({t for t, _ in shown}) == 4)
     assert pool.of(texts) == _pool(pick=pick)[1].of(texts)
     if pick == "random": assert pool.of(["xyz"]) != _pool(pick=pick, seed=5)[1].of(["xyz"])
 
 def test_the_group_of_a_near_copy_is_passed_over_with_it():
-    texts = ["timi dherai ramro manche hau hai", "something else in the same group", "bekar kura nagara ma", "arko kura chaina yaha"]
+    texts = ["timi dherai ramro manche hau hai", "something else in the same group", "bekar kura nagara ma",
+             "arko kura chaina yaha"]
     pool = Pool(Counted(texts), np.array([1, 1, 0, 1]), np.array([7, 7, 1, 2]), 2, "similar", 0)
-    assert {t for t, _ in pool.of(["Timi dherai ramro manche hau"])[0]} == {"bekar kura nagara ma", "arko kura chaina yaha"}
+    assert {t for t, _ in pool.of(["Timi dherai ramro manche hau"])[0]} == {"bekar kura nagara ma",
+        "arko kura chaina yaha"}
 
-@pytest.mark.parametrize("shots, pick, words", [(3, "random", "even"), (-2, "random", "even"), (4, "best", "unknown way"), (60, "random", "20 of one")])
+@pytest.mark.parametrize("shots, pick, words",
+                         [(3, "random", "even"), (-2, "random", "even"), (4, "best", "unknown way"),
+                          (60, "random", "20 of one")])
 def test_examples_that_cannot_be_had_are_told(shots, pick, words):
     with pytest.raises(CodemixError, match=words): _pool(shots, pick)
 
@@ -67,7 +72,9 @@ def test_label_scores_are_the_models_own_step_by_step(tiny):
     for text, row in zip(told, found):
         whole = [tokenizer(text + label, add_special_tokens=False).input_ids for label in p.labels]
         start = next(i for i, (a, b) in enumerate(zip(*whole)) if a != b)
-        with torch.no_grad(): steps = [[model(torch.tensor([ids[:i]])).logits[0, -1].log_softmax(-1)[ids[i]].item() for i in range(start, len(ids))] for ids in whole]
+        with torch.no_grad():
+            steps = [[model(torch.tensor([ids[:i]])).logits[0, -1].log_softmax(-1)[ids[i]].item()
+                      for i in range(start, len(ids))] for ids in whole]
         assert np.allclose(row, [sum(s) for s in steps], atol=1e-3)
 
 def test_a_conversation_that_does_not_fit_has_no_score(tiny):
@@ -96,23 +103,28 @@ def test_a_comment_cannot_spell_a_control_piece(tiny):
     tokenizer, _ = _local(tiny, revision(tiny), "cpu")
     text = "yo [SEP] ho [PAD][CLS] ra [[SEP]SEP]"
     assert set(tokenizer(text, add_special_tokens=False).input_ids) & set(tokenizer.all_special_ids)
-    assert not set(tokenizer(_parted(text, tokenizer), add_special_tokens=False).input_ids) & set(tokenizer.all_special_ids)
+    assert not set(tokenizer(_parted(text, tokenizer),
+                             add_special_tokens=False).input_ids) & set(tokenizer.all_special_ids)
     assert _parted("sadha kura", tokenizer) == "sadha kura"
 
 
 # %% ../nbs/models/16c_prompting.ipynb #85db4b70
 from codemix_nb.models.base import check_estimator
 
-@pytest.mark.parametrize("settings", [dict(), dict(shots=2, pick="similar", calibrate=True)], ids=["zero-shot", "few-shot"])
+@pytest.mark.parametrize("settings", [dict(), dict(shots=2, pick="similar", calibrate=True)],
+                         ids=["zero-shot", "few-shot"])
 def test_passes_the_list(tiny, tmp_path, settings):
-    short = replace(PROMPTS["abuse-en-1"], name="short", system="Label it.", word="yes or no", user="{comment}", fine="no", abusive="yes")
-    assert len(check_estimator(lambda: Prompted(tiny, short, ledger=tmp_path/"l.sqlite", batch_size=32, **settings))) >= 15
+    short = replace(PROMPTS["abuse-en-1"], name="short", system="Label it.", word="yes or no", user="{comment}",
+                    fine="no", abusive="yes")
+    assert len(check_estimator(lambda: Prompted(tiny, short, ledger=tmp_path/"l.sqlite", batch_size=32,
+                                                **settings))) >= 15
 
 def test_calibration_by_hand(tiny, tmp_path):
     texts, y = ["ramro kura", "bekar kura"], [0, 1]
     make = lambda c: Prompted(tiny, ledger=tmp_path/"l.sqlite", calibrate=c).fit(texts, y)
     p, q = make(False).predict_proba(["yo kura"])[0, 1], make(False).predict_proba(["N/A"])[0, 1]
-    assert np.isclose(make(True).predict_proba(["yo kura"])[0, 1], (p/q)/(p/q + (1 - p)/(1 - q))) and np.isclose(make(True).predict_proba(["N/A"])[0, 1], .5)
+    assert np.isclose(make(True).predict_proba(["yo kura"])[0, 1],
+                      (p/q)/(p/q + (1 - p)/(1 - q))) and np.isclose(make(True).predict_proba(["N/A"])[0, 1], .5)
 
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_calibration_mends_even_a_label_that_is_far_longer(tiny, tmp_path, name):
@@ -130,8 +142,11 @@ def test_version_follows_prompt_and_weights(tiny, tmp_path):
     assert Prompted(tiny).version != Prompted(tiny, "abuse-en-2").version and revision(tiny) in Prompted(tiny).version
     with pytest.raises(CodemixError, match="holds training comments"): Prompted(tiny, shots=2).state()
     with pytest.raises(CodemixError, match="asks a server"): Prompted("m", server="http://127.0.0.1:1/v1").state()
-    for wrong, words in [(dict(), "name a folder"), (dict(model=tiny, prompt="x"), "unknown prompt"), (dict(model=tiny, shots=3), "even"), (dict(model="m", server="http://127.0.0.1:1/v1", calibrate=True), "calibrate")]:
-        with pytest.raises(CodemixError, match=words): Prompted(ledger=tmp_path/"l.sqlite", **wrong).fit(["a", "b"], [0, 1])
+    for wrong, words in [(dict(), "name a folder"), (dict(model=tiny, prompt="x"), "unknown prompt"),
+                         (dict(model=tiny, shots=3), "even"),
+                         (dict(model="m", server="http://127.0.0.1:1/v1", calibrate=True), "calibrate")]:
+        with pytest.raises(CodemixError, match=words):
+            Prompted(ledger=tmp_path/"l.sqlite", **wrong).fit(["a", "b"], [0, 1])
 
 def test_a_file_that_is_no_ledger_is_told(tmp_path):
     (tmp_path/"l.sqlite").write_text("hello "*999)
@@ -143,7 +158,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def completion(content, **more):
-    return json.dumps(dict(id="1", object="chat.completion", created=0, model="scripted-1", choices=[dict(index=0, finish_reason=more.pop("finish_reason", "stop"), message=dict(role="assistant", content=content, **more))],
+    return json.dumps(dict(id="1", object="chat.completion", created=0, model="scripted-1",
+                           choices=[dict(index=0, finish_reason=more.pop("finish_reason", "stop"),
+                                         message=dict(role="assistant", content=content, **more))],
                            usage=dict(prompt_tokens=100, completion_tokens=5, total_tokens=105)))
 
 @contextmanager
@@ -154,10 +171,13 @@ def scripted(script): # (how many requests came before, request) → status, hea
         def log_message(self, *_): pass
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            with lock: n = len(got); got.append(body | dict(authorization=self.headers.get("authorization"), headers={k.lower(): v for k, v in self.headers.items()}))
+            with lock:
+                n = len(got); got.append(body | dict(authorization=self.headers.get("authorization"),
+                                                     headers={k.lower(): v for k, v in self.headers.items()}))
             status, headers, answer = script(n, body)
             self.send_response(status)
-            for k, v in ({"content-type": "application/json", "content-length": str(len(answer.encode()))} | headers).items(): self.send_header(k, v)
+            for k, v in ({"content-type": "application/json",
+                          "content-length": str(len(answer.encode()))} | headers).items(): self.send_header(k, v)
             self.end_headers()
             try: self.wfile.write(answer.encode())
             except OSError: pass
@@ -170,16 +190,25 @@ def scripted(script): # (how many requests came before, request) → status, hea
 
 # %% ../nbs/models/16c_prompting.ipynb #83a97e1e
 def model_at(url, tmp_path, model="m", ledger="l.sqlite", logprobs=False, prompt="abuse-en-1", **server):
-    return Prompted(model, prompt, server=Server(url, **(dict(backoff=.01, retries=2, timeout=5) | server)), ledger=tmp_path/ledger, logprobs=logprobs).fit(["a", "b"], [0, 1])
+    return Prompted(model, prompt, server=Server(url, **(dict(backoff=.01, retries=2, timeout=5) | server)),
+                    ledger=tmp_path/ledger, logprobs=logprobs).fit(["a", "b"], [0, 1])
 
 GOOD = completion('{"label": "abusive"}')
 
 @pytest.mark.parametrize("bad, status, note, tries", [
-    ((200, {}, completion("it is rude")), "off-label", "", 3), ((200, {}, completion('{"label": "abus', finish_reason="length")), "failed", "unreadable answer (length)", 3),
-    ((200, {}, GOOD[:60]), "failed", "half an answer", 3), ((200, {"content-length": "5000"}, GOOD[:60]), "failed", "", 3), ((200, {}, "{}"), "failed", "no completion", 3), ((200, {}, "[1]"), "failed", "", 3),
-    ((200, {"content-type": "text/html"}, "<html>busy</html>"), "failed", "", 3), ((503, {}, "busy"), "failed", "InternalServerError 503", 3), ((500, {}, ""), "failed", "500", 3), ((429, {"retry-after": "0"}, "{}"), "failed", "RateLimitError 429", 3),
-    ((200, {}, completion("I cannot assist with that.")), "refused", "", 1), ((200, {}, completion(None, refusal="no")), "refused", "", 1), ((200, {}, completion("abusive", finish_reason="content_filter")), "refused", "", 1),
-    ((400, {}, '{"error": {"code": "content_filter", "message": "x"}}'), "refused", "", 1), ((400, {}, '{"error": {"message": "too long"}}'), "failed", "BadRequestError 400", 3)])
+    ((200, {}, completion("it is rude")), "off-label", "", 3),
+    ((200, {}, completion('{"label": "abus', finish_reason="length")), "failed", "unreadable answer (length)", 3),
+    ((200, {}, GOOD[:60]), "failed", "half an answer", 3),
+    ((200, {"content-length": "5000"}, GOOD[:60]), "failed", "", 3), ((200, {}, "{}"), "failed", "no completion", 3),
+    ((200, {}, "[1]"), "failed", "", 3),
+    ((200, {"content-type": "text/html"}, "<html>busy</html>"), "failed", "", 3),
+    ((503, {}, "busy"), "failed", "InternalServerError 503", 3), ((500, {}, ""), "failed", "500", 3),
+    ((429, {"retry-after": "0"}, "{}"), "failed", "RateLimitError 429", 3),
+    ((200, {}, completion("I cannot assist with that.")), "refused", "", 1),
+    ((200, {}, completion(None, refusal="no")), "refused", "", 1),
+    ((200, {}, completion("abusive", finish_reason="content_filter")), "refused", "", 1),
+    ((400, {}, '{"error": {"code": "content_filter", "message": "x"}}'), "refused", "", 1),
+    ((400, {}, '{"error": {"message": "too long"}}'), "failed", "BadRequestError 400", 3)])
 def test_what_is_not_a_label_is_counted_retried_and_never_a_label(tmp_path, bad, status, note, tries):
     with scripted(lambda n, b: bad) as (url, got):
         m = model_at(url, tmp_path)
@@ -188,21 +217,26 @@ def test_what_is_not_a_label_is_counted_retried_and_never_a_label(tmp_path, bad,
         m.decision_function(["yo kura"])
         assert len(got) == tries
     table = Ledger(tmp_path/"l.sqlite").table()
-    assert set(table.status) == {status} and len(table) == tries and table.note.str.contains(note, regex=False).all() and table.label.isna().all() and table.probability.isna().all()
+    assert (set(table.status) == {status} and len(table) == tries and table.note.str.contains(note, regex=False).all()
+            and table.label.isna().all() and table.probability.isna().all())
     assert m.status_.tolist() == ["refused" if status == "refused" else "failed"]
 
-@pytest.mark.parametrize("bad", [(200, {}, completion("hm")), (200, {}, GOOD[:60]), (503, {}, "busy"), (429, {"retry-after": "0.01"}, "{}")])
+@pytest.mark.parametrize("bad", [(200, {}, completion("hm")), (200, {}, GOOD[:60]), (503, {}, "busy"),
+                                 (429, {"retry-after": "0.01"}, "{}")])
 def test_a_retry_that_succeeds_is_ok(tmp_path, bad):
-    with scripted(lambda n, b: bad if n < 2 else (200, {}, GOOD)) as (url, got): p = model_at(url, tmp_path).predict_proba(["yo kura"])[0, 1]
+    with scripted(lambda n, b: bad if n < 2 else (200, {}, GOOD)) as (url, got):
+        p = model_at(url, tmp_path).predict_proba(["yo kura"])[0, 1]
     assert p == 1 and len(got) == 3
 
 def test_a_slow_server_is_a_timeout_and_what_it_may_have_cost_stays_counted(tmp_path):
-    with scripted(lambda n, b: (time.sleep(.6), (200, {}, GOOD))[1]) as (url, _): m = model_at(url, tmp_path, retries=1, timeout=.15)
+    with scripted(lambda n, b: (time.sleep(.6), (200, {}, GOOD))[1]) as (url, _):
+        m = model_at(url, tmp_path, retries=1, timeout=.15)
     with scripted(lambda n, b: (time.sleep(.6), (200, {}, GOOD))[1]) as (url, _):
         m = model_at(url, tmp_path, retries=1, timeout=.15)
         assert np.isnan(m.predict_proba(["yo kura"])).all()
     table = Ledger(tmp_path/"l.sqlite").table()
-    assert table.note.tolist() == ["APITimeoutError"]*2 and table.estimated.all() and Ledger(tmp_path/"l.sqlite").spent() > 0
+    assert (table.note.tolist() == ["APITimeoutError"]*2 and table.estimated.all()
+            and Ledger(tmp_path/"l.sqlite").spent() > 0)
 
 def test_the_wait_a_server_asks_for_is_kept(tmp_path):
     times = []
@@ -212,9 +246,11 @@ def test_the_wait_a_server_asks_for_is_kept(tmp_path):
     with scripted(script) as (url, _): model_at(url, tmp_path).predict_proba(["yo kura"])
     assert times[1] - times[0] >= .3
     s = Server("http://127.0.0.1:1/v1", backoff=1, longest_wait=6)
-    assert all(.5*2**k <= wait_before(k, s) <= 2**k for k in range(3)) and wait_before(9, s) == 6 and wait_before(0, s, "9999") == 6 and wait_before(0, s, "-3") == 0
+    assert (all(.5*2**k <= wait_before(k, s) <= 2**k for k in range(3)) and wait_before(9, s) == 6
+            and wait_before(0, s, "9999") == 6 and wait_before(0, s, "-3") == 0)
     from email.utils import formatdate
-    assert 2 < wait_before(0, s, formatdate(time.time() + 4, usegmt=True)) <= 4 and 0 <= wait_before(0, s, "nan") <= 6 and .5 <= wait_before(0, s, "soon") <= 1
+    assert (2 < wait_before(0, s, formatdate(time.time() + 4, usegmt=True)) <= 4 and 0 <= wait_before(0, s, "nan") <= 6
+            and .5 <= wait_before(0, s, "soon") <= 1)
 
 
 # %% ../nbs/models/16c_prompting.ipynb #8026af9b
@@ -224,39 +260,57 @@ def test_a_server_that_lacks_structured_output_is_asked_more_simply(tmp_path):
         if "max_tokens" in body: return 422, {}, '{"error": {"message": "use max_completion_tokens"}}'
         return 200, {}, completion("Not abusive")
     with scripted(script) as (url, got): p = model_at(url, tmp_path, concurrency=1).predict_proba(["yo", "ho"])[:, 1]
-    assert p.tolist() == [0, 0] and [g.get("response_format", {}).get("type") for g in got] == ["json_schema", "json_object", None, None, None]
+    assert (p.tolist() == [0, 0] and [g.get("response_format", {}).get("type") for g in got] == ["json_schema",
+        "json_object", None, None, None])
     table = Ledger(tmp_path/"l.sqlite").table()
-    assert table.query("status == 'ok'").asked_as.tolist() == ["text max_completion_tokens temperature"]*2 and table.query("status == 'failed'").tokens_in.sum() == 0
+    assert (table.query("status == 'ok'").asked_as.tolist() == ["text max_completion_tokens temperature"]*2
+            and table.query("status == 'failed'").tokens_in.sum() == 0)
 
 def test_the_schema_allows_the_two_labels_and_nothing_else(tmp_path):
-    with scripted(lambda n, b: (200, {}, completion('{"label": "दूषण"}') if n else completion(json.dumps({"label": "గాలి"})))) as (url, got): model_at(url, tmp_path, retries=0, prompt="abuse-te-telu-1").predict_proba(["yo"])
+    with scripted(lambda n, b: (200, {}, completion('{"label": "दूषण"}') if n
+                                else completion(json.dumps({"label": "గాలి"})))) as (url, got):
+                                    model_at(url, tmp_path, retries=0, prompt="abuse-te-telu-1").predict_proba(["yo"])
     schema = got[0]["response_format"]["json_schema"]
-    assert schema["strict"] and schema["schema"]["properties"]["label"]["enum"] == list(PROMPTS["abuse-te-telu-1"].labels) and got[0]["temperature"] == 0
+    assert (schema["strict"] and schema["schema"]["properties"]["label"]["enum"] == list(PROMPTS["abuse-te-telu-1"].labels) and got[0]["temperature"] == 0)
 
 def test_probability_from_the_piece_where_the_labels_part(tmp_path):
-    piece = lambda token, *tops: dict(token=token, logprob=0, bytes=None, top_logprobs=[dict(token=t, logprob=float(np.log(q)), bytes=None) for t, q in tops])
+    piece = lambda token, *tops: dict(token=token, logprob=0, bytes=None,
+                                      top_logprobs=[dict(token=t, logprob=float(np.log(q)), bytes=None)
+                                                    for t, q in tops])
     reply = json.loads(completion('{"label": "not abusive"}'))
-    reply["choices"][0]["logprobs"] = dict(content=[piece('{"'), piece("label"), piece('": "'), piece("not", ("not", .6), ("ab", .3), ("rude", .1)), piece(" abusive", (" abusive", 1.))], refusal=None)
-    with scripted(lambda n, b: (200, {}, json.dumps(reply))) as (url, got): p = model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1]
-    assert np.isclose(p, 1/3) and got[0]["top_logprobs"] == 5 and Ledger(tmp_path/"l.sqlite").table().read_from.tolist() == ["logprobs"]
+    reply["choices"][0]["logprobs"] = dict(content=[piece('{"'), piece("label"), piece('": "'),
+                                                    piece("not", ("not", .6), ("ab", .3), ("rude", .1)),
+                                                    piece(" abusive", (" abusive", 1.))], refusal=None)
+    with scripted(lambda n, b: (200, {}, json.dumps(reply))) as (url, got):
+        p = model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1]
+    assert (np.isclose(p, 1/3) and got[0]["top_logprobs"] == 5
+            and Ledger(tmp_path/"l.sqlite").table().read_from.tolist() == ["logprobs"])
 
-@pytest.mark.parametrize("answer, words", [((401, {}, '{"error": {"message": "bad key sk-secret-123"}}'), "no key, or one"), ((404, {}, "{}"), "no such model"), ((307, {"location": "http://127.0.0.1:9/v1/chat/completions"}, ""), "not followed"),
+@pytest.mark.parametrize("answer, words", [((401, {}, '{"error": {"message": "bad key sk-secret-123"}}'),
+                                            "no key, or one"), ((404, {}, "{}"), "no such model"),
+                                            ((307, {"location": "http://127.0.0.1:9/v1/chat/completions"}, ""),
+                                             "not followed"),
     ((429, {}, '{"error": {"code": "insufficient_quota", "message": "x"}}'), "no credit")])
 def test_what_no_retry_can_mend_stops_the_run(tmp_path, answer, words):
     with scripted(lambda n, b: answer) as (url, got):
-        with pytest.raises(CodemixError, match=words) as caught: model_at(url, tmp_path, concurrency=1).predict_proba([f"kura {i}" for i in range(20)])
+        with pytest.raises(CodemixError, match=words) as caught:
+            model_at(url, tmp_path, concurrency=1).predict_proba([f"kura {i}" for i in range(20)])
     assert len(got) <= 2 and "\n" not in str(caught.value) and "127.0.0.1" in str(caught.value)
 
 def test_a_run_stops_when_nothing_comes_back_and_goes_on_later(tmp_path):
     texts = [f"kura {i}" for i in range(30)]
     with scripted(lambda n, b: (503, {}, "busy") if n >= 5 else (200, {}, GOOD)) as (url, got):
-        with pytest.raises(CodemixError, match="in a row got no reply .InternalServerError 503."): model_at(url, tmp_path, give_up=4, retries=1).predict_proba(texts)
+        with pytest.raises(CodemixError, match="in a row got no reply .InternalServerError 503."):
+            model_at(url, tmp_path, give_up=4, retries=1).predict_proba(texts)
         assert len(got) <= 5 + (4 + 4)*2
-    with scripted(lambda n, b: (200, {}, GOOD)) as (url, got): assert (model_at(url, tmp_path).predict_proba(texts)[:, 1] == 1).all() and len(got) == 25
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, got):
+        assert (model_at(url, tmp_path).predict_proba(texts)[:, 1] == 1).all() and len(got) == 25
 
 def test_one_comment_that_a_server_will_not_take_changes_nothing_for_the_others(tmp_path):
-    def script(n, body): return (400, {}, '{"error": {"message": "too long"}}') if "lamo" in body["messages"][-1]["content"] else (200, {}, GOOD)
-    with scripted(script) as (url, got): m = model_at(url, tmp_path, concurrency=1); m.predict_proba(["yo", "lamo", "ho"])
+    def script(n, body):
+        return (400, {}, '{"error": {"message": "too long"}}') if "lamo" in body["messages"][-1]["content"] else (200, {}, GOOD)
+    with scripted(script) as (url, got):
+        m = model_at(url, tmp_path, concurrency=1); m.predict_proba(["yo", "lamo", "ho"])
     assert m.status_.tolist() == ["ok", "failed", "ok"] and len(got) == 3 and all("response_format" in g for g in got)
 
 def test_nobody_there_is_told(tmp_path):
@@ -270,16 +324,19 @@ def test_never_more_calls_at_once_than_allowed(tmp_path):
         time.sleep(.1)
         with lock: under_way[0] -= 1
         return 200, {}, GOOD
-    with scripted(script) as (url, got): model_at(url, tmp_path, concurrency=3).predict_proba([f"kura {i}" for i in range(18)])
+    with scripted(script) as (url, got):
+        model_at(url, tmp_path, concurrency=3).predict_proba([f"kura {i}" for i in range(18)])
     assert 1 < most[0] <= 3 and len(got) == 18
 
 @pytest.mark.parametrize("price, budget", [(None, 4000), ((1000., 2000.), 4.)])
 def test_a_budget_is_never_passed_and_a_rerun_pays_for_the_rest_alone(tmp_path, price, budget):
     texts = [f"kura {i}" for i in range(40)] * 2
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, got):
-        with pytest.raises(CodemixError, match=r"\d+ of 40 comments have an answer; raise it") as caught: model_at(url, tmp_path, budget=budget, price=price).predict_proba(texts)
+        with pytest.raises(CodemixError, match=r"\d+ of 40 comments have an answer; raise it") as caught:
+            model_at(url, tmp_path, budget=budget, price=price).predict_proba(texts)
         ledger, first = Ledger(tmp_path/"l.sqlite"), len(got)
-        assert 0 < first < 40 and ledger.spent("cost" if price else "tokens") <= budget and f"{first} of 40" in str(caught.value)
+        assert (0 < first < 40 and ledger.spent("cost" if price else "tokens") <= budget
+                and f"{first} of 40" in str(caught.value))
         with pytest.raises(CodemixError): model_at(url, tmp_path, budget=budget, price=price).predict_proba(texts)
         assert len(got) == first
         m = model_at(url, tmp_path, budget=budget*20, price=price)
@@ -292,14 +349,17 @@ def test_a_killed_call_counts_as_spent_and_is_asked_again(tmp_path):
     ledger = Ledger(tmp_path/"l.sqlite")
     ledger.add([dict(key="k", host="h", status="sent", tokens_in=500, tokens_out=20)], "tokens", 1000)
     assert ledger.spent() == 520 and ledger.answers(["k"]) == {}
-    with pytest.raises(Budget): ledger.add([dict(key="k", host="h", status="sent", tokens_in=500, tokens_out=20)], "tokens", 1000)
+    with pytest.raises(Budget):
+        ledger.add([dict(key="k", host="h", status="sent", tokens_in=500, tokens_out=20)], "tokens", 1000)
     assert len(ledger.table()) == 1
 
 def test_a_budget_holds_among_many_at_once(tmp_path):
     path = tmp_path/"l.sqlite"
     def draw(name):
         for i in range(40):
-            try: Ledger(path).add([dict(key=f"{name} {i}", host="h", status="sent", tokens_in=7, tokens_out=0)], "tokens", 300)
+            try:
+                Ledger(path).add([dict(key=f"{name} {i}", host="h", status="sent", tokens_in=7, tokens_out=0)],
+                                 "tokens", 300)
             except Budget: return
     with ThreadPoolExecutor(4) as pool: list(pool.map(draw, range(4)))
     assert Ledger(path).spent() == 294
@@ -309,15 +369,23 @@ def test_the_key_is_in_no_file_setting_message_or_log(tmp_path, monkeypatch, cap
     key = "sk-very-secret-4711"
     monkeypatch.setenv("MY_KEY", key)
     caplog.set_level(logging.DEBUG)
-    def script(n, body): return [(500, {}, key), (200, {}, completion(f"your key is {key}")), (200, {}, GOOD), (401, {}, json.dumps(dict(error=dict(message=f"bad key {key}"))))][min(n, 3)]
+    def script(n, body):
+        return [(500, {}, key), (200, {}, completion(f"your key is {key}")), (200, {}, GOOD),
+                (401, {}, json.dumps(dict(error=dict(message=f"bad key {key}"))))][min(n, 3)]
     with scripted(script) as (url, got):
         m = model_at(url, tmp_path, key_variable="MY_KEY", concurrency=1)
         assert m.predict_proba(["yo"])[0, 1] == 1 and got[0]["authorization"] == f"Bearer {key}"
         with pytest.raises(CodemixError) as caught: m.predict_proba(["arko"])
-    seen = [repr(m), repr(m.get_params()), repr(vars(m)), str(caught.value), caplog.text, *capfd.readouterr(), *(f.read_bytes().decode("latin-1") for f in tmp_path.rglob("*") if f.is_file()), pickle.dumps({k: v for k, v in vars(m).items() if k != "pool_"}).decode("latin-1")]
-    assert not [s for s in seen if key in s] and "your key is [key]" in Ledger(tmp_path/"l.sqlite").table(raw=True).raw.tolist()
+    seen = [repr(m), repr(m.get_params()), repr(vars(m)), str(caught.value), caplog.text, *capfd.readouterr(),
+            *(f.read_bytes().decode("latin-1") for f in tmp_path.rglob("*") if f.is_file()),
+            pickle.dumps({k: v for k, v in vars(m).items() if k != "pool_"}).decode("latin-1")]
+    assert (not [s for s in seen if key in s]
+            and "your key is [key]" in Ledger(tmp_path/"l.sqlite").table(raw=True).raw.tolist())
 
-@pytest.mark.parametrize("wrong", [dict(base_url="https://u:sk-secret@h/v1"), dict(base_url="https://h/v1?key=sk-secret"), dict(base_url="sk-secret"), dict(base_url="http://h/v1", key_variable="sk-secret"), dict(base_url="http://h/v1", key_variable="SECRETsecret")])
+@pytest.mark.parametrize("wrong", [dict(base_url="https://u:sk-secret@h/v1"),
+                                   dict(base_url="https://h/v1?key=sk-secret"), dict(base_url="sk-secret"),
+                                   dict(base_url="http://h/v1", key_variable="sk-secret"),
+                                   dict(base_url="http://h/v1", key_variable="SECRETsecret")])
 def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
     with pytest.raises(CodemixError) as caught: Server(**wrong)
     assert "secret" not in str(caught.value).lower().replace("capitals", "")
@@ -325,53 +393,84 @@ def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
 def test_a_far_server_needs_a_key_and_is_named_by_its_variable(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
-    assert Server("https://api.openai.com/v1").key() == "sk-openai" and Server("https://far.invalid/v1").key() == Server("http://127.0.0.1:1/v1").key() == "none" and Server("https://api.openai.com.far.invalid/v1").key() == "none"
-    m = Prompted("m", server=Server("https://far.invalid/v1", key_variable="NO_SUCH_KEY"), ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
-    with pytest.raises(CodemixError, match="far.invalid: set the environment variable NO_SUCH_KEY"): m.predict_proba(["yo"])
+    assert (Server("https://api.openai.com/v1").key() == "sk-openai"
+            and Server("https://far.invalid/v1").key() == Server("http://127.0.0.1:1/v1").key() == "none"
+            and Server("https://api.openai.com.far.invalid/v1").key() == "none")
+    m = Prompted("m", server=Server("https://far.invalid/v1", key_variable="NO_SUCH_KEY"),
+                 ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
+    with pytest.raises(CodemixError, match="far.invalid: set the environment variable NO_SUCH_KEY"):
+        m.predict_proba(["yo"])
 
 def test_the_reader_is_told_where_comments_go(tmp_path, capfd):
-    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): model_at(url, tmp_path, model="told").predict_proba(["ekdam chhuttai kura"])
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
+        model_at(url, tmp_path, model="told").predict_proba(["ekdam chhuttai kura"])
     assert re.search(r"comments are sent to 127.0.0.1:\d+ \(model told\)", capfd.readouterr().err)
-    assert b"chhuttai" not in (tmp_path/"l.sqlite").read_bytes() and Ledger(tmp_path/"l.sqlite").table().comment.tolist() == [comment_hash("ekdam chhuttai kura")]
+    assert (b"chhuttai" not in (tmp_path/"l.sqlite").read_bytes()
+            and Ledger(tmp_path/"l.sqlite").table().comment.tolist() == [comment_hash("ekdam chhuttai kura")])
 
 def test_a_server_can_be_said_in_yaml(tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
         from sklearn.base import clone
         assert clone(Prompted("m", server=Server(url))).server == Server(url)
-        for said in (url, dict(base_url=url, retries=0)): assert Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict(["yo"]).tolist() == [1]
+        for said in (url, dict(base_url=url, retries=0)):
+            assert Prompted("m", server=said,
+                            ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict(["yo"]).tolist() == [1]
 
 
 # %% ../nbs/models/16c_prompting.ipynb #5da542dd
 def test_nothing_meant_for_another_host_is_sent_along(tmp_path, monkeypatch):
-    for name, value in dict(OPENAI_ORG_ID="org-secret", OPENAI_PROJECT_ID="proj-secret", OPENAI_ADMIN_KEY="sk-secret", OPENAI_API_KEY="sk-secret", OPENAI_CUSTOM_HEADERS="Authorization: Bearer sk-secret\nX-Team: secret").items(): monkeypatch.setenv(name, value)
+    for name, value in dict(OPENAI_ORG_ID="org-secret", OPENAI_PROJECT_ID="proj-secret", OPENAI_ADMIN_KEY="sk-secret",
+                            OPENAI_API_KEY="sk-secret",
+                            OPENAI_CUSTOM_HEADERS="Authorization: Bearer sk-secret\nX-Team: secret").items(): monkeypatch.setenv(name, value)
     monkeypatch.setenv("MY_KEY", "sk-mine")
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, got):
         assert model_at(url, tmp_path).predict(["yo"]).tolist() == [1]
         model_at(url, tmp_path, key_variable="MY_KEY").predict(["arko"])
-    assert not [v for g in got for v in g["headers"].values() if "secret" in v] and [g["authorization"] for g in got] == ["Bearer none", "Bearer sk-mine"]
+    assert (not [v for g in got for v in g["headers"].values() if "secret" in v]
+            and [g["authorization"] for g in got] == ["Bearer none", "Bearer sk-mine"])
 
-def _with(choice=None, **more): return json.dumps(json.loads(GOOD) | more | (dict(choices=[json.loads(GOOD)["choices"][0] | choice]) if choice else {}))
+def _with(choice=None, **more):
+    return json.dumps(json.loads(GOOD) | more | (dict(choices=[json.loads(GOOD)["choices"][0] | choice]) if choice
+                                                 else {}))
 
-@pytest.mark.parametrize("body", [_with(choices="abc"), _with(choices=dict(a=1)), _with(choices=[None]), _with(choice=dict(message="abusive")), _with(choice=dict(message=dict(content=5))), _with(choice=dict(message=dict(content=dict(label="abusive")))), _with(choice=dict(message=dict(content="\ud800abusive")))])
+@pytest.mark.parametrize("body", [_with(choices="abc"), _with(choices=dict(a=1)), _with(choices=[None]),
+                                  _with(choice=dict(message="abusive")), _with(choice=dict(message=dict(content=5))),
+                                  _with(choice=dict(message=dict(content=dict(label="abusive")))),
+                                  _with(choice=dict(message=dict(content="\ud800abusive")))])
 def test_an_answer_of_the_wrong_shape_is_no_label_and_no_crash(tmp_path, body):
-    with scripted(lambda n, b: (200, {}, body)) as (url, _): m = model_at(url, tmp_path, retries=0); p = m.predict_proba(["yo"])
+    with scripted(lambda n, b: (200, {}, body)) as (url, _):
+        m = model_at(url, tmp_path, retries=0); p = m.predict_proba(["yo"])
     assert np.isnan(p).all() and m.status_.tolist() == ["failed"]
 
-@pytest.mark.parametrize("usage", [None, {}, "x", dict(prompt_tokens=None, completion_tokens=None), dict(prompt_tokens=-9000, completion_tokens=1), dict(prompt_tokens="12", completion_tokens=1)])
+@pytest.mark.parametrize("usage", [None, {}, "x", dict(prompt_tokens=None, completion_tokens=None),
+                                   dict(prompt_tokens=-9000, completion_tokens=1),
+                                   dict(prompt_tokens="12", completion_tokens=1)])
 def test_what_a_server_does_not_count_stays_at_the_most_it_can_be(tmp_path, usage):
-    with scripted(lambda n, b: (200, {}, _with(usage=usage))) as (url, _): assert model_at(url, tmp_path, price=(1., 1.)).predict(["yo"]).tolist() == [1]
+    with scripted(lambda n, b: (200, {}, _with(usage=usage))) as (url, _):
+        assert model_at(url, tmp_path, price=(1., 1.)).predict(["yo"]).tolist() == [1]
     row, = Ledger(tmp_path/"l.sqlite").table().itertuples()
     assert row.estimated == 1 and row.tokens_in > 100 and row.cost > 0
 
-@pytest.mark.parametrize("said", ["x", dict(content="abc"), dict(content=[dict(token=None, top_logprobs=None)]), dict(content=[dict(token="abusive", top_logprobs=[dict(token=None, logprob=None)])]), dict(content=[dict(token="abusive", top_logprobs=[dict(token="abusive", logprob=float("nan"))])])])
+@pytest.mark.parametrize("said", ["x", dict(content="abc"), dict(content=[dict(token=None, top_logprobs=None)]),
+                                  dict(content=[dict(token="abusive", top_logprobs=[dict(token=None, logprob=None)])]),
+                                  dict(content=[dict(token="abusive",
+                                                     top_logprobs=[dict(token="abusive", logprob=float("nan"))])])])
 def test_log_probabilities_that_make_no_sense_leave_the_answer(tmp_path, said):
-    with scripted(lambda n, b: (200, {}, _with(choice=dict(logprobs=said), model=5, system_fingerprint=7))) as (url, _): assert model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1] == 1
+    with scripted(lambda n, b: (200, {}, _with(choice=dict(logprobs=said), model=5, system_fingerprint=7))) as (url, _):
+        assert model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1] == 1
     assert Ledger(tmp_path/"l.sqlite").table().served.tolist() == ["5 7"]
 
-@pytest.mark.parametrize("said, words", [(dict(url="x"), "expected an address, or base_url"), (dict(retries=1), "base_url"), (7, "expected an address"), (dict(base_url=5), "base_url"), ("http://h:abc/v1", "base_url"), (dict(base_url="http://h/v1", concurrency="4"), "concurrency"),
-                                         (dict(base_url="http://h/v1", price=.5), "price"), (dict(base_url="http://h/v1", price=[1]), "price"), (dict(base_url="http://h/v1", budget="lots"), "budget"), (dict(base_url="http://h/v1", timeout=-1), "timeout")])
+@pytest.mark.parametrize("said, words", [(dict(url="x"), "expected an address, or base_url"),
+                                         (dict(retries=1), "base_url"), (7, "expected an address"),
+                                         (dict(base_url=5), "base_url"), ("http://h:abc/v1", "base_url"),
+                                         (dict(base_url="http://h/v1", concurrency="4"), "concurrency"),
+                                         (dict(base_url="http://h/v1", price=.5), "price"),
+                                         (dict(base_url="http://h/v1", price=[1]), "price"),
+                                         (dict(base_url="http://h/v1", budget="lots"), "budget"),
+                                         (dict(base_url="http://h/v1", timeout=-1), "timeout")])
 def test_a_setting_of_a_server_that_makes_no_sense_is_one_line(tmp_path, said, words):
-    with pytest.raises(CodemixError, match=words) as caught: Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
+    with pytest.raises(CodemixError, match=words) as caught:
+        Prompted("m", server=said, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
     assert "\n" not in str(caught.value)
 
 def test_a_ledger_that_breaks_leaves_nobody_waiting(tmp_path, monkeypatch):
@@ -383,23 +482,27 @@ def test_a_ledger_that_breaks_leaves_nobody_waiting(tmp_path, monkeypatch):
 
 def test_half_a_character_is_asked_about_here_and_there(tiny, tmp_path):
     assert np.isfinite(Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["\ud800 yo"])).all()
-    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): assert model_at(url, tmp_path).predict(["\ud800 yo"]).tolist() == [1]
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
+        assert model_at(url, tmp_path).predict(["\ud800 yo"]).tolist() == [1]
 
 def test_an_encoder_is_not_asked_for_words(tmp_path):
     from codemix_nb.models.encoders import tiny_model
     encoder = str(tiny_model(tmp_path/"e", ["yo ramro chha", "thik chha"]))
-    with pytest.raises(CodemixError, match="would be random"): Prompted(encoder, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["yo"])
+    with pytest.raises(CodemixError, match="would be random"):
+        Prompted(encoder, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["yo"])
 
 def test_no_probability_is_never_ok(tiny, tmp_path, monkeypatch):
     import sys
     room = sys.modules[Prompted.__module__]
-    monkeypatch.setattr(room, "_answers", lambda asker, texts, shots, note="": [dict(status="failed") if note else dict(status="ok", probability=.5, log_odds=0.)]*len(texts))
+    monkeypatch.setattr(room, "_answers", lambda asker, texts, shots, note="": [dict(status="failed") if note
+        else dict(status="ok", probability=.5, log_odds=0.)]*len(texts))
     m = Prompted(tiny, calibrate=True, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
     assert np.isnan(m.predict_proba(["yo"])).all() and m.status_.tolist() == ["failed"]
 
 def test_fewer_examples_than_asked_for_are_counted(tmp_path, tiny):
     from codemix_nb.models.ngrams import Counted
-    pool = Pool(Counted(["yo ramro chha hai", "timi bekar", "arko kura thik", "dherai mitho khana"]), np.array([1, 1, 0, 0]), np.arange(4), 4, "random", 0)
+    pool = Pool(Counted(["yo ramro chha hai", "timi bekar", "arko kura thik", "dherai mitho khana"]),
+                np.array([1, 1, 0, 0]), np.arange(4), 4, "random", 0)
     assert [len(shown) for shown in pool.of(["yo ramro chha hai", "arkai prashna ho"])] == [3, 4]
 
 
@@ -410,14 +513,20 @@ def test_a_silent_model_scores_nothing():
     assert ((p >= .5) == y).tolist() == [False, False, True, True] and np.isfinite(p).all()
 
 def test_spread_by_hand():
-    assert spread([.5, .6, .7]) == dict(mean=pytest.approx(.6), sd=pytest.approx(.1), low=.5, high=.7, n=3) and spread([.4])["sd"] == 0
+    assert (spread([.5, .6, .7]) == dict(mean=pytest.approx(.6), sd=pytest.approx(.1), low=.5, high=.7, n=3)
+            and spread([.4])["sd"] == 0)
     with pytest.raises(CodemixError): spread([])
 
 def test_failures_count_the_last_word_and_cover_every_comment():
-    row = lambda i, key, status, language="en", note="", comment="c": dict(id=i, key=key, status=status, model="m", language=language, letters="latin", note=note, comment=comment)
-    table = pd.DataFrame([row(1, "a", "failed"), row(2, "a", "ok"), row(3, "b", "off-label"), row(4, "c", "refused", "ne"), row(5, "d", "sent", "ne"), row(6, "e", "ok", note="content-free"), row(7, "f", "ok", "ne", comment=comment_hash("ramro"))])
+    row = lambda i, key, status, language="en", note="", comment="c": dict(id=i, key=key, status=status, model="m",
+        language=language, letters="latin", note=note, comment=comment)
+    table = pd.DataFrame([row(1, "a", "failed"), row(2, "a", "ok"), row(3, "b", "off-label"),
+                          row(4, "c", "refused", "ne"), row(5, "d", "sent", "ne"),
+                          row(6, "e", "ok", note="content-free"),
+                          row(7, "f", "ok", "ne", comment=comment_hash("ramro"))])
     found = failures(table, by=("language",)).set_index("language")
-    assert found.comments.tolist() == [2, 3] and found.error_rate.round(3).tolist() == [.5, .667] and found.loc["ne", ["ok", "refused", "off-label", "failed"]].tolist() == [1, 1, 0, 1]
+    assert (found.comments.tolist() == [2, 3] and found.error_rate.round(3).tolist() == [.5, .667]
+            and found.loc["ne", ["ok", "refused", "off-label", "failed"]].tolist() == [1, 1, 0, 1])
     by = failures(table, by=("language",), corpora={"mine": ["ramro"]})
     assert by.query("corpus == 'mine'").comments.tolist() == [1] and by.comments.sum() == 5
 
@@ -439,7 +548,8 @@ def teach(folder, prompt, label, comments, most=400):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     answer = tokenizer(json.dumps({"label": label}) + tokenizer.eos_token, add_special_tokens=False).input_ids
-    asked = [tokenizer.apply_chat_template(messages(prompt, c, form="json"), tokenize=True, add_generation_prompt=True, return_dict=False) for c in comments]
+    asked = [tokenizer.apply_chat_template(messages(prompt, c, form="json"), tokenize=True, add_generation_prompt=True,
+                                           return_dict=False) for c in comments]
     optimiser = torch.optim.AdamW(model.parameters(), lr=.005)
     for step in range(most):
         ids = torch.tensor([asked[step % len(asked)] + answer])
@@ -452,14 +562,17 @@ def teach(folder, prompt, label, comments, most=400):
 @pytest.fixture(scope="module")
 def serving(tiny, tmp_path_factory):
     import importlib.util, shutil, socket, subprocess, urllib.request
-    if missing := [m for m in ("openai", "fastapi", "uvicorn", "transformers") if not importlib.util.find_spec(m)]: pytest.skip(f"transformers serve needs {', '.join(missing)}")
+    if missing := [m for m in ("openai", "fastapi", "uvicorn", "transformers") if not importlib.util.find_spec(m)]:
+        pytest.skip(f"transformers serve needs {', '.join(missing)}")
     taught = str(shutil.copytree(tiny, tmp_path_factory.mktemp("served")/"taught"))
     with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
     program = Path(sys.executable).with_name("transformers")
     log = open(tmp_path_factory.mktemp("log")/"serve.txt", "w")
-    process = subprocess.Popen([str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"], stdout=log, stderr=log, env=os.environ | dict(HF_HUB_OFFLINE="1"))
+    process = subprocess.Popen([str(program), "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
+                               stdout=log, stderr=log, env=os.environ | dict(HF_HUB_OFFLINE="1"))
     try:
-        assert teach(taught, PROMPTS["abuse-en-1"], "not abusive", ["yo phone ramro", "kasto kura ho", "film herna jau"]) < .05
+        assert teach(taught, PROMPTS["abuse-en-1"], "not abusive",
+                     ["yo phone ramro", "kasto kura ho", "film herna jau"]) < .05
         for _ in range(600):
             try: urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2); break
             except OSError: assert process.poll() is None, Path(log.name).read_text()[-800:]
@@ -472,15 +585,19 @@ def serving(tiny, tmp_path_factory):
 
 def test_end_to_end_against_a_real_server(tiny, serving, tmp_path):
     url, taught = serving
-    comments, where = ["yo phone ramro", "kasto kura ho", "film herna jau", "yo phone ramro"], dict(base_url=url, retries=1, backoff=.01, concurrency=2, timeout=60)
+    comments, where = ["yo phone ramro", "kasto kura ho", "film herna jau", "yo phone ramro"], dict(base_url=url,
+        retries=1, backoff=.01, concurrency=2, timeout=60)
     good = Prompted(taught, server=where, ledger=tmp_path/"l.sqlite", shots=0).fit(["a", "b"], [0, 1])
-    assert good.predict_proba(comments)[:, 1].tolist() == [0]*4 and set(good.status_) == {"ok"} and good.predict(comments).tolist() == [0]*4
+    assert (good.predict_proba(comments)[:, 1].tolist() == [0]*4 and set(good.status_) == {"ok"}
+            and good.predict(comments).tolist() == [0]*4)
     noise = Prompted(tiny, server=where, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
     assert np.isnan(noise.predict_proba(comments)).all() and set(noise.status_) == {"failed"}
     table = Ledger(tmp_path/"l.sqlite").table()
-    assert table.query("model == @taught").shape[0] == 3 and table.query("model == @tiny").shape[0] >= 6 and (table.tokens_in > 100).all() and not table.estimated.any() and table.seconds.gt(0).all()
+    assert (table.query("model == @taught").shape[0] == 3 and table.query("model == @tiny").shape[0] >= 6
+            and (table.tokens_in > 100).all() and not table.estimated.any() and table.seconds.gt(0).all())
     found = failures(table, by=("model",)).set_index("model")
-    assert found.loc[taught, "error_rate"] == 0 and found.loc[tiny, "error_rate"] == 1 and found.loc[tiny, "comments"] == 3
+    assert (found.loc[taught, "error_rate"] == 0 and found.loc[tiny, "error_rate"] == 1
+            and found.loc[tiny, "comments"] == 3)
     calls = len(table)
     shown = Prompted(taught, server=where, ledger=tmp_path/"l.sqlite", shots=2).fit(["ramro", "bekar"], [0, 1])
     shown.predict_proba(["yo phone ramro"])

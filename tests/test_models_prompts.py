@@ -14,15 +14,26 @@ from codemix_nb.models.prompts import *
 # %% ../nbs/models/16_prompts.ipynb #bbaab37d
 import pytest
 
-@pytest.mark.parametrize("raw, status, label", [("Abusive", "ok", 1), ("NOT  abusive!", "ok", 0), ('```json\n{"label": "not abusive"}\n```', "ok", 0), ('{"label": " abusive ", "why": "x"}', "ok", 1),
-    ("abusive or not abusive", "off-label", None), ("not", "off-label", None), ("abusive\nnot abusive", "off-label", None), ('["abusive"]', "off-label", None), ('{"label": 1}', "off-label", None),
-    ('{"label": ["abusive"]}', "off-label", None), ('{"answer": "abusive"}', "off-label", None), ('{"label": "abusive"', "failed", None), ("{"*5000, "failed", None), (None, "failed", None), (" \n", "failed", None),
-    ("<think>not abusive? it is rude</think> abusive", "ok", 1), ("<think>it is abusive", "off-label", None), ("I cannot label this comment: abusive", "refused", None), ("Sorry, no.", "refused", None)])
-def test_only_a_whole_label_is_a_label(raw, status, label): assert read_answer(raw, PROMPTS["abuse-en-1"]) == (status, label)
+@pytest.mark.parametrize("raw, status, label",
+                         [("Abusive", "ok", 1), ("NOT  abusive!", "ok", 0),
+                          ('```json\n{"label": "not abusive"}\n```', "ok", 0),
+                          ('{"label": " abusive ", "why": "x"}', "ok", 1),
+    ("abusive or not abusive", "off-label", None), ("not", "off-label", None),
+    ("abusive\nnot abusive", "off-label", None), ('["abusive"]', "off-label", None),
+    ('{"label": 1}', "off-label", None),
+    ('{"label": ["abusive"]}', "off-label", None), ('{"answer": "abusive"}', "off-label", None),
+    ('{"label": "abusive"', "failed", None), ("{"*5000, "failed", None), (None, "failed", None),
+    (" \n", "failed", None),
+    ("<think>not abusive? it is rude</think> abusive", "ok", 1), ("<think>it is abusive", "off-label", None),
+    ("I cannot label this comment: abusive", "refused", None), ("Sorry, no.", "refused", None)])
+def test_only_a_whole_label_is_a_label(raw, status, label):
+    assert read_answer(raw, PROMPTS["abuse-en-1"]) == (status, label)
 
-def test_talk_after_the_json_is_off_the_label_and_not_broken_off(): assert read_answer('{"label": "abusive"} I think', PROMPTS["abuse-en-1"]) == ("off-label", None)
+def test_talk_after_the_json_is_off_the_label_and_not_broken_off():
+    assert read_answer('{"label": "abusive"} I think', PROMPTS["abuse-en-1"]) == ("off-label", None)
 
-def test_a_refusal_beats_a_label(): assert read_answer("abusive", PROMPTS["abuse-en-1"], refused=True) == ("refused", None)
+def test_a_refusal_beats_a_label():
+    assert read_answer("abusive", PROMPTS["abuse-en-1"], refused=True) == ("refused", None)
 
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_every_prompt_reads_its_own_labels_in_both_forms(name):
@@ -33,7 +44,8 @@ def test_every_prompt_reads_its_own_labels_in_both_forms(name):
     assert "machine" in p.source or p.language == "en"
 
 def test_a_prompt_that_changes_gets_a_new_number():
-    assert {name: p.hash for name, p in PROMPTS.items()} == {"abuse-en-1": "453adfb25c4e", "abuse-en-2": "f6fc4737d68c", "abuse-en-3": "ef1bb220b50e", "abuse-ne-deva-1": "2b50a3f6c328",
+    assert {name: p.hash for name, p in PROMPTS.items()} == {"abuse-en-1": "453adfb25c4e", "abuse-en-2": "f6fc4737d68c",
+        "abuse-en-3": "ef1bb220b50e", "abuse-ne-deva-1": "2b50a3f6c328",
         "abuse-ne-latin-1": "91d296fa801b", "abuse-te-latin-1": "05c339285eea", "abuse-te-telu-1": "726997587320"}
 
 def test_a_prompt_file_says_what_is_wrong(tmp_path):
@@ -42,7 +54,9 @@ def test_a_prompt_file_says_what_is_wrong(tmp_path):
     write = lambda said: file.write_text(yaml.safe_dump(said, allow_unicode=True), encoding="utf-8")
     write(good | dict(name="mine", source="checked by a speaker"))
     assert prompt_of(str(file)).hash == PROMPTS["abuse-en-1"].hash
-    for change, words in [(dict(system=""), "'system'"), (dict(more="x"), "unknown key 'more'"), (dict(user="no place"), "exactly once"), (dict(fine="abusive not"), "begin alike"), (dict(word=3), "'word'")]:
+    for change, words in [(dict(system=""), "'system'"), (dict(more="x"), "unknown key 'more'"),
+                          (dict(user="no place"), "exactly once"), (dict(fine="abusive not"), "begin alike"),
+                          (dict(word=3), "'word'")]:
         write(good | change)
         with pytest.raises(CodemixError, match=words) as caught: read_prompt(file)
         assert "mine.yaml" in str(caught.value) and "\n" not in str(caught.value)

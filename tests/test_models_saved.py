@@ -34,7 +34,8 @@ Y, ASKED = np.arange(48) % 2, [*TEXTS[:6], "ramro manche ho", "", "\u0924\u093f\
 def place(tmp_path_factory):
     "Tiny models that stand in for pretrained ones."
     folder = tmp_path_factory.mktemp("tiny")
-    return dict(encoder=str(tiny_model(folder/"encoder", TEXTS)), model=str(tiny_model(folder/"causal", TEXTS, kind="causal")), ledger=folder/"calls.sqlite")
+    return dict(encoder=str(tiny_model(folder/"encoder", TEXTS)),
+                model=str(tiny_model(folder/"causal", TEXTS, kind="causal")), ledger=folder/"calls.sqlite")
 
 def quick(model, place):
     small = dict(place, epochs=1, n_estimators=5, rounds=1, checkpoints=None)
@@ -68,12 +69,20 @@ def test_every_head_on_an_encoder_comes_back(name, place, tmp_path):
 
 # %% ../nbs/models/17e_saved.ipynb #da066b40
 def _other(rows=40):
-    make = lambda name, start, rows: build(name, pd.DataFrame(dict(id=[str(i) for i in range(rows)], text=[f"{'jhur' if i % 2 else 'sundar'} gana {start + i} bahira" for i in range(rows)], label=[i % 2 for i in range(rows)])), Lines(rows), Provenance(name))
+    make = lambda name, start, rows: build(name,
+                                           pd.DataFrame(dict(id=[str(i) for i in range(rows)],
+                                               text=[f"{'jhur' if i % 2 else 'sundar'} gana {start + i} bahira"
+                                                     for i in range(rows)], label=[i % 2 for i in range(rows)])),
+                                                     Lines(rows), Provenance(name))
     return borrow(make("other", 900, rows), make("main", 0, 10), threshold=2)
 
-WRAPPED = {"tuned": lambda: Tuned(LR(space="word"), [{"C": .1}, {"C": 1.}]), "averaged": lambda: Averaged(RF(n_estimators=3, space="word"), 2), "helped and tuned": lambda: Tuned(helped_by(LR(space="word"), (_other(),), "rows", .3)),
-           "tuned and averaged": lambda: Tuned(Averaged(RF(n_estimators=3, space="word"), 2)), **{how: lambda how=how: helped_by(NBMachine(space="word"), (_other(),), how, .3) for how in HOWS},
-           **{method: lambda method=method: Calibrated(RBFMachine(space="word", calibrate=False), method) for method in METHODS}, "an own space": lambda: LR(space=Space("own", (WORD,)))}
+WRAPPED = {"tuned": lambda: Tuned(LR(space="word"), [{"C": .1}, {"C": 1.}]),
+           "averaged": lambda: Averaged(RF(n_estimators=3, space="word"), 2),
+           "helped and tuned": lambda: Tuned(helped_by(LR(space="word"), (_other(),), "rows", .3)),
+           "tuned and averaged": lambda: Tuned(Averaged(RF(n_estimators=3, space="word"), 2)),
+           **{how: lambda how=how: helped_by(NBMachine(space="word"), (_other(),), how, .3) for how in HOWS},
+           **{method: lambda method=method: Calibrated(RBFMachine(space="word", calibrate=False), method)
+              for method in METHODS}, "an own space": lambda: LR(space=Space("own", (WORD,)))}
 
 @pytest.mark.parametrize("name", list(WRAPPED))
 def test_models_around_models_come_back(name, tmp_path):
@@ -82,7 +91,8 @@ def test_models_around_models_come_back(name, tmp_path):
 @pytest.mark.parametrize("how", list(HOWS))
 def test_no_comment_of_another_corpus_is_saved_and_none_is_trained_on_afterwards(how, tmp_path):
     back = comes_back(fitted(helped_by(NBMachine(space="word"), (_other(),), how, .3)), tmp_path)
-    assert not any(t in (tmp_path/"once"/"model.json").read_text() for t in _other().texts) and back.others == (_other(),) and back.others[0].texts is None
+    assert not any(t in (tmp_path/"once"/"model.json").read_text()
+                   for t in _other().texts) and back.others == (_other(),) and back.others[0].texts is None
     assert np.allclose(back.predict_proba(Counted(ASKED)), back.predict_proba(ASKED))
     auxiliary._expert.cache_clear()
     with pytest.raises(CodemixError, match="other: a saved model keeps no comment"): fitted(back)
@@ -99,7 +109,8 @@ def test_a_restored_model_learns_again(tmp_path):
         back, _ = load_model(save_model(fitted(one), tmp_path/type(one).__name__, {}))
         assert np.allclose(fitted(back).predict_proba(ASKED), fitted(one).predict_proba(ASKED))
 
-@pytest.mark.parametrize("name", ["majority", "surface", "lr-word", "rf", "svm", "svm-rbf", "nbsvm", "mlp", "cnn", "bilstm"])
+@pytest.mark.parametrize("name", ["majority", "surface", "lr-word", "rf", "svm", "svm-rbf", "nbsvm", "mlp", "cnn",
+                                  "bilstm"])
 def test_a_file_from_before_modules_were_named(name, place, tmp_path):
     model = fitted(quick(card_of(name).make(), place))
     file = save_model(model, tmp_path/"m", {})/"model.json"
@@ -115,8 +126,11 @@ def _renamed(folder, **config):
     (folder/"model.json").write_text(json.dumps(said | {"config": said["config"] | config}))
     return folder
 
-@pytest.mark.parametrize("kind", ["trap:Model", "os:system", "codemix_nb.cli.app:app", "codemix_nb.models.base:TextClassifier", "codemix_nb.models.nowhere:X", "codemix_nb.models.base:import_module",
-                                  "codemix_nb.models.classical:LogisticRegression", "codemix_nb.models.ngrams:Space", ":", "LogisticRegression", 3])
+@pytest.mark.parametrize("kind", ["trap:Model", "os:system", "codemix_nb.cli.app:app",
+                                  "codemix_nb.models.base:TextClassifier", "codemix_nb.models.nowhere:X",
+                                  "codemix_nb.models.base:import_module",
+                                  "codemix_nb.models.classical:LogisticRegression", "codemix_nb.models.ngrams:Space",
+                                  ":", "LogisticRegression", 3])
 def test_no_other_class_is_read_and_no_other_module_imported(kind, tmp_path, monkeypatch):
     (tmp_path/"trap.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
@@ -129,8 +143,11 @@ def test_a_model_of_another_package_comes_back(tmp_path, monkeypatch):
     (tmp_path/"brought.py").write_text("from codemix_nb.models.classical import Majority\nclass Own(Majority): pass\nclass Loose: pass\n")
     monkeypatch.syspath_prepend(tmp_path)
     import brought
-    with pytest.raises(CodemixError, match="Own: only models of the library"): save_model(fitted(brought.Own()), tmp_path/"m", {})
-    monkeypatch.setattr(state, "entry_points", lambda group: [SimpleNamespace(name="own", module="brought", load=lambda: Method("own", brought.Own))])
+    with pytest.raises(CodemixError, match="Own: only models of the library"):
+        save_model(fitted(brought.Own()), tmp_path/"m", {})
+    monkeypatch.setattr(state, "entry_points",
+                        lambda group: [SimpleNamespace(name="own", module="brought",
+                                                       load=lambda: Method("own", brought.Own))])
     comes_back(fitted(brought.Own()), tmp_path)
     with pytest.raises(CodemixError, match="unknown kind"): state.class_of("brought:Loose")
 
@@ -138,6 +155,8 @@ def test_what_cannot_be_saved_says_so(place, tmp_path):
     from codemix_nb.models.prompting import Prompted
     shown = Prompted(place["model"], shots=2, ledger=place["ledger"]).fit(TEXTS, Y)
     with pytest.raises(CodemixError, match="holds training comments"): save_model(shown, tmp_path/"m", {})
-    with pytest.raises(CodemixError, match="type set"): save_model(fitted(LR(space="word")).set_params(C={1}), tmp_path/"m", {})
-    folder = _renamed(save_model(fitted(Prompted(place["model"], ledger=place["ledger"])), tmp_path/"p", {}), params=dict(model="m", server="http://127.0.0.1:1/v1"))
+    with pytest.raises(CodemixError, match="type set"):
+        save_model(fitted(LR(space="word")).set_params(C={1}), tmp_path/"m", {})
+    folder = _renamed(save_model(fitted(Prompted(place["model"], ledger=place["ledger"])), tmp_path/"p", {}),
+                      params=dict(model="m", server="http://127.0.0.1:1/v1"))
     with pytest.raises(CodemixError, match="asks no server"): load_model(folder)

@@ -52,11 +52,15 @@ def test_calibrated_machines_keep_their_probabilities():
 def test_averaged_seeds_are_the_mean_of_models_of_their_own():
     from codemix_nb.models.classical import RF
     x, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
-    a = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=4).fit(x, y, np.arange(60))
-    again = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=4).fit(x, y, np.arange(60))
-    other = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3, random_state=5).fit(x, y, np.arange(60))
+    a = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3,
+                 random_state=4).fit(x, y, np.arange(60))
+    again = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3,
+                     random_state=4).fit(x, y, np.arange(60))
+    other = Averaged(RF(n_estimators=3, space="word", min_df=1, max_features=1), seeds=3,
+                     random_state=5).fit(x, y, np.arange(60))
     assert np.array_equal(a.each(x), again.each(x)) and not np.allclose(a.each(x), other.each(x))
-    assert np.allclose(a.predict_proba(x)[:, 1], a.each(x).mean(axis=1)) and len({m.random_state for m in a.members_}) == 3
+    assert (np.allclose(a.predict_proba(x)[:, 1], a.each(x).mean(axis=1))
+            and len({m.random_state for m in a.members_}) == 3)
     assert a.n_parameters_ > 0 and a.search_space[0] == {"estimator__min_samples_leaf": 1}
 
 def test_tuning_tries_one_seed_and_keeps_all():
@@ -72,5 +76,6 @@ def test_tuning_tries_one_seed_and_keeps_all():
 
 def test_edges():
     grid = [{"C": c, "kernel": k} for c in (1, 2, 3) for k in ("a", "b")]
-    assert on_edge({"C": 1, "kernel": "a"}, grid) and not on_edge({"C": 2, "kernel": "b"}, grid) and on_edge({"d": .1}, [{"d": .1}, {"d": .2}]) is None
+    assert (on_edge({"C": 1, "kernel": "a"}, grid) and not on_edge({"C": 2, "kernel": "b"}, grid)
+            and on_edge({"d": .1}, [{"d": .1}, {"d": .2}]) is None)
     assert on_edge({"estimator__min_samples_leaf": 1}, [{"estimator__min_samples_leaf": n} for n in (1, 2, 4)]) is False

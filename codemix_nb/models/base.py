@@ -38,17 +38,21 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         texts, y = as_texts(X), np.asarray(y)
         if len(texts) != len(y): raise CodemixError(f"{len(texts)} texts but {len(y)} labels")
         self.classes_, y01 = np.unique(y, return_inverse=True)
-        if len(self.classes_) != 2: raise CodemixError(f"expected two classes, found {len(self.classes_)}: {', '.join(map(str, self.classes_[:5]))}")
-        self._fit(texts, y01.astype(np.int64), None if groups is None else np.asarray(groups), **self._given(sample_weight, len(y)))
+        if len(self.classes_) != 2:
+            raise CodemixError(f"expected two classes, found {len(self.classes_)}: {', '.join(map(str, self.classes_[:5]))}")
+        self._fit(texts, y01.astype(np.int64), None if groups is None else np.asarray(groups),
+                  **self._given(sample_weight, len(y)))
         return self
     def _given(self, weight, rows):
         if weight is None: return {}
-        if not self.weighs: raise CodemixError(f"{type(self).__name__} gives every row the same weight; LR, LinearMachine and NBMachine can weigh rows")
+        if not self.weighs:
+            raise CodemixError(f"{type(self).__name__} gives every row the same weight; LR, LinearMachine and NBMachine can weigh rows")
         if np.shape(weight) != (rows,): raise CodemixError(f"{rows} texts but {np.size(weight)} weights")
         return {"weight": np.asarray(weight, dtype=float)}
     def predict_proba(self, X) -> np.ndarray: # (n, 2)
         "Probabilities of the two classes in the order of `classes_`."
-        if not hasattr(self, "classes_"): raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
+        if not hasattr(self, "classes_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
         texts = as_texts(X)
         p = np.clip(self._proba1(texts), 0, 1) if len(texts) else np.zeros(0)
         return np.column_stack([1 - p, p])
@@ -78,7 +82,8 @@ class Method:
     version: str = ""                  # the class's when not given
     def __post_init__(self):
         own = getattr(self.make, "func", self.make)
-        if self.kind not in COLOURED: raise CodemixError(f"{self.name}: unknown kind {self.kind!r}; known: {', '.join(COLOURED)}")
+        if self.kind not in COLOURED:
+            raise CodemixError(f"{self.name}: unknown kind {self.kind!r}; known: {', '.join(COLOURED)}")
         if self.search_space is None: object.__setattr__(self, "search_space", getattr(own, "search_space", ({},)))
         if not self.version: object.__setattr__(self, "version", getattr(own, "version", "1"))
     @property
@@ -93,7 +98,8 @@ def check_estimator(make, # () → estimator
     "Run the project's own list of estimator checks; raises AssertionError naming the one that fails."
     import pandas as pd
     from sklearn.model_selection import GridSearchCV, cross_validate
-    words = [["ramro phone cha", "dherai ramro khana", "thik cha hai saathi", "naya gana ramro"], ["kasto bekar manche", "timi bekar chau", "bekar kasto kura", "hera kasto bekar"]]
+    words = [["ramro phone cha", "dherai ramro khana", "thik cha hai saathi", "naya gana ramro"],
+             ["kasto bekar manche", "timi bekar chau", "bekar kasto kura", "hera kasto bekar"]]
     X = [f"{words[i % 2][(i//2) % 4]} {'abcdefghijklmnop'[i % 16]}{i}" for i in range(48)]
     y, groups = np.array([i % 2 for i in range(48)]), np.arange(48)
     passed = []
@@ -104,28 +110,42 @@ def check_estimator(make, # () → estimator
     p = first.predict_proba(X)
     settings = lambda m: {k: v for k, v in m.get_params().items() if not hasattr(v, "get_params")}
     check("clone", settings(clone(first)) == settings(make()) and not hasattr(clone(first), "classes_"))
-    check("probabilities", p.shape == (48, 2) and np.allclose(p.sum(axis=1), 1) and np.isfinite(p).all() and (p >= 0).all())
-    check("label is probability at least one half", (first.predict(X) == first.classes_[(p[:, 1] >= .5).astype(int)]).all())
+    check("probabilities", p.shape == (48, 2) and np.allclose(p.sum(axis=1), 1) and np.isfinite(p).all()
+          and (p >= 0).all())
+    check("label is probability at least one half",
+          (first.predict(X) == first.classes_[(p[:, 1] >= .5).astype(int)]).all())
     check("decision grows with probability", np.all(np.diff(first.decision_function(X)[np.argsort(p[:, 1], kind="stable")]) >= -1e-6))
     check("deterministic", np.allclose(make().fit(X, y, groups=groups).predict_proba(X), p))
     check("without groups", np.allclose(*(make().fit(X, y).predict_proba(X) for _ in range(2))))
-    check("array and Series", all(np.allclose(make().fit(kind(X), y, groups=groups).predict_proba(kind(X)), p) for kind in (lambda t: np.array(t, dtype=object), pd.Series)))
+    check("array and Series", all(np.allclose(make().fit(kind(X), y, groups=groups).predict_proba(kind(X)), p)
+                                  for kind in (lambda t: np.array(t, dtype=object), pd.Series)))
     check("counted texts", np.allclose(make().fit(Counted(X), y, groups=groups).predict_proba(Counted(X)), p))
     names = make().fit(X, np.where(y == 1, "abusive", "a fine one"), groups=groups)
-    check("string labels", set(names.predict(X)) <= {"abusive", "a fine one"} and np.allclose(names.predict_proba(X)[:, 1], p[:, 1]))
+    check("string labels", set(names.predict(X)) <= {"abusive", "a fine one"}
+          and np.allclose(names.predict_proba(X)[:, 1], p[:, 1]))
     check("boolean labels", make().fit(X, y == 1, groups=groups).predict(X).dtype == bool)
-    check("refit forgets", np.allclose(first.fit(X[:24], y[:24], groups=groups[:24]).predict_proba(X), make().fit(X[:24], y[:24], groups=groups[:24]).predict_proba(X)))
+    check("refit forgets", np.allclose(first.fit(X[:24], y[:24], groups=groups[:24]).predict_proba(X),
+                                       make().fit(X[:24], y[:24], groups=groups[:24]).predict_proba(X)))
     first = make().fit(X, y, groups=groups)
-    check("empty texts and an unseen script", np.isfinite(first.predict_proba(["", " ", "तिमी राम्रो", "🙏", "\u200d"])).all() and first.predict_proba([]).shape == (0, 2))
-    check("empty texts in training", np.isfinite(make().fit(["", *X], [0, *y], groups=[99, *groups]).predict_proba(X)).all())
-    for name, call, kind in [("not fitted", lambda: make().predict(X), NotFittedError), ("one class", lambda: make().fit(X, np.ones(48)), CodemixError),
-                             ("lengths", lambda: make().fit(X, y[:5]), CodemixError), ("not text", lambda: make().fit([*X[:47], None], y), CodemixError)]:
+    check("empty texts and an unseen script",
+          np.isfinite(first.predict_proba(["", " ", "तिमी राम्रो", "🙏", "\u200d"])).all()
+          and first.predict_proba([]).shape == (0, 2))
+    check("empty texts in training", np.isfinite(make().fit(["", *X], [0, *y],
+                                                            groups=[99, *groups]).predict_proba(X)).all())
+    for name, call, kind in [("not fitted", lambda: make().predict(X), NotFittedError),
+                             ("one class", lambda: make().fit(X, np.ones(48)), CodemixError),
+                             ("lengths", lambda: make().fit(X, y[:5]), CodemixError),
+                             ("not text", lambda: make().fit([*X[:47], None], y), CodemixError)]:
         try: call()
         except kind: passed.append(name)
         else: raise AssertionError(f"{type(make()).__name__}: check failed: {name}")
-    scores = cross_validate(make(), np.array(X, dtype=object), y, cv=2, scoring="f1_macro", error_score="raise")["test_score"]
+    scores = cross_validate(make(), np.array(X, dtype=object), y, cv=2, scoring="f1_macro",
+                            error_score="raise")["test_score"]
     check("cross_validate", np.isfinite(scores).all())
     grid = {k: [v] for k, v in make().search_space[0].items()}
-    if grid: check("GridSearchCV", hasattr(GridSearchCV(make(), grid, cv=2, error_score="raise").fit(X, y), "best_params_"))
-    if round_trip: check("round trip", np.allclose(round_trip(first).predict_proba(X + [""]), first.predict_proba(X + [""]), atol=1e-6))
+    if grid:
+        check("GridSearchCV", hasattr(GridSearchCV(make(), grid, cv=2, error_score="raise").fit(X, y), "best_params_"))
+    if round_trip:
+        check("round trip", np.allclose(round_trip(first).predict_proba(X + [""]), first.predict_proba(X + [""]),
+                                        atol=1e-6))
     return passed

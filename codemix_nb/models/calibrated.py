@@ -24,7 +24,8 @@ def _checked(y, p):
     if y.shape != p.shape or y.ndim != 1: raise CodemixError(f"{np.size(y)} labels but {np.size(p)} probabilities")
     if not len(y): raise CodemixError("no predictions to judge")
     for wrong, what, column in ((~np.isin(y, (0, 1)), "label", y), (~((p >= 0) & (p <= 1)), "probability", p)):
-        if wrong.any(): raise CodemixError(f"row {int(np.argmax(wrong))}: {what} {column[np.argmax(wrong)]!r} is not {'0 or 1' if what == 'label' else 'between 0 and 1'}")
+        if wrong.any():
+            raise CodemixError(f"row {int(np.argmax(wrong))}: {what} {column[np.argmax(wrong)]!r} is not {'0 or 1' if what == 'label' else 'between 0 and 1'}")
     return y.astype(int), p
 
 # %% ../../nbs/models/17c_calibrated.ipynb #27162258
@@ -44,7 +45,8 @@ def temperature(
     from scipy.optimize import minimize_scalar
     y, p = _checked(y, p)
     against = np.where(y == 1, -1, 1)*_odds(p)
-    return float(np.exp(minimize_scalar(lambda t: np.logaddexp(0, against*np.exp(-t)).mean(), bounds=np.log([.05, 20]), method="bounded").x))
+    return float(np.exp(minimize_scalar(lambda t: np.logaddexp(0, against*np.exp(-t)).mean(), bounds=np.log([.05, 20]),
+                                        method="bounded").x))
 
 # %% ../../nbs/models/17c_calibrated.ipynb #8dd7226b
 def _by_temperature(q, t): return expit(_odds(q)/t)
@@ -76,7 +78,8 @@ def mender(
     y, p = _checked(y, p)
     if method not in METHODS: raise CodemixError(f"method {method!r} is not one of {', '.join(METHODS)}")
     if len(np.unique(y)) < 2: raise CodemixError(f"cannot mend probabilities from rows that all have label {y[0]}")
-    return Mender(method, {"temperature": lambda: (temperature(y, p),), "platt": lambda: platt(_odds(p), y), "isotonic": lambda: _curve(y, p)}[method]())
+    return Mender(method, {"temperature": lambda: (temperature(y, p),), "platt": lambda: platt(_odds(p), y),
+                           "isotonic": lambda: _curve(y, p)}[method]())
 
 def _curve(y, p) -> tuple: # edge, thresholds, heights
     from sklearn.isotonic import IsotonicRegression
@@ -95,7 +98,8 @@ class Calibrated(TextClassifier):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         groups, self.inner_ = self._groups(texts, groups), np.zeros(len(y))
         for train, test in folds.inner(y, groups, self.inner, self.random_state):
-            self.inner_[test] = clone(self.estimator).fit(texts[train], y[train], groups[train]).predict_proba(texts[test])[:, 1]
+            self.inner_[test] = clone(self.estimator).fit(texts[train], y[train],
+                                                          groups[train]).predict_proba(texts[test])[:, 1]
         self.mend_ = mender(y, self.inner_, self.method)
         self.model_ = clone(self.estimator).fit(texts, y, groups)
     def _proba1(self, texts): return self.mend_(self.model_.predict_proba(texts)[:, 1])
@@ -104,4 +108,5 @@ class Calibrated(TextClassifier):
     def state(self):
         arrays, config = nested(model=self.model_)
         return arrays, config | {"mend": self.mend_.learnt}
-    def load_state(self, arrays, config): self.model_, self.mend_ = part_of(arrays, config, "model"), Mender(self.method, tuple(config["mend"]))
+    def load_state(self, arrays, config):
+        self.model_, self.mend_ = part_of(arrays, config, "model"), Mender(self.method, tuple(config["mend"]))

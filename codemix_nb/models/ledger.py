@@ -12,8 +12,11 @@ from pathlib import Path
 from ..paths import CodemixError, paths
 
 # %% ../../nbs/models/16a_ledger.ipynb #e36a41da
-_COLUMNS = dict(key="TEXT", comment="TEXT", letters="TEXT", model="TEXT", served="TEXT", host="TEXT", prompt="TEXT", prompt_hash="TEXT", language="TEXT", shots="INTEGER", settings="TEXT", asked_as="TEXT",
-                made="TEXT", status="TEXT", raw="TEXT", label="INTEGER", probability="REAL", log_odds="REAL", read_from="TEXT", tokens_in="INTEGER", tokens_out="INTEGER", estimated="INTEGER", seconds="REAL", cost="REAL", note="TEXT")
+_COLUMNS = dict(key="TEXT", comment="TEXT", letters="TEXT", model="TEXT", served="TEXT", host="TEXT", prompt="TEXT",
+                prompt_hash="TEXT", language="TEXT", shots="INTEGER", settings="TEXT", asked_as="TEXT",
+                made="TEXT", status="TEXT", raw="TEXT", label="INTEGER", probability="REAL", log_odds="REAL",
+                read_from="TEXT", tokens_in="INTEGER", tokens_out="INTEGER", estimated="INTEGER", seconds="REAL",
+                cost="REAL", note="TEXT")
 FINAL = ("ok", "refused", "off-label")
 
 def comment_hash(text: str) -> str: # 16 hex digits
@@ -29,17 +32,23 @@ class Ledger:
     def __init__(self, path: str | Path | None = None): # `ledger/calls.sqlite` of the home folder when not given
         self.path = Path(path or paths.home/"ledger"/"calls.sqlite")
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as c: c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())})"), c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
+        with self._open() as c:
+            c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())})"), c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
     def _open(self): return _Transaction(self.path)
     def add(self, rows: list[dict], spend=None, budget: float | None = None) -> list[int]: # row numbers
         "Write rows; with a budget, all or none of them, raising `Budget` when what is spent and what they may cost would pass it."
         with self._open() as c:
-            if budget is not None and self._spent(c, spend) + sum(r[spend] if spend == "cost" else r["tokens_in"] + r["tokens_out"] for r in rows) > budget: raise Budget(f"budget of {budget:g} {'tokens' if spend == 'tokens' else 'of money'}")
-            return [c.execute(f"INSERT INTO calls ({', '.join(r)}) VALUES ({', '.join('?'*len(r))})", list(r.values())).lastrowid for r in rows]
+            if budget is not None and self._spent(c, spend) + sum(r[spend] if spend == "cost"
+                else r["tokens_in"] + r["tokens_out"] for r in rows) > budget:
+                    raise Budget(f"budget of {budget:g} {'tokens' if spend == 'tokens' else 'of money'}")
+            return [c.execute(f"INSERT INTO calls ({', '.join(r)}) VALUES ({', '.join('?'*len(r))})",
+                              list(r.values())).lastrowid for r in rows]
     def settle(self, number: int, **what) -> None:
         "Fill in what became of a row."
-        with self._open() as c: c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
-    def _spent(self, c, spend): return c.execute(f"SELECT COALESCE(SUM({'cost' if spend == 'cost' else 'tokens_in + tokens_out'}), 0) FROM calls WHERE host <> ''").fetchone()[0]
+        with self._open() as c:
+            c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
+    def _spent(self, c, spend):
+        return c.execute(f"SELECT COALESCE(SUM({'cost' if spend == 'cost' else 'tokens_in + tokens_out'}), 0) FROM calls WHERE host <> ''").fetchone()[0]
     def spent(self, spend: str = "tokens") -> float: # tokens, or cost
         "What all calls to servers came to, those without an answer at their highest estimate."
         with self._open() as c: return self._spent(c, spend)
@@ -54,7 +63,8 @@ class Ledger:
     def table(self, raw: bool = False, # also the answers as they came, which can quote comments
              ) -> pd.DataFrame: # one row a call
         "All calls; without `raw`, fit to be shown."
-        with self._open() as c: return pd.read_sql_query(f"SELECT id, {', '.join(k for k in _COLUMNS if raw or k != 'raw')} FROM calls ORDER BY id", c)
+        with self._open() as c:
+            return (pd.read_sql_query(f"SELECT id, {', '.join(k for k in _COLUMNS if raw or k != 'raw')} FROM calls ORDER BY id", c))
 
 # %% ../../nbs/models/16a_ledger.ipynb #648846b6
 class _Transaction:
@@ -64,7 +74,8 @@ class _Transaction:
         try:
             self.connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
             self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.DatabaseError as error: raise CodemixError(f"{self.path}: cannot be used as a ledger: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise CodemixError(f"{self.path}: cannot be used as a ledger: {error}") from None
         return self.connection
     def __exit__(self, kind, *_):
         self.connection.execute("ROLLBACK" if kind else "COMMIT")

@@ -29,7 +29,8 @@ def _of_the_literature() -> dict[str, str]: # name of a model → module
 
 def known() -> list[str]:
     "Every model that can be named, without importing one: the library's own, the literature's, other packages'."
-    return [*(n for module in CORE for n in _written(module)), *_of_the_literature(), *(e.name for e in entry_points(group=GROUP))]
+    return [*(n for module in CORE for n in _written(module)), *_of_the_literature(),
+            *(e.name for e in entry_points(group=GROUP))]
 
 # %% ../../nbs/models/17b_registry.ipynb #2b9351c1
 def card_of(name: str) -> Method:
@@ -56,11 +57,14 @@ def model_of(name: str, # of a model, or of a variant of the study
 
 def _variant(name: str, said: dict) -> Method:
     "A model with other parameters, another treatment, the embeddings of an encoder, or help from other corpora."
-    base, inside = (_on_embeddings if said.get("features") else card_of)(said["model"]), "estimator__" if said.get("auxiliary") else ""
+    base, inside = (_on_embeddings if said.get("features")
+                    else card_of)(said["model"]), "estimator__" if said.get("auxiliary") else ""
     params = ({"encoder": said["features"]} if said.get("features") else {}) | dict(said.get("params") or {})
     left = [{inside + k: v for k, v in settings.items() if k not in params} for settings in base.search_space]
-    return replace(base, name=name, title=said.get("title") or name, says="", treatment=said.get("treatment") or base.treatment,
-                   make=lambda **more: base.make(**{**params, **more}), search_space=tuple(s for i, s in enumerate(left) if s not in left[:i]),
+    return replace(base, name=name, title=said.get("title") or name, says="",
+                   treatment=said.get("treatment") or base.treatment,
+                   make=lambda **more: base.make(**{**params, **more}),
+                   search_space=tuple(s for i, s in enumerate(left) if s not in left[:i]),
                    version=base.version + json.dumps(params, sort_keys=True))
 
 # %% ../../nbs/models/17b_registry.ipynb #b568d068
@@ -69,7 +73,8 @@ def cards_of(study: dict) -> dict[str, dict]: # model → title, says, kind, pap
     variants = study.get("variants") or {}
     kind = lambda name, card: "pretrained" if (variants.get(name) or {}).get("features") else card.kind
     cards = {m: model_of(m, study) for m in dict.fromkeys([*study["models"], *variants])}
-    return {m: dict(title=c.title, says=c.says, kind=kind(m, c), paper=c.paper, in_rounds=c.in_rounds) for m, c in cards.items()}
+    return {m: dict(title=c.title, says=c.says, kind=kind(m, c), paper=c.paper, in_rounds=c.in_rounds)
+            for m, c in cards.items()}
 
 # %% ../../nbs/models/17b_registry.ipynb #2b4286d8
 def needs_of(name: str, study: dict | None = None) -> str: # empty when nothing is
@@ -81,7 +86,8 @@ def needs_of(name: str, study: dict | None = None) -> str: # empty when nothing 
 def _brings(one) -> str:
     "What identifies the weights or the prompt of an estimator."
     if hasattr(one, "identity"): return one.identity
-    return import_module("codemix_nb.models.encoders").identity(one.encoder, getattr(one, "pooling", "tokens"), one.limit) if hasattr(one, "encoder") else ""
+    return import_module("codemix_nb.models.encoders").identity(one.encoder, getattr(one, "pooling", "tokens"),
+        one.limit) if hasattr(one, "encoder") else ""
 
 def imported(study: dict) -> dict[str, str]: # model → what it brought along
     "Models of a study whose results somebody else computed and this machine took in."
@@ -90,7 +96,8 @@ def imported(study: dict) -> dict[str, str]: # model → what it brought along
 
 def identity_of(name: str, study: dict | None = None) -> str: # empty for a model that learns from the corpus alone
     "A hash of whatever a model brings along: pretrained weights, a prompt."
-    return imported(study or {"study": ""}).get(name, "") if needs_of(name, study) else _brings(model_of(name, study).make())
+    return (imported(study or {"study": ""}).get(name, "") if needs_of(name, study)
+            else _brings(model_of(name, study).make()))
 
 def not_run(study: dict) -> dict[str, str]: # model → what it lacks
     "The models of a study that cannot run on this machine and whose results nobody gave; they are left out of the plan and named in every table."

@@ -15,8 +15,10 @@ from ..files import folder_at
 from .state import export_model, import_model
 
 # %% ../../nbs/models/17e_saved.ipynb #b636a80f
-SAID = dict(model="model", corpus="trained on", rows="comments", abusive="of these abusive", labels="what the labels mean", treatment="treatment of the text",
-            emptied="texts emptied by it", settings="settings", tuned="how they were chosen", inner_macro_f1="macro-F1 on the inner folds", seed="seed", corpus_sha256="sha256 of the corpus")
+SAID = dict(model="model", corpus="trained on", rows="comments", abusive="of these abusive",
+            labels="what the labels mean", treatment="treatment of the text",
+            emptied="texts emptied by it", settings="settings", tuned="how they were chosen",
+            inner_macro_f1="macro-F1 on the inner folds", seed="seed", corpus_sha256="sha256 of the corpus")
 
 def card(about: dict) -> str: # Markdown
     "A model's README: what it learnt from, what its labels mean, and what it is not for."
@@ -24,7 +26,8 @@ def card(about: dict) -> str: # Markdown
     plain = lambda v: " ".join(shown(v).split()).replace("|", "\\|").replace("<", "&lt;")
     rows = [f"| {title} | {plain(about[key])} |" for key, title in SAID.items() if about.get(key) is not None]
     made = ["", "The corpus is a generated sample: the model works, and is evidence of nothing."] if about.get("generated") else []
-    return "\n".join([f"# {about.get('model', 'A model')}, trained with codemix_nb {__version__}", "", "| | |", "|:--|:--|", *rows, *made, "",
+    return "\n".join([f"# {about.get('model', 'A model')}, trained with codemix_nb {__version__}", "", "| | |",
+                      "|:--|:--|", *rows, *made, "",
                       "An instrument for research, not for deployment. It repeats the judgements of one corpus and of its annotators; a comment it calls abusive may be",
                       "criticism, quotation or a joke between friends. Nobody should be moderated, reported or judged by it.", "", "Read it with `codemix predict FOLDER TEXT`.", ""])
 
@@ -50,7 +53,8 @@ def model_folder(folder: Path, force: bool = False) -> Path:
     "The folder for a model: new, empty or, with `force`, another model's."
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder/"model.json").exists(): raise CodemixError(f"{folder}: not empty, and not a model")
-        if not force: raise CodemixError(f"{folder}: holds a model already ({_whose(folder)}); give another --out, or --force to replace it")
+        if not force:
+            raise CodemixError(f"{folder}: holds a model already ({_whose(folder)}); give another --out, or --force to replace it")
     return folder_at(folder)
 
 def _whose(folder: Path) -> str:
@@ -64,24 +68,29 @@ def _stored(folder: Path) -> tuple: # arrays, what model.json says
     try:
         about = json.loads((folder/"model.json").read_text(encoding="utf-8"))
         with np.load(folder/"arrays.npz", allow_pickle=False) as stored: return dict(stored), about
-    except FileNotFoundError as error: raise CodemixError(f"{folder}: no model here ({Path(error.filename).name} is missing)") from None
-    except (ValueError, EOFError, OSError, TypeError, zipfile.BadZipFile) as error: raise CodemixError(f"{folder}: not a model that can be read ({error})") from None
+    except FileNotFoundError as error:
+        raise CodemixError(f"{folder}: no model here ({Path(error.filename).name} is missing)") from None
+    except (ValueError, EOFError, OSError, TypeError, zipfile.BadZipFile) as error:
+        raise CodemixError(f"{folder}: not a model that can be read ({error})") from None
 
 # %% ../../nbs/models/17e_saved.ipynb #063ddfab
 def load_model(folder: str | Path) -> tuple: # fitted estimator, what `save_model` was told about it
     "Read a trained model; raises `CodemixError` when the folder does not hold one."
     folder = Path(folder)
     arrays, about = _stored(folder)
-    if not isinstance(about, dict) or about.get("format") != 1: raise CodemixError(f"{folder}/model.json: not format 1, which is what this version reads")
+    if not isinstance(about, dict) or about.get("format") != 1:
+        raise CodemixError(f"{folder}/model.json: not format 1, which is what this version reads")
     config = about.pop("config", None)
-    if not isinstance(config, dict): raise CodemixError(f"{folder}/model.json, key 'config': missing, or not a table of settings")
+    if not isinstance(config, dict):
+        raise CodemixError(f"{folder}/model.json, key 'config': missing, or not a table of settings")
     for key in ("kind", "params", "classes"):
         if key not in config: raise CodemixError(f"{folder}/model.json, key 'config.{key}': missing")
     try:
         model = import_model(arrays, config)
         if not getattr(model, "asks", False): model.predict_proba(["a"])
     except CodemixError as error: raise CodemixError(f"{folder}/model.json: {error}") from None
-    except Exception as error: raise CodemixError(f"{folder}: not a model that can be read ({type(error).__name__}: {error})") from None
+    except Exception as error:
+        raise CodemixError(f"{folder}: not a model that can be read ({type(error).__name__}: {error})") from None
     return model, about
 
 # %% ../../nbs/models/17e_saved.ipynb #384dcdca
@@ -91,25 +100,30 @@ def treated(corpus, treat, # a Treatment
     from codemix_nb.text import check_damage, damage
     report = damage(corpus.texts, np.where(corpus.labels == 1, "abusive", "not abusive"), treat)
     try: check_damage(report, meant=meant)
-    except CodemixError as error: raise CodemixError(f"{corpus.name}: {str(error).split(';')[0]}; take another --treatment, or say --meant if that is intended") from None
+    except CodemixError as error:
+        raise CodemixError(f"{corpus.name}: {str(error).split(';')[0]}; take another --treatment, or say --meant if that is intended") from None
     last = report[report.label == "all"].iloc[-1]
     told = f"treatment {treat.name}: {last.emptied} of {last.rows} texts emptied, {last.characters_lost:.1%} of the characters lost"
     return treat(corpus.texts), int(last.emptied), told
 
 # %% ../../nbs/models/17e_saved.ipynb #0f235707
 def trained(chosen, # a Model, as in a study
-            texts: list[str], labels, tune: bool = False, seed: int = 0) -> tuple: # fitted estimator, what is to be said of it
+            texts: list[str], labels, tune: bool = False,
+            seed: int = 0) -> tuple: # fitted estimator, what is to be said of it
     "Fit a model on treated texts, with its defaults or with settings chosen on inner folds."
     from codemix_nb.models.tuning import Tuned
     estimator, space = chosen.make(), list(chosen.search_space) or [{}]
     if "random_state" in estimator.get_params(): estimator.set_params(random_state=seed)
     if not tune or len(space) == 1:
         settings = {k: v for k, v in estimator.get_params().items() if k in space[0]}
-        return estimator.fit(texts, labels), dict(settings=settings, tuned="defaults" if not tune else "defaults; there is one setting only", seed=seed)
+        return estimator.fit(texts, labels), dict(settings=settings,
+                                                  tuned="defaults" if not tune
+                                                  else "defaults; there is one setting only", seed=seed)
     inner = "holdout" if chosen.in_rounds else 3
     fitted = Tuned(estimator, space, inner, seed).fit(texts, labels)
     how = "one grouped hold-out" if inner == "holdout" else f"{inner} grouped inner folds"
-    return fitted.best_, dict(settings=fitted.params_, tuned=f"best of {len(space)} on {how}", inner_macro_f1=round(float(fitted.scores_.max()), 4), seed=seed)
+    return fitted.best_, dict(settings=fitted.params_, tuned=f"best of {len(space)} on {how}",
+                              inner_macro_f1=round(float(fitted.scores_.max()), 4), seed=seed)
 
 # %% ../../nbs/models/17e_saved.ipynb #aedb10aa
 def what_labels_mean(corpus) -> str:

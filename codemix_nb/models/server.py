@@ -32,26 +32,36 @@ class Server:
     price: tuple[float, float] | None = None # money for a million tokens in, and out
     def __post_init__(self):
         number = lambda *of: all(isinstance(n, (int, float)) and n >= 0 for n in of)
-        fits = dict(base_url=isinstance(self.base_url, str), key_variable=isinstance(self.key_variable, str), timeout=number(self.timeout), backoff=number(self.backoff), longest_wait=number(self.longest_wait),
-                    concurrency=isinstance(self.concurrency, int), retries=isinstance(self.retries, int), give_up=isinstance(self.give_up, int), budget=self.budget is None or number(self.budget),
-                    price=not self.price or isinstance(self.price, (tuple, list)) and len(self.price) == 2 and number(*self.price))
-        if wrong := [k for k, fine in fits.items() if not fine]: raise CodemixError(f"{wrong[0]}: not a setting of a server that makes sense; see prompting.Server")
+        fits = dict(base_url=isinstance(self.base_url, str), key_variable=isinstance(self.key_variable, str),
+                    timeout=number(self.timeout), backoff=number(self.backoff), longest_wait=number(self.longest_wait),
+                    concurrency=isinstance(self.concurrency, int), retries=isinstance(self.retries, int),
+                    give_up=isinstance(self.give_up, int), budget=self.budget is None or number(self.budget),
+                    price=not self.price or isinstance(self.price, (tuple, list)) and len(self.price) == 2
+                    and number(*self.price))
+        if wrong := [k for k, fine in fits.items() if not fine]:
+            raise CodemixError(f"{wrong[0]}: not a setting of a server that makes sense; see prompting.Server")
         url = urlsplit(self.base_url)
         try: port = url.port != 0
         except ValueError: port = False
-        if url.scheme not in ("http", "https") or not url.hostname or not port: raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
-        if url.username or url.password or url.query: raise CodemixError("base_url: no key or password belongs in an address; put it into an environment variable and name that as key_variable")
-        if self.key_variable and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable): raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
-        if self.concurrency < 1 or self.retries < 0: raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {self.concurrency} and {self.retries}")
+        if url.scheme not in ("http", "https") or not url.hostname or not port:
+            raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
+        if url.username or url.password or url.query:
+            raise CodemixError("base_url: no key or password belongs in an address; put it into an environment variable and name that as key_variable")
+        if self.key_variable and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable):
+            raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
+        if self.concurrency < 1 or self.retries < 0:
+            raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {self.concurrency} and {self.retries}")
     @property
     def host(self) -> str: return urlsplit(self.base_url).netloc
     @property
     def spend(self) -> str: return "cost" if self.price else "tokens"
-    def cost(self, tokens_in: int, tokens_out: int) -> float | None: return (tokens_in*self.price[0] + tokens_out*self.price[1])/1e6 if self.price else None
+    def cost(self, tokens_in: int, tokens_out: int) -> float | None:
+        return (tokens_in*self.price[0] + tokens_out*self.price[1])/1e6 if self.price else None
     def key(self) -> str:
         "The key, from the environment alone, and only for the host it was meant for."
         name = self.key_variable or ("OPENAI_API_KEY" if urlsplit(self.base_url).hostname == "api.openai.com" else "")
-        if name and not os.environ.get(name): raise CodemixError(f"no key for {self.host}: set the environment variable {name}")
+        if name and not os.environ.get(name):
+            raise CodemixError(f"no key for {self.host}: set the environment variable {name}")
         return os.environ[name] if name else "none"
 
 # %% ../../nbs/models/16b_server.ipynb #a570490c
@@ -66,16 +76,23 @@ class Dialect:
     logprobs: bool = False
     def request(self, prompt: Prompt, longest: int) -> dict:
         "Arguments of a chat completion."
-        schema = dict(type="object", properties=dict(label=dict(type="string", enum=list(prompt.labels))), required=["label"], additionalProperties=False)
-        forms = dict(json_schema=dict(type="json_schema", json_schema=dict(name="label", strict=True, schema=schema)), json_object=dict(type="json_object"))
-        return {self.length: longest} | (dict(response_format=forms[self.form]) if self.form in forms else {}) | (dict(temperature=0) if self.temperature else {}) | (dict(logprobs=True, top_logprobs=5) if self.logprobs else {})
+        schema = dict(type="object", properties=dict(label=dict(type="string", enum=list(prompt.labels))),
+                      required=["label"], additionalProperties=False)
+        forms = dict(json_schema=dict(type="json_schema", json_schema=dict(name="label", strict=True, schema=schema)),
+                     json_object=dict(type="json_object"))
+        return {self.length: longest} | (dict(response_format=forms[self.form]) if self.form in forms
+                                         else {}) | (dict(temperature=0) if self.temperature
+                                                     else {}) | (dict(logprobs=True, top_logprobs=5) if self.logprobs
+                                                         else {})
     def simpler(self, complaint: str) -> "Dialect | None":
         "The next thing to try after a complaint; nothing when there is none."
-        if "max_completion_tokens" in complaint and self.length == "max_tokens": return replace(self, length="max_completion_tokens")
+        if "max_completion_tokens" in complaint and self.length == "max_tokens":
+            return replace(self, length="max_completion_tokens")
         if "temperature" in complaint and self.temperature: return replace(self, temperature=False)
         if self.logprobs and ("logprobs" in complaint or self.form == "text"): return replace(self, logprobs=False)
         return replace(self, form=_FORMS[_FORMS.index(self.form) + 1]) if self.form != "text" else None
-    def __str__(self) -> str: return " ".join([self.form, self.length, *["temperature"]*self.temperature, *["logprobs"]*self.logprobs])
+    def __str__(self) -> str:
+        return " ".join([self.form, self.length, *["temperature"]*self.temperature, *["logprobs"]*self.logprobs])
 
 # %% ../../nbs/models/16b_server.ipynb #b5820e6e
 _jitter = random.Random()
@@ -107,12 +124,14 @@ def label_probability(pieces, # of one answer, each with token and top_logprobs
     return None
 
 # %% ../../nbs/models/16b_server.ipynb #3cd03678
-_STOP = {401: "no key, or one that is not accepted; name the environment variable that holds it as key_variable", 403: "the key may not do this", 404: "no such model or address"}
+_STOP = {401: "no key, or one that is not accepted; name the environment variable that holds it as key_variable",
+         403: "the key may not do this", 404: "no such model or address"}
 
 def _nobody(error) -> bool:
     "Is it that no connection came about?"
     while error is not None:
-        if type(error).__name__ in ("ConnectError", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol"): return True
+        if type(error).__name__ in ("ConnectError", "ConnectionRefusedError", "gaierror", "UnsupportedProtocol"):
+            return True
         error = error.__cause__ or error.__context__
     return False
 
@@ -122,11 +141,16 @@ def _after_error(error, server: Server, model: str) -> dict:
     code, kind = getattr(error, "status_code", None), type(error).__name__
     note = f"{kind} {code}" if code else kind
     if isinstance(error, openai.APITimeoutError): return dict(status="failed", note=note, again=True)
-    if isinstance(error, openai.APIConnectionError) and _nobody(error): raise CodemixError(f"{server.host}: nobody answers there; what is answered so far is in the ledger, and a rerun goes on from it") from None
+    if isinstance(error, openai.APIConnectionError) and _nobody(error):
+        raise CodemixError(f"{server.host}: nobody answers there; what is answered so far is in the ledger, and a rerun goes on from it") from None
     if code in _STOP or 300 <= (code or 0) < 400 or getattr(error, "code", None) == "insufficient_quota":
         raise CodemixError(f"{server.host}, model {model!r}: {_STOP.get(code) or ('no credit is left' if code == 429 else 'it points to another address, which is not followed')} ({note})") from None
-    if code in (400, 422): return dict(status="refused" if "content" in str(getattr(error, "code", "")) else "failed", note=note, again=False, complaint=str(getattr(error, "message", "")), free=True)
-    return dict(status="failed", note=note, again=True, free=code in (409, 429, 503), wait=(getattr(error, "response", None) is not None and error.response.headers.get("retry-after")) or None)
+    if code in (400, 422):
+        return dict(status="refused" if "content" in str(getattr(error, "code", "")) else "failed", note=note,
+                    again=False, complaint=str(getattr(error, "message", "")), free=True)
+    return dict(status="failed", note=note, again=True, free=code in (409, 429, 503),
+                wait=(getattr(error, "response", None) is not None and error.response.headers.get("retry-after"))
+                or None)
 
 # %% ../../nbs/models/16b_server.ipynb #e6cda145
 def _reply(reply, prompt: Prompt) -> dict:
@@ -134,27 +158,39 @@ def _reply(reply, prompt: Prompt) -> dict:
     choice = (getattr(reply, "choices", None) or [None])[0]
     said = getattr(choice, "message", None)
     text = getattr(said, "content", None)
-    if said is None or not isinstance(text, (str, type(None))): return dict(status="failed", note="no completion in the answer", again=True)
-    status, label = read_answer(text, prompt, bool(getattr(said, "refusal", None)) or choice.finish_reason == "content_filter")
+    if said is None or not isinstance(text, (str, type(None))):
+        return dict(status="failed", note="no completion in the answer", again=True)
+    status, label = read_answer(text, prompt,
+                                bool(getattr(said, "refusal", None)) or choice.finish_reason == "content_filter")
     try: found = label_probability(getattr(choice.logprobs, "content", None), prompt) if status == "ok" else None
     except (AttributeError, TypeError): found = None
     if found is not None and (not np.isfinite(found) or (found >= .5) != (label == 1)): found = None
     used = [getattr(reply.usage, k, None) for k in ("prompt_tokens", "completion_tokens")]
-    return dict(status=status, label=label, probability=label if found is None else found, read_from="logprobs" if found is not None else "answer", raw=whole(str(text or getattr(said, "refusal", None) or "")), again=status in ("failed", "off-label"),
-                served=whole(" ".join(str(s) for s in (reply.model, getattr(reply, "system_fingerprint", None)) if s)), used=tuple(used) if all(isinstance(n, int) and n >= 0 for n in used) else None, note="" if status != "failed" else f"unreadable answer ({choice.finish_reason})")
+    return dict(status=status, label=label, probability=label if found is None else found,
+                read_from="logprobs" if found is not None else "answer",
+                raw=whole(str(text or getattr(said, "refusal", None) or "")), again=status in ("failed", "off-label"),
+                served=whole(" ".join(str(s) for s in (reply.model, getattr(reply, "system_fingerprint", None)) if s)),
+                used=tuple(used) if all(isinstance(n, int) and n >= 0 for n in used) else None,
+                note="" if status != "failed" else f"unreadable answer ({choice.finish_reason})")
 
 # %% ../../nbs/models/16b_server.ipynb #70dd7374
-_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding", "user-agent"}
+_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding",
+            "user-agent"}
 
 class Caller:
     "Asks one server about many comments."
-    def __init__(self, server: Server, model: str, prompt: Prompt, ledger: Ledger, longest: int = 24, logprobs: bool = False):
+    def __init__(self, server: Server, model: str, prompt: Prompt, ledger: Ledger, longest: int = 24,
+                 logprobs: bool = False):
         try: import openai
-        except ImportError: raise CodemixError("asking a server needs the openai package: pip install 'codemix_nb[prompting]'") from None
+        except ImportError:
+            raise CodemixError("asking a server needs the openai package: pip install 'codemix_nb[prompting]'") from None
         self.server, self.model, self.prompt, self.ledger, self.longest = server, model, prompt, ledger, longest
         self.secret, self.dialect, self.stop, self.turn, self.under_way = server.key(), Dialect(logprobs=logprobs), threading.Event(), threading.Condition(), 0
         self.worked, self.unheard = set(), 0
-        self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0, timeout=server.timeout, http_client=openai.DefaultHttpxClient(follow_redirects=False, event_hooks=dict(request=[self._bare])))
+        self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0,
+                                    timeout=server.timeout,
+                                    http_client=openai.DefaultHttpxClient(follow_redirects=False,
+                                        event_hooks=dict(request=[self._bare])))
     def _bare(self, request) -> None:
         "Strike out the headers that the client takes from the environment, for any host but the one they are meant for."
         if request.url.host == "api.openai.com": return
@@ -162,10 +198,14 @@ class Caller:
         request.headers["authorization"] = f"Bearer {self.secret}"
     def _send(self, told: list[dict], dialect: Dialect) -> dict:
         import openai
-        try: return _reply(self.client.chat.completions.create(model=self.model, messages=told, **dialect.request(self.prompt, self.longest)), self.prompt)
+        try:
+            return _reply(self.client.chat.completions.create(model=self.model, messages=told,
+                **dialect.request(self.prompt, self.longest)), self.prompt)
         except openai.APIError as error: return _after_error(error, self.server, self.model)
-        except (AttributeError, LookupError, TypeError) as error: return dict(status="failed", note=f"no completion in the answer ({type(error).__name__})", again=True)
-        except ValueError as error: return dict(status="failed", note=f"half an answer ({type(error).__name__})", again=True)
+        except (AttributeError, LookupError, TypeError) as error:
+            return dict(status="failed", note=f"no completion in the answer ({type(error).__name__})", again=True)
+        except ValueError as error:
+            return dict(status="failed", note=f"half an answer ({type(error).__name__})", again=True)
     def _reserve(self, row: dict) -> int | None:
         "Write a call's row, unless the run was stopped; while others are under way and can turn out cheaper than feared, wait for them rather than give up."
         with self.turn:
@@ -187,8 +227,10 @@ class Caller:
         "One comment, with its retries; every try is a row of the ledger."
         retry, most = 0, sum(len(m["content"].encode()) + 16 for m in told) + 16
         while not self.stop.is_set():
-            dialect, estimate = self.dialect, dict(tokens_in=most, tokens_out=self.longest, cost=self.server.cost(most, self.longest), estimated=1)
-            number, became = self._reserve(row | estimate | dict(asked_as=str(dialect), made=_now(), status="sent", note="")), dict(status="failed", note="stopped")
+            dialect, estimate = self.dialect, dict(tokens_in=most, tokens_out=self.longest,
+                                                   cost=self.server.cost(most, self.longest), estimated=1)
+            number, became = self._reserve(row | estimate | dict(asked_as=str(dialect), made=_now(), status="sent",
+                note="")), dict(status="failed", note="stopped")
             if number is None: return
             started = time.perf_counter()
             try: became = self._row(found := self._send(told, dialect))
@@ -203,11 +245,13 @@ class Caller:
     def _heard(self, found: dict) -> None:
         "Stop when comment after comment gets no reply at all."
         with self.turn: self.unheard = 0 if "raw" in found or found["status"] == "refused" else self.unheard + 1
-        if self.unheard >= self.server.give_up: raise CodemixError(f"{self.server.host}: {self.unheard} comments in a row got no reply ({found['note']}); what is answered so far is in the ledger, and a rerun goes on from it")
+        if self.unheard >= self.server.give_up:
+            raise CodemixError(f"{self.server.host}: {self.unheard} comments in a row got no reply ({found['note']}); what is answered so far is in the ledger, and a rerun goes on from it")
     def _row(self, found: dict) -> dict:
         "What an outcome puts into the ledger."
         used = (0, 0) if found.get("free") else found.get("used")
-        kept = {k: found[k] for k in ("status", "label", "probability", "read_from", "served", "note", "raw") if k in found}
+        kept = {k: found[k] for k in ("status", "label", "probability", "read_from", "served", "note", "raw")
+                if k in found}
         for k in ("raw", "served"):
             if self.secret != "none" and k in kept: kept[k] = kept[k].replace(self.secret, "[key]")
         if found["status"] != "ok": kept |= dict(label=None, probability=None)
@@ -232,5 +276,6 @@ class Caller:
                 for call in calls: call.cancel()
                 raise
 
-def _spent(server: Server, used: tuple[int, int]) -> dict: return dict(tokens_in=used[0], tokens_out=used[1], cost=server.cost(*used), estimated=0)
+def _spent(server: Server, used: tuple[int, int]) -> dict:
+    return dict(tokens_in=used[0], tokens_out=used[1], cost=server.cost(*used), estimated=0)
 def _now() -> str: return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

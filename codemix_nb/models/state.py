@@ -19,9 +19,12 @@ from .base import TextClassifier
 GROUP = "codemix_nb.models" # entry points by which another package brings cards
 
 _BEFORE = {name: f"codemix_nb.models.{module}:{name}" for module, names in dict(
-    classical="Majority Surface LR RF LinearMachine RBFMachine NBMachine", neural="MLP CNN LSTM BiLSTM", finetune="FineTuned", fewshot="FewShot",
-    embedded="EmbeddedLR EmbeddedSVM EmbeddedRF EmbeddedMLP EmbeddedCNN EmbeddedLSTM").items() for name in names.split()}
-SETTINGS = ("codemix_nb.models.ngrams:Space", "codemix_nb.models.ngrams:Part", "codemix_nb.models.prompts:Prompt", "codemix_nb.models.auxiliary:Borrowed") # parameters with a class of their own
+    classical="Majority Surface LR RF LinearMachine RBFMachine NBMachine", neural="MLP CNN LSTM BiLSTM",
+    finetune="FineTuned", fewshot="FewShot",
+    embedded="EmbeddedLR EmbeddedSVM EmbeddedRF EmbeddedMLP EmbeddedCNN EmbeddedLSTM").items()
+    for name in names.split()}
+SETTINGS = ("codemix_nb.models.ngrams:Space", "codemix_nb.models.ngrams:Part", "codemix_nb.models.prompts:Prompt",
+            "codemix_nb.models.auxiliary:Borrowed") # parameters with a class of their own
 
 def _brought(module: str) -> set[str]: # modules
     "Where the estimators are that the package of a module brings by entry points."
@@ -31,10 +34,12 @@ def _brought(module: str) -> set[str]: # modules
 def class_of(kind: str) -> type: # of an estimator, or of one of the `SETTINGS`
     "The class that a saved model names; raises `CodemixError` for a class that may not be in one, without importing its module."
     module, _, name = _BEFORE.get(kind, str(kind)).partition(":")
-    if not re.fullmatch(r"codemix_nb\.(models|methods)\.\w+", module) and module not in _brought(module): raise CodemixError(f"unknown kind of model {kind!r}")
+    if not re.fullmatch(r"codemix_nb\.(models|methods)\.\w+", module) and module not in _brought(module):
+        raise CodemixError(f"unknown kind of model {kind!r}")
     try: found = vars(import_module(module)).get(name)
     except ModuleNotFoundError as error: raise CodemixError(f"kind of model {kind!r}: {error}") from None
-    fits = isinstance(found, type) and found.__module__ == module and (hasattr(found, "load_state") and issubclass(found, TextClassifier) or f"{module}:{name}" in SETTINGS)
+    fits = isinstance(found, type) and found.__module__ == module and (hasattr(found, "load_state")
+        and issubclass(found, TextClassifier) or f"{module}:{name}" in SETTINGS)
     if not fits: raise CodemixError(f"unknown kind of model {kind!r}")
     return found
 
@@ -43,7 +48,8 @@ def kind_of(one) -> str: # module:Class
     kind = f"{type(one).__module__}:{type(one).__name__}"
     try: known = class_of(kind) is type(one)
     except CodemixError: known = False
-    if not known: raise CodemixError(f"{type(one).__name__}: only models of the library, and of packages that bring theirs by entry points {GROUP!r}, are saved")
+    if not known:
+        raise CodemixError(f"{type(one).__name__}: only models of the library, and of packages that bring theirs by entry points {GROUP!r}, are saved")
     return kind
 
 # %% ../../nbs/models/11b_state.ipynb #3fff3a28
@@ -51,7 +57,8 @@ def _plain(value):
     "A parameter as JSON has it; raises `CodemixError` for what it does not have."
     if hasattr(value, "bare"): value = value.bare()
     if hasattr(value, "get_params"): return dict(kind=kind_of(value), params=_plain(value.get_params(deep=False)))
-    if is_dataclass(value): return dict(kind=kind_of(value), params={f.name: _plain(getattr(value, f.name)) for f in fields(value)})
+    if is_dataclass(value):
+        return dict(kind=kind_of(value), params={f.name: _plain(getattr(value, f.name)) for f in fields(value)})
     if isinstance(value, dict): return {k: _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)): return [_plain(v) for v in value]
     if isinstance(value, np.generic): return value.item()
@@ -83,8 +90,10 @@ def import_model(arrays, config: dict) -> TextClassifier:
 def nested(**models: TextClassifier) -> tuple[dict[str, np.ndarray], dict]: # as `state` gives them
     "The state of a model that consists of fitted models, each under a name."
     found = {name: export_model(m) for name, m in models.items()}
-    return {f"{name}.{k}": v for name, (arrays, _) in found.items() for k, v in arrays.items()}, {"parts": {name: config for name, (_, config) in found.items()}}
+    return {f"{name}.{k}": v for name, (arrays, _) in found.items()
+            for k, v in arrays.items()}, {"parts": {name: config for name, (_, config) in found.items()}}
 
 def part_of(arrays, config: dict, name: str) -> TextClassifier:
     "One of the models in a state from `nested`."
-    return import_model({k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")}, config["parts"][name])
+    return import_model({k.removeprefix(f"{name}."): v for k, v in arrays.items() if k.startswith(f"{name}.")},
+                        config["parts"][name])
