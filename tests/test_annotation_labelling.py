@@ -61,8 +61,8 @@ def test_salt_is_made_once_and_hides_authors(tmp_path, monkeypatch):
     assert (tmp_path/"salt").stat().st_mode & 0o077 == 0 and len(local_salt()) == 32
 
 def test_months_say_what_they_cannot_tell():
-    assert months(pd.Series(["", None, "yesterday?", "13/02/2024", "02/13/2024"]),
-                  day_first=True).tolist() == ["", "", "", "2024-02", ""]
+    dates = pd.Series(["", None, "yesterday?", "13/02/2024", "02/13/2024"])
+    assert months(dates, day_first=True).tolist() == ["", "", "", "2024-02", ""]
     assert months(pd.Series(["1714557600000", "01-05-2024"]), day_first=True).tolist() == ["2024-05"]*2
     assert months(pd.Series(["2/13/2024", "3/4/2024"])).tolist() == ["2024-02", "2024-03"]
     with pytest.raises(CodemixError, match="both orders"): months(pd.Series(["13/1/2024", "1/13/2024"]))

@@ -201,8 +201,8 @@ def test_at_equal_false_alarms_a_raised_model_is_the_same_model():
     base = study(600).assign(slice=lambda f: np.where(f.index % 3, "a", "b"))
     raised = base.assign(model="raised", probability=expit(logit(base.probability) + 1))
     more = base[base["repeat"] == 0].assign(model="one repeat", probability=lambda f: 1 - f.probability)
-    table = equal_alarms(pd.concat([base, raised, more, more.assign(**{"repeat": 7})]),
-                         "m").set_index(["slice", "model"])
+    both = pd.concat([base, raised, more, more.assign(**{"repeat": 7})])
+    table = equal_alarms(both, "m").set_index(["slice", "model"])
     assert np.allclose(table.misses["all", "raised"], table.misses["all", "m"], atol=.005)
     assert table.threshold["all", "raised"] > .6
     assert (table.more_misses.xs("m", level="model") == 0).all() and table.more_misses_low["all", "one repeat"] > .2

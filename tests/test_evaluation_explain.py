@@ -183,8 +183,8 @@ def test_faithfulness_by_hand():
             return np.column_stack([1 - p, p])
     e = Explanation("bekar yo bekar ho", word_offsets("bekar yo bekar ho"), np.array([2., 0., 1., 0.]), 0., 0.,
                     .9, "by hand")
-    got = faithfulness(Counts(), [e, replace_text(e, "ho")], fractions=(.25, .5),
-                       seeds=200).set_index(["ranking", "fraction"])
+    got = faithfulness(Counts(), [e, replace_text(e, "ho")], fractions=(.25, .5), seeds=200)
+    got = got.set_index(["ranking", "fraction"])
     assert set(got.comment) == {0}
     assert np.allclose(got.loc["own", "comprehensiveness"], [.4, .8])
     assert np.allclose(got.loc["own", "sufficiency"], [.4, 0])

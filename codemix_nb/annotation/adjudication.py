@@ -47,6 +47,7 @@ def _modelled(frame: pd.DataFrame, how: str, *more) -> dict[str, tuple]:
     return {names["item_id"][i]: (names["label"][p.columns[k]], float(p.iat[row, k]))
             for row, (i, k) in enumerate(zip(p.index, best))}
 
+# %% ../../nbs/annotation/09d_adjudication.ipynb #cc4137a8
 HOW = ("majority", "dawid-skene", "mace")
 
 def aggregate(annotations: Annotations,
@@ -123,8 +124,8 @@ def adjudication_queue(annotations: Annotations,
         if disagreement > 0 and item not in done:
             rows.append((item, str((texts or {}).get(item, "")), shown, disagreement, entropy, "", ""))
     queue = pd.DataFrame(rows, columns=["item_id", "text", "votes", "disagreement", "entropy", "decision", "by"])
-    queue = queue.sort_values(["entropy", "disagreement"], ascending=False,
-                              kind="stable").head(limit).reset_index(drop=True)
+    queue = queue.sort_values(["entropy", "disagreement"], ascending=False, kind="stable")
+    queue = queue.head(limit).reset_index(drop=True)
     queue = queue.drop(columns=([] if texts else ["text"]) + (["votes", "disagreement", "entropy"] if blind else []))
     if path is not None:
         safe = queue.assign(**{c: queue[c].map(_guard) for c in ("item_id", "text") if c in queue})
@@ -158,6 +159,7 @@ def _check_round(frame: pd.DataFrame, annotations: Annotations, known: dict[str,
         why.append(next((w for w, bad in tests.items() if bad), ""))
     return why
 
+# %% ../../nbs/annotation/09d_adjudication.ipynb #eb1d5ba8
 def add_round(annotations: Annotations,
               decisions, # a filled queue: CSV, XLSX or a frame with item_id, decision, by
               labels=None, # labels that count, if not those of the earlier rounds

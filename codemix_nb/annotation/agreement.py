@@ -91,6 +91,7 @@ def _pairs(v: Votes) -> list[tuple[int, int]]:
     enough = np.triu(seen.T @ seen >= (SHARED if len(v.workers) > 2 else 1), 1)
     return list(zip(*np.nonzero(enough)))
 
+# %% ../../nbs/annotation/09c_agreement.ipynb #61467318
 def _pair(v: Votes, weights: np.ndarray, a: int, b: int) -> np.ndarray:
     "Tables of what two workers said about the items of both."
     k, both = len(v.labels), np.flatnonzero((v.codes[:, a] >= 0) & (v.codes[:, b] >= 0))
@@ -180,6 +181,7 @@ def _row(name: str, f, v: Votes, draws: np.ndarray, confidence: float, why: str 
     value, low, high, note = (None, None, None, why) if why else _estimate(f, v, draws, confidence)
     return Agreement(name, value, low, high, int((v.raters > 1).sum()), len(v.workers), note)
 
+# %% ../../nbs/annotation/09c_agreement.ipynb #7fcf860b
 def _rows(rows: list, columns) -> pd.DataFrame:
     "Rows as a frame in which nothing stays None and is not turned into nan."
     mixed = ("value", "low", "high", "label", "votes")

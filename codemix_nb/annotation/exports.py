@@ -212,6 +212,7 @@ def _flat(key: str, value) -> bool:
     "Is it a column of responses of the flattened export?"
     return key.endswith(".responses") and (value is None or isinstance(value, list))
 
+# %% ../../nbs/annotation/09_exports.ipynb #9b8e82af
 def _argilla(record: dict):
     "Yields question, value, user and status of every response, whatever the version."
     responses = record.get("responses")

@@ -18,19 +18,18 @@ def seed_scores(results) -> pd.DataFrame: # corpus, model, repeat, fold, network
     by, metric = ["corpus", "model", "repeat", "fold", "network"], results.study["metric"]
     if results.seeds.empty: return pd.DataFrame(columns=[*by, metric])
     keys = [k for k in UNIT if k in results.seeds]
-    made = results.seeds.merge(results.units[results.units.main.astype(bool)][keys].drop_duplicates(),
-                               on=keys).merge(results.items[[*keys, "id", "label"]], on=[*keys, "id"])
+    main = results.units[results.units.main.astype(bool)][keys].drop_duplicates()
+    made = results.seeds.merge(main, on=keys).merge(results.items[[*keys, "id", "label"]], on=[*keys, "id"])
     score = lambda part: metrics(part.label, part.probability)[metric]
-    return made.groupby(by, sort=False,
-                        observed=True)[["label", "probability"]].apply(score).rename(metric).reset_index()
+    folds = made.groupby(by, sort=False, observed=True)[["label", "probability"]]
+    return folds.apply(score).rename(metric).reset_index()
 
 def _over_seeds(results):
     "Number of seeds of each averaged network, the mean score of one, and the sd over the seeds of a fold."
     each, metric = seed_scores(results), results.study["metric"]
-    spread = each.groupby(["corpus", "model", "repeat",
-                           "fold"])[metric].var(ddof=1).groupby(["corpus", "model"]).mean()**.5
-    return each.groupby(["corpus", "model"]).agg(seeds=("network", "nunique"),
-                                                 one_seed=(metric, "mean")).assign(seed_sd=spread)
+    varied = each.groupby(["corpus", "model", "repeat", "fold"])[metric].var(ddof=1)
+    table = each.groupby(["corpus", "model"]).agg(seeds=("network", "nunique"), one_seed=(metric, "mean"))
+    return table.assign(seed_sd=varied.groupby(["corpus", "model"]).mean()**.5)
 
 # %% ../../nbs/evaluation/22b_claims.ipynb #28d9bf99
 def _alone(results, tested):
@@ -46,6 +45,7 @@ def _alone(results, tested):
     return tested.assign(alone=[f"{h} of {of}" if {r.a, r.b} & networks else ""
                                 for h, r in zip(held, tested.itertuples())])
 
+# %% ../../nbs/evaluation/22b_claims.ipynb #21f97225
 def _equal_shares(part):
     "Macro-F1 if as many comments are called abusive as are: what a model's order is worth, whatever its threshold."
     y, called = part.label.to_numpy() == 1, np.zeros(len(part), dtype=bool)
@@ -62,6 +62,7 @@ def _without_threshold(results, tested):
     gain = lambda r: (score.loc[r.corpus, r.a] - score.loc[r.corpus, r.b]).mean()
     return tested.assign(difference_ranked=[gain(r) for r in tested.itertuples()])
 
+# %% ../../nbs/evaluation/22b_claims.ipynb #299ab4b8
 def contrasts(results) -> pd.DataFrame:
     "Every declared contrast on every corpus with its tests and verdict; of generated data nothing is supported."
     if not results.study.get("contrasts"): return pd.DataFrame(columns=sig.CONTRAST_COLUMNS)

@@ -39,6 +39,7 @@ def _demo_mixing(rows):
                 matrix=np.where(rng.random(rows) < .2, "en", "ne"), english_share=cmi / 100,
                 unseen=rng.binomial(words, .25) / words)
 
+# %% ../../nbs/evaluation/20a_demo.ipynb #6e6c7a34
 def _demo_corpus(rng, name, rows, folds):
     "The comments of the dice study without their text, and every unit over them."
     y, ids = (rng.random(rows) < .56).astype(int), np.array([str(i + 1) for i in range(rows)])

@@ -62,6 +62,7 @@ def pending(units: list[Unit], study: dict) -> list[Unit]:
     "Units without a finished file; a file that was cut short counts as none."
     return [u for u in units if not _whole(path_of(key_of(u, study)))]
 
+# %% ../../nbs/evaluation/21b_executor.ipynb #d2148519
 def execute(units: list[Unit], # any part of a plan
             study: dict,
             workers: int = 0, # processes; 0 means one a core
@@ -80,9 +81,8 @@ def execute(units: list[Unit], # any part of a plan
               disable=None if progress is None else not progress) as bar:
         with parallel_config("loky" if workers > 1 else "sequential",
                              **({"inner_max_num_threads": 1} if workers > 1 else {})):
-            for done in Parallel(n_jobs=workers,
-                                 return_as="generator_unordered")(delayed(call_at)(here(), _worker, b, study)
-                                                                  for b in groups):
+            run = Parallel(n_jobs=workers, return_as="generator_unordered")
+            for done in run(delayed(call_at)(here(), _worker, b, study) for b in groups):
                 failed += [(u, why) for u, why in done if why]
                 bar.update(len(done))
     if failed:
@@ -90,6 +90,7 @@ def execute(units: list[Unit], # any part of a plan
                            "run again to retry only these")
     return len(todo)
 
+# %% ../../nbs/evaluation/21b_executor.ipynb #2e36c6c0
 def say(unit: Unit) -> str:
     "A unit in one line."
     return f"{unit.corpus} / {unit.treatment} / {unit.model} / {unit.design} / repeat {unit.repeat} / fold {unit.fold}"

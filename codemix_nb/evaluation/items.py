@@ -19,9 +19,8 @@ from ..models.registry import identity_of, model_of
 from . import results
 from .executor import pending, say
 from .plan import main_units, plan
-from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names,
-                                         corpus_of, judge_of,
-                                         key_of, path_of, read_unit, seeds_of)
+from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of,
+                                         judge_of, key_of, path_of, read_unit, seeds_of)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #5a96fcf9
 @lru_cache(maxsize=8)
@@ -148,6 +147,7 @@ def gather_seeds(study: dict, units: list[Unit],
     if parts: return pd.concat(parts, ignore_index=True)[[*results.KEYS, "id", "network", "probability"]]
     return pd.DataFrame()
 
+# %% ../../nbs/evaluation/21d_items.ipynb #de672c7b
 def gather(study: dict, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]: # results and units
     "All finished units as two frames; raises `CodemixError` when some are missing."
     left = pending(units, study)

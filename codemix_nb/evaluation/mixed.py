@@ -45,6 +45,7 @@ def _likelihood(theta, y, x, first, size, grid=GRID): # minus log-likelihood, an
     minus_log = len(first) * np.log(np.exp(prior).sum()) - (top + np.log(mass)).sum()
     return minus_log, -np.r_[slope.sum(axis=1) @ x, spread * (slope @ grid).sum()]
 
+# %% ../../nbs/evaluation/22c_mixed.ipynb #51914d6e
 def _mixed(error, x: pd.DataFrame, groups, start,
           ) -> tuple[pd.DataFrame, float]: # estimate and sd of each column of x, and the spread of the intercepts
     "A mixed-effects logistic regression, sd from the curvature; all missing where the likelihood has no maximum."
@@ -85,6 +86,7 @@ def _inflation(x):
     "Variance inflation factor of each column."
     return pd.Series(np.diag(np.linalg.inv(np.corrcoef(x.to_numpy().T))), x.columns).round(2)
 
+# %% ../../nbs/evaluation/22c_mixed.ipynb #1022c20a
 def _errors_of(results, corpus, made):
     "Odds ratios of an error on one corpus; nothing with under ten comments a factor wrong, or right, or all err alike."
     items = made[(made.corpus == corpus) & (made.words.fillna(0) > 0) & made.unseen.notna()]
@@ -100,9 +102,8 @@ def _errors_of(results, corpus, made):
         averaged = _averaged(error, full, groups)
         mixed, spread = _mixed(error, full, groups, averaged.estimate)
         if np.isnan(spread): return pd.DataFrame()
-        part = pd.concat([_ratios(mixed, "odds_ratio"),
-                          _ratios(averaged, "average_ratio")],
-                         axis=1).loc[own.columns].assign(vif=_inflation(x)[own.columns], spread=round(spread, 2))
+        ratios = pd.concat([_ratios(mixed, "odds_ratio"), _ratios(averaged, "average_ratio")], axis=1)
+        part = ratios.loc[own.columns].assign(vif=_inflation(x)[own.columns], spread=round(spread, 2))
         about = dict(corpus=corpus, fit=fit, comments=items.id.nunique(), models=items.model.nunique())
         parts.append(part.rename_axis("factor").reset_index().assign(**about))
     table = pd.concat(parts, ignore_index=True)

@@ -53,18 +53,16 @@ def swapped_pairs(items: pd.DataFrame, # predictions of two models on the same r
     rng, name = np.random.default_rng(seed), items.corpus.iloc[0]
     codes, frames = pd.Series(pd.factorize(groups)[0], index=groups.index), []
     coins = rng.integers(0, 2, (pairs, codes.max() + 1)).astype(bool)
-    both = items[items.model.isin([a, b])].pivot_table(index=["repeat", "fold", "id",
-                                                              "label"], columns="model",
-                                                       values="probability").dropna().reset_index()
+    index, own = ["repeat", "fold", "id", "label"], items[items.model.isin([a, b])]
+    both = own.pivot_table(index=index, columns="model", values="probability").dropna().reset_index()
     for (r, f), part in both.groupby(["repeat", "fold"]):
         y, swap = part.label.to_numpy(bool), coins[:, codes[part.id].to_numpy()]
         pa_, pb_ = part[a].to_numpy() >= .5, part[b].to_numpy() >= .5
-        score = lambda p: results.from_cells((p & y).sum(1), (p & ~y).sum(1), (~p & y).sum(1),
-                                             (~p & ~y).sum(1))["macro_f1"]
-        frames.append(pd.DataFrame(dict(corpus=name, design="swapped", pair=np.arange(pairs), repeat=r, fold=f,
-                                        score_a=score(np.where(swap, pb_, pa_)),
-                                        score_b=score(np.where(swap, pa_, pb_)), n_train=len(groups) - len(part),
-                                        n_test=len(part))))
+        cells = lambda p: ((p & y).sum(1), (p & ~y).sum(1), (~p & y).sum(1), (~p & ~y).sum(1))
+        score = lambda p: results.from_cells(*cells(p))["macro_f1"]
+        about = dict(corpus=name, design="swapped", pair=np.arange(pairs), repeat=r, fold=f)
+        scores = dict(score_a=score(np.where(swap, pb_, pa_)), score_b=score(np.where(swap, pa_, pb_)))
+        frames.append(pd.DataFrame(about | scores | dict(n_train=len(groups) - len(part), n_test=len(part))))
     return pd.concat(frames, ignore_index=True)
 
 # %% ../../nbs/evaluation/21c_nulls.ipynb #c3233c13
@@ -93,6 +91,7 @@ def null_path(study: dict, name: str, design: str, start: int, stop: int):
             study["seed"], treatment(study["treatment"]).version, _model_key(model_of("lr-word"), False), start, stop]
     return paths.units/"checks"/f"{_digest(what)}.parquet"
 
+# %% ../../nbs/evaluation/21c_nulls.ipynb #10e58993
 def _null_chunk(name: str, study: dict, design: str, start: int, stop: int) -> pd.DataFrame:
     path, c = null_path(study, name, design, start, stop), corpus_of(name, study)
     if not path.exists():

@@ -35,6 +35,7 @@ def main_units(study: dict) -> list[Unit]:
     absent = not_run(study)
     return [u for c in corpus_names(study) for m in study["models"] if m not in absent for u in grid(study, c, m)]
 
+# %% ../../nbs/evaluation/21a_plan.ipynb #2c5ed7f1
 def plan(study: dict) -> list[Unit]:
     "Every unit of a study, each once."
     units, names = main_units(study), corpus_names(study)
@@ -57,6 +58,7 @@ def plan(study: dict) -> list[Unit]:
     absent = not_run(study)
     return [u for u in dict.fromkeys(units + judged_units(study)) if u.model not in absent]
 
+# %% ../../nbs/evaluation/21a_plan.ipynb #e690e153
 def judged_units(study: dict) -> list[Unit]:
     "One unit for each model that is to be judged on a published test set; none while the file is not at hand."
     judge = judge_of(study)

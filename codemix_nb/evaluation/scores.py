@@ -91,8 +91,8 @@ def counted(
 ) -> pd.DataFrame: # by, tp, fp, fn, tn, n, macro_f1, error, false_alarms (of the harmless), misses (of the abusive)
     "Counts and rates of any slice; macro-F1 only where both labels occur."
     y, d = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    t = items[by].assign(tp=y & d, fp=~y & d, fn=y & ~d,
-                         tn=~y & ~d).groupby(by, sort=False, observed=True)[["tp", "fp", "fn", "tn"]].sum()
+    cells = items[by].assign(tp=y & d, fp=~y & d, fn=y & ~d, tn=~y & ~d)
+    t = cells.groupby(by, sort=False, observed=True)[["tp", "fp", "fn", "tn"]].sum()
     t["n"] = t.sum(axis=1)
     both = (t.tp + t.fn > 0) & (t.tn + t.fp > 0)
     t["macro_f1"] = pd.Series(from_cells(t.tp, t.fp, t.fn, t.tn)["macro_f1"], t.index).where(both)

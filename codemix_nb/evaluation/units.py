@@ -50,6 +50,7 @@ def judge_of(study: dict) -> dict | None: # corpus, test, models
     "The block of a study that names a published test set."
     return study.get("judged")
 
+# %% ../../nbs/evaluation/21_units.ipynb #60e2efed
 def _spec(name: str, study: dict) -> str:
     "What names a corpus in the caches of this process; a user's file counts as new when it was written again."
     said = {(judge_of(study) or {}).get("test"): name, **dict(zip(corpus_names(study), study["corpora"]))}[name]
@@ -201,6 +202,7 @@ def _instructions() -> str: # one of `KERNELS`, or other
                 platform.machine())
     return said if said in KERNELS else "other"
 
+# %% ../../nbs/evaluation/21_units.ipynb #4c7e145d
 def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, decision, probability under each seed
     "What a fitted model says; a model without a decision of its own is asked once."
     best = est.best_ if isinstance(est, Tuned) else est
@@ -219,6 +221,7 @@ def _head(root: str) -> str: # the commit a project stands at; empty outside of 
 def _edge(est) -> bool | None:
     return on_edge(est.params_, est.space or est.estimator.search_space) if isinstance(est, Tuned) else None
 
+# %% ../../nbs/evaluation/21_units.ipynb #ff5a2ea3
 def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
     "Fit on the training part, predict the test part."
     s, est = split_of(unit, study), estimator_of(unit, study)
@@ -258,6 +261,7 @@ def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
     return [model.version, own, list(model.search_space) if nested else [],
             *([["averaged", Averaged.version, seeds]] if seeds > 1 else [])]
 
+# %% ../../nbs/evaluation/21_units.ipynb #898d4b46
 def key_of(unit: Unit, study: dict,
            identity: str | None = None, # of a model that is not at hand
           ) -> str: # 24 hex digits
