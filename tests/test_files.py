@@ -15,18 +15,19 @@ import pytest
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_records(tmp_path, kind):
-    frame, path = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"],
-                                    label=["ok", "bad", "ok", "bad"])), tmp_path/f"mine{kind}"
+    path = tmp_path/f"mine{kind}"
+    frame = pd.DataFrame(dict(text=["ramro", 'he said "no"', "two\nlines", "a,b;c\td"], label=["ok", "bad", "ok", "bad"]))
+    sheet = lambda: frame.to_excel(path.with_suffix(".xlsx"), index=False)
+    lines = lambda: frame.to_json(path, orient="records", lines=True)
     write = {".csv": lambda: frame.to_csv(path, index=False), ".tsv": lambda: frame.to_csv(path, sep="\t", index=False),
-             ".parquet": lambda: frame.to_parquet(path),
-             ".json": lambda: frame.to_json(path, orient="records")}
-    write.get(kind, lambda: frame.to_excel(path.with_suffix(".xlsx"), index=False) if kind.startswith(".xls")
-              else frame.to_json(path, orient="records", lines=True))()
+             ".parquet": lambda: frame.to_parquet(path), ".json": lambda: frame.to_json(path, orient="records"),
+             ".xlsx": sheet, ".xlsm": sheet, ".jsonl": lines, ".ndjson": lines}
+    write[kind]()
     if kind == ".xlsm": path.with_suffix(".xlsx").rename(path)
-    found = read_any(path)
-    assert found.frame.to_dict("list") == frame.to_dict("list") and not found.blank
-    assert found.rows.tolist() == ([2, 3, 4, 6] if kind in (".csv", ".tsv") else [2, 3, 4, 5] if kind.startswith(".xls")
-                                   else [1, 2, 3, 4])
+    records = read_any(path)
+    assert records.frame.to_dict("list") == frame.to_dict("list") and not records.blank
+    rows = {".csv": [2, 3, 4, 6], ".tsv": [2, 3, 4, 6], ".xlsx": [2, 3, 4, 5], ".xlsm": [2, 3, 4, 5]}
+    assert records.rows.tolist() == rows.get(kind, [1, 2, 3, 4])
 
 
 # %% ../nbs/01a_files.ipynb #5dcc0d10
@@ -56,8 +57,8 @@ def test_sheets(tmp_path):
     for row in ([None, None], ["text", "label"], ["a", 0], [None, None], ["b", 1]): book.active.append(row)
     book.create_sheet("more").append(["text", "label"]); book["more"].append(["c", 1])
     book.save(tmp_path/"x.xlsx")
-    found = read_any(tmp_path/"x.xlsx")
-    assert found.rows.tolist() == [3, 5] and found.blank == 1 and "not read: 'more'" in found.note
+    records = read_any(tmp_path/"x.xlsx")
+    assert records.rows.tolist() == [3, 5] and records.blank == 1 and "not read: 'more'" in records.note
     assert read_any(tmp_path/"x.xlsx", sheet="more").frame.text.tolist() == ["c"]
     with pytest.raises(CodemixError, match="no sheet 'none'; the file has: 'Sheet', 'more'"):
         read_any(tmp_path/"x.xlsx", sheet="none")

@@ -46,13 +46,11 @@ def _drawn_groups(items, draws=1000, seed=0): # value, low, high
     "Macro-F1 averaged over repeats, and its 95 % bootstrap interval by groups; missing for small slices."
     abusive = items.drop_duplicates("id").label
     if min(abusive.sum(), (abusive == 0).sum()) < LEAST: return np.nan, np.nan, np.nan
-    group, repeat = pd.factorize(items.group)[0], pd.factorize(items["repeat"])[0]
     y, flagged = items.label.to_numpy() == 1, items.probability.to_numpy() >= .5
-    cells = np.zeros((group.max() + 1, repeat.max() + 1, 4))
-    np.add.at(cells, (group, repeat, np.select([y & flagged, flagged, y], [0, 1, 2], 3)), 1)
-    score = lambda totals: from_cells(*np.moveaxis(totals, -1, 0))["macro_f1"].mean(axis=-1)
-    drawn = score(cal.drawn(cells, draws, seed))
-    return float(score(cells.sum(axis=0))), *np.quantile(drawn, [.025, .975]).tolist()
+    outcome = np.eye(4)[np.select([y & flagged, flagged, y], [0, 1, 2], 3)]
+    cells = by_group(items.group, outcome, pd.factorize(items["repeat"])[0])
+    score = lambda sums: from_cells(*np.moveaxis(sums, -1, 0))["macro_f1"].mean(axis=-1)
+    return float(score(cells.sum(axis=0))), *ends(score(drawn(cells, draws, seed))).tolist()
 
 # %% ../../nbs/experiments/62_mixing.ipynb #5108427d
 _MIXING = ("group", "tokens", "has_lexicon", "latin_share", "words", "cmi", "switches", "matrix", "unseen")
