@@ -4,6 +4,7 @@ What a cell has stored as text is compared with what it says now, where the publ
 `varies` holds a time, a size of memory or a machine and is left out. The pages of experiments need a study's results:
 test_end_to_end runs each of them on the smoke study, which is their default.
 """
+import asyncio
 import os
 import re
 import shutil
@@ -28,7 +29,9 @@ NOTEBOOKS = sorted(p for p in NBS.rglob("*.ipynb") if not LEFT_OUT.search(p.rela
 def kernel():
     """A kernel manager on sockets of its own: over TCP parallel kernels race for ports."""
     folder = tempfile.mkdtemp(prefix="kernel-")
-    yield AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=os.path.join(folder, "k.json"))
+    manager = AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=os.path.join(folder, "k.json"))
+    yield manager
+    asyncio.run(manager.shutdown_kernel(now=True))  # nbclient leaves a kernel that it did not make: half a gigabyte each
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -17,9 +17,9 @@ from .wording import headed, number, p_value, title_of
 # %% ../../nbs/experiments/54_contrasts.ipynb #eb845e15
 @headed({"mean_a": "A mean", "mean_b": "B mean", "p_plain10": "Plain p, one repeat", "p_holm": "Holm p, one corpus",
          "p_holm_all": "Holm p, all", "p_many": "Corrected p, n − 1", "depends_on": "Hangs on",
-         "alone": "Seeds alone", "difference_ranked": "A − B, equal shares", "p_worse": "P(A worse)", "p_rope": "P(equal)",
-         "p_better": "P(A better)", "detectable": "Detectable at 80 % power", "p_randomisation": "Randomised p",
-         "p_mcnemar": "McNemar p"}, signed=("difference_ranked",))
+         "alone": "Seeds alone", "difference_ranked": "A − B, equal shares", "detectable": "Detectable at 80 % power",
+         "p_worse": "P(A worse)", "p_rope": "P(equal)", "p_better": "P(A better)",
+         "p_randomisation": "Randomised p", "p_mcnemar": "McNemar p"}, signed=("difference_ranked",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus and contrast; empty if none was declared
     "Every declared contrast, tested several ways, with its verdict."
     return claims.contrasts(results)
