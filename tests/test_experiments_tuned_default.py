@@ -14,6 +14,7 @@ from codemix_nb.experiments.tuned_default import *
 
 # %% ../nbs/experiments/57_tuned_default.ipynb #12c9c306
 from types import SimpleNamespace
+from codemix_nb.models.registry import cards_of
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.experiments.wording import design, shown
 
@@ -35,6 +36,7 @@ def test_models_that_were_not_tuned_are_not_said_to_be():
     dice.scores = dice.scores.assign(tuning=dice.scores.tuning.mask(untuned, "default"))
     assert "nbsvm" not in set(tabulate(dice).model) and "lr" in set(tabulate(dice).model)
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"], neural_search=False)
+    dice.manifest = dict(cards=cards_of(dice.study))
     assert "not tuned" in design(dice) and "1 of the neural networks" in design(dice)
     assert "published corpora" in design(dice)
-    assert "not tuned" not in design(SimpleNamespace(study=dice.study | dict(neural_search=True)))
+    assert "not tuned" not in design(SimpleNamespace(study=dice.study | dict(neural_search=True), manifest=dice.manifest))
