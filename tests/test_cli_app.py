@@ -10,10 +10,6 @@ from codemix_nb.paths import CodemixError, atomic_write
 from codemix_nb.cli.app import *
 
 
-# %% ../nbs/cli/29_cli.ipynb #6793f4bc
-from codemix_nb.models.encoders import _refused
-
-
 # %% ../nbs/cli/29_cli.ipynb #1a9b4053
 def _given(tmp_path, **changes):
     import pandas as pd
@@ -21,21 +17,6 @@ def _given(tmp_path, **changes):
     for column, values in changes.items(): frame[column] = values
     frame.to_csv(tmp_path/"mine.csv", index=False)
     return tmp_path/"mine.csv"
-
-
-# %% ../nbs/cli/29_cli.ipynb #5c64d337
-def test_an_unfinished_file_is_refused(tmp_path):
-    path = _given(tmp_path)
-    path.write_text("\n".join(path.read_text().splitlines()[:-2]) + "\n")
-    assert "2 comments have no prediction" in _refused(path) and "'7'" in _refused(path)
-
-
-# %% ../nbs/cli/29_cli.ipynb #36113521
-def test_predictions_need_their_columns(tmp_path):
-    (tmp_path/"x.csv").write_text("corpus,id\nc,1\n")
-    assert "'probability'" in _refused(tmp_path/"x.csv")
-    (tmp_path/"x.csv").write_text("id,label\n1,1\n")
-    assert "'corpus'" in _refused(tmp_path/"x.csv")
 
 
 # %% ../nbs/cli/29_cli.ipynb #623e267c

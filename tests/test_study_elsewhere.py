@@ -101,15 +101,6 @@ def test_what_makes_one_look_twice_is_told(tmp_path):
     assert set(contrasts.note) == {"1 of the study's 2 repeats"}
 
 
-# %% ../nbs/study/28d_elsewhere.ipynb #9f6624fb
-def _given(tmp_path, **changes):
-    import pandas as pd
-    frame = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(9)], probability=.5)).astype({"probability": object})
-    for column, values in changes.items(): frame[column] = values
-    frame.to_csv(tmp_path/"mine.csv", index=False)
-    return tmp_path/"mine.csv"
-
-
 # %% ../nbs/study/28d_elsewhere.ipynb #537b2c6c
 def _refused(path):
     import pytest
@@ -126,3 +117,18 @@ def test_predictions_that_are_refused(tmp_path):
     assert "repeat" in _refused(_given(tmp_path, repeat=7))
     assert "row 2" in _refused(_given(tmp_path, repeat="x"))
     assert "'elsewhere'" in _refused(_given(tmp_path, corpus="elsewhere"))
+
+
+# %% ../nbs/study/28d_elsewhere.ipynb #5c64d337
+def test_an_unfinished_file_is_refused(tmp_path):
+    path = _given(tmp_path)
+    path.write_text("\n".join(path.read_text().splitlines()[:-2]) + "\n")
+    assert "2 comments have no prediction" in _refused(path) and "'7'" in _refused(path)
+
+
+# %% ../nbs/study/28d_elsewhere.ipynb #36113521
+def test_predictions_need_their_columns(tmp_path):
+    (tmp_path/"x.csv").write_text("corpus,id\nc,1\n")
+    assert "'probability'" in _refused(tmp_path/"x.csv")
+    (tmp_path/"x.csv").write_text("id,label\n1,1\n")
+    assert "'corpus'" in _refused(tmp_path/"x.csv")
