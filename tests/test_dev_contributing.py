@@ -31,3 +31,10 @@ def test_what_is_named_exists():
         assert (ROOT/path).exists(), path
     targets = (ROOT/"Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"\bmake ([a-z-]+)", TEXT): assert re.search(rf"^{target}:", targets, re.M), target
+
+
+def test_what_is_called_slow_exists():
+    for line in (ROOT/"tests"/"slow.txt").read_text(encoding="utf-8").split():
+        file, _, name = line.partition("::")
+        assert not name or f"def {name}(" in (ROOT/"tests"/file).read_text(encoding="utf-8"), line
+        assert (ROOT/"tests"/file).exists(), line

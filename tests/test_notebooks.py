@@ -25,14 +25,12 @@ KNOWN_STALE = """
     annotation/09_exports annotation/09a_labelling annotation/09b_datacard annotation/09c_agreement
     annotation/09d_adjudication cli/29_cli data/02_corpora data/02a_catalogue data/07_sameness
     evaluation/19_bench evaluation/21_units evaluation/21b_executor evaluation/21c_nulls evaluation/21d_items
-    evaluation/22_significance evaluation/23_calibration experiments/56_coming_star
-    experiments/57_tuned_default experiments/58_top_terms experiments/61_hold experiments/62_mixing
-    experiments/63_audit experiments/64_words experiments/65_cost experiments/66_calibration
-    experiments/67_explain experiments/68_prompting language/06_romanise models/11a_base models/11b_state
-    models/12_encoders models/13_classical models/14_neural models/15_finetune models/16b_server
-    models/16c_prompting models/17_tuning models/17a_auxiliary models/17c_calibrated models/17e_saved
-    report/27a_notebooks report/27aa_frames report/27b_page report/27ba_readme report/27c_paper
-    report/27d_render report/27e_scan report/27f_verify study/28a_declared study/28b_run study/28c_exchange
+    evaluation/22_significance evaluation/23_calibration experiments/62_mixing experiments/63_audit
+    experiments/64_words experiments/66_calibration experiments/67_explain experiments/68_prompting
+    language/06_romanise models/11a_base models/11b_state models/12_encoders models/13_classical
+    models/14_neural models/15_finetune models/16b_server models/16c_prompting models/17a_auxiliary
+    models/17c_calibrated models/17e_saved report/27a_notebooks report/27aa_frames report/27b_page
+    report/27ba_readme report/27c_paper report/27d_render report/27f_verify study/28b_run study/28c_exchange
     study/28d_elsewhere
 """.split()
 LEFT_OUT = re.compile(r"(^|/)([_.]|pages/)")
