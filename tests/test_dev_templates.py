@@ -96,3 +96,9 @@ def test_the_next_number_and_the_next_letter(copy):
 def test_a_name_that_is_none_or_taken(copy, name, said):
     dev.new("method", "one")
     with pytest.raises(CodemixError, match=said): dev.new("method", name)
+
+
+def test_a_long_name_makes_no_wide_line(copy):
+    for kind in dev.KINDS: dev.new(kind, "somebody-and-another-twenty-five")
+    dev.export()
+    assert not [line for line in dev.lint() if "twenty_five" in line]
