@@ -419,7 +419,7 @@ def test_a_failure_leaves_the_earlier_predictions(capsys, trained, tmp_path):
 
 def test_input_without_an_end_is_predicted_as_it_comes():
     from itertools import count, islice
-    from codemix_nb.cli.app import lines_of, predicted
+    from codemix_nb.cli.train import lines_of, predicted
     from codemix_nb.text import treatment
     class Half:
         def predict_proba(self, texts): return np.full((len(texts), 2), .5)

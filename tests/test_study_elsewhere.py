@@ -101,13 +101,6 @@ def test_what_makes_one_look_twice_is_told(tmp_path):
     assert set(contrasts.note) == {"1 of the study's 2 repeats"}
 
 
-# %% ../nbs/study/28d_elsewhere.ipynb #537b2c6c
-def _refused(path):
-    import pytest
-    with pytest.raises(CodemixError) as caught: on_folds(read_predictions(path), _folds(), path)
-    return str(caught.value)
-
-
 # %% ../nbs/study/28d_elsewhere.ipynb #3310ac79
 def test_predictions_that_are_refused(tmp_path):
     assert "row 4" in (m := _refused(_given(tmp_path, probability=[.5]*2 + [1.5] + [.5]*6))) and "'probability'" in m
