@@ -17,16 +17,22 @@ from codemix_nb.cli.shell import main
 def test_an_own_file_is_audited_without_its_text(tmp_path, capsys):
     import numpy as np
     import pandas as pd
-    rng, words = np.random.default_rng(0), [a + b + c for a in ("ka", "pi", "su", "me") for b in ("n", "r", "t") for c in ("chi", "bu", "va", "yo")]
+    rng, parts = np.random.default_rng(0), (("ka", "pi", "su", "me"), ("n", "r", "t"), ("chi", "bu", "va", "yo"))
+    words = [a + b + c for a in parts[0] for b in parts[1] for c in parts[2]]
     texts = [" ".join(rng.choice(words, 7)) for _ in range(90)]
-    frame = pd.DataFrame(dict(comment=[t.capitalize() if i % 2 else t for i, t in enumerate(texts + texts[20:28])], verdict=["rude" if i % 2 else "fine" for i in range(98)]))
+    frame = pd.DataFrame(dict(comment=[t.capitalize() if i % 2 else t for i, t in enumerate(texts + texts[20:28])],
+                              verdict=["rude" if i % 2 else "fine" for i in range(98)]))
     frame.to_csv(tmp_path/"mine.csv", sep=";", index=False)
-    own = [str(tmp_path/"mine.csv"), "--text-column", "comment", "--label-column", "verdict", "--positive", "rude", "--separator", ";"]
+    own = [str(tmp_path/"mine.csv"), "--text-column", "comment", "--label-column", "verdict", "--positive", "rude",
+           "--separator", ";"]
     assert main(["audit", *own, "--folds", "3"]) == 0
     said = capsys.readouterr().out
-    assert "first_capital = 1 → abusive" in said and "8 rows, 22 to 29 = 92 to 99; 8 identical" in said and not any(w in said for w in words)
+    assert "first_capital = 1 → abusive" in said and "8 rows, 22 to 29 = 92 to 99; 8 identical" in said
+    assert not any(w in said for w in words)
     assert main(["audit", *own, "--folds", "3", "--out", str(tmp_path/"found.csv")]) == 0
     found = pd.read_csv(tmp_path/"found.csv")
     assert {"flag", "ok"} <= set(found.severity) and found.evidence[found.finding == "sharp rule"].iloc[0] in said
-    assert main(["audit", *own, "--folds", "3", "--out", str(tmp_path/"found.md")]) == 0 and "| sharp rule |" in (tmp_path/"found.md").read_text()
-    assert main(["audit", *own, "--out", str(tmp_path/"found.pdf")]) == 2 and main(["audit", str(tmp_path/"mine.csv")]) == 1
+    assert main(["audit", *own, "--folds", "3", "--out", str(tmp_path/"found.md")]) == 0
+    assert "| sharp rule |" in (tmp_path/"found.md").read_text()
+    assert main(["audit", *own, "--out", str(tmp_path/"found.pdf")]) == 2
+    assert main(["audit", str(tmp_path/"mine.csv")]) == 1

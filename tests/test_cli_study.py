@@ -18,8 +18,10 @@ def test_results_import_hands_its_options_on(tmp_path, monkeypatch, capsys):
     from codemix_nb.study import exchange
     asked = []
     monkeypatch.setattr(exchange, "take_in", lambda *given: asked.append(given) or pd.DataFrame(dict(model=["a"])))
-    assert main(["results", "import", str(tmp_path)]) == 0 and main(["results", "import", str(tmp_path), "--model", "a", "--trust-identity", "--spot-check", "3"]) == 0
-    assert asked == [(tmp_path, None, False, 0), (tmp_path, ["a"], True, 3)] and main(["results", "import", str(tmp_path), "--spot-check", "-1"]) == 2
+    assert main(["results", "import", str(tmp_path)]) == 0
+    assert main(["results", "import", str(tmp_path), "--model", "a", "--trust-identity", "--spot-check", "3"]) == 0
+    assert asked == [(tmp_path, None, False, 0), (tmp_path, ["a"], True, 3)]
+    assert main(["results", "import", str(tmp_path), "--spot-check", "-1"]) == 2
     capsys.readouterr()
     assert main(["results", "import", "--help"]) == 0
     said = capsys.readouterr().out

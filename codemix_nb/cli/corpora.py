@@ -26,14 +26,20 @@ def corpus_of(
     from codemix_nb.files import KINDS
     own = own or {}
     if source in BUILDERS:
-        if own: raise typer.BadParameter(f"{source!r} is a registered corpus; this is for a file of your own", param_hint=flags(own))
+        if own:
+            raise typer.BadParameter(f"{source!r} is a registered corpus; this is for a file of your own",
+                                     param_hint=flags(own))
         return load(source)
-    if not is_file(source): raise CodemixError(f"unknown corpus {source!r}; known: {', '.join(list_corpora())}; a file of your own ends in one of {' '.join(KINDS)}")
+    if not is_file(source):
+        raise CodemixError(f"unknown corpus {source!r}; known: {', '.join(list_corpora())}; a file of your own ends in "
+                           f"one of {' '.join(KINDS)}")
     how_to_read(source, own)
     return read_table(source, **arguments(own))
 
 # %% ../../nbs/cli/29a_corpora.ipynb #c5a7f79a
-corpora_app = typer.Typer(no_args_is_help=True, help="The published corpora, the generated sample, and files of your own.", rich_markup_mode=None)
+corpora_app = typer.Typer(no_args_is_help=True,
+                          help="The published corpora, the generated sample, and files of your own.",
+                          rich_markup_mode=None)
 app.add_typer(corpora_app, name="corpora")
 
 @corpora_app.command("list")
@@ -52,7 +58,8 @@ def corpora_get(names: Annotated[list[str], typer.Argument(help="Registered name
     "Fetch corpora, check their hashes, and say what each holds."
     for name in names:
         corpus = corpus_of(name)
-        print(f"{name}: {len(corpus)} comments, {int(corpus.labels.sum())} abusive; sha256 {corpus.provenance.sha256 or corpus.sha256}")
+        print(f"{name}: {len(corpus)} comments, {int(corpus.labels.sum())} abusive; sha256 "
+              f"{corpus.provenance.sha256 or corpus.sha256}")
 
 # %% ../../nbs/cli/29a_corpora.ipynb #5bce9646
 @corpora_app.command("describe")
@@ -71,9 +78,10 @@ def corpora_describe(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FI
 def audit(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
           folds: Annotated[int, typer.Option(min=2, help="Folds of the baselines; leakage is counted on 10.")] = 5,
           seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the folds.")] = 0,
-          out: Annotated[Path | None, typer.Option(help="File for the certificate: .md or .csv; standard output when not given.")] = None,
+          out: Annotated[Path | None, typer.Option(help="File for the certificate: .md or .csv; standard output when "
+                                                        "not given.")] = None,
           own=None):
-    "Copies, shortcuts, single faults and doubtful labels of a corpus, before anything is trained on it; no text is shown."
+    "Copies, shortcuts, faults and doubtful labels of a corpus, before anything is trained on it; no text is shown."
     from codemix_nb.evaluation.audit import certificate
     out = out and file_at(out, (".md", ".csv"))
     found = certificate(corpus_of(source, own), folds, seed)

@@ -20,12 +20,14 @@ def _version(asked: bool) -> None:
         raise typer.Exit()
 
 # %% ../../nbs/cli/29_shell.ipynb #01b67fd0
-app = typer.Typer(name="codemix", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(name="codemix", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                  rich_markup_mode=None)
 
 @app.callback()
 def codemix(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False, # taken out by `main`, wherever it stands
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Print the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False, # read by `main`
 ):
     "Abusive language in code-mixed text: corpora, studies, models, honest tests."
 
@@ -34,7 +36,8 @@ def in_one_line(error: Exception) -> str:
     "What is said about an error."
     line = " ".join(str(error).split())
     if isinstance(error, CodemixError): return line
-    if isinstance(error, OSError) and error.filename and error.strerror: return f"{error.filename}: {error.strerror.lower()}"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
     return f"unexpected {type(error).__name__}: {line} (--debug shows where)"
 
 # %% ../../nbs/cli/29_shell.ipynb #71fe981c
@@ -59,13 +62,16 @@ def in_columns(frame) -> str:
     columns = [(str(c), [str(v) for v in frame[c]], frame[c].dtype.kind in "iuf") for c in frame]
     widths = [max(map(len, [head, *cells])) for head, cells, _ in columns]
     rows = zip(*([head, *cells] for head, cells, _ in columns))
-    return "\n".join("  ".join(cell.rjust(w) if right else cell.ljust(w) for cell, w, (*_, right) in zip(row, widths, columns)).rstrip() for row in rows)
+    padded = lambda row: (cell.rjust(w) if right else cell.ljust(w)
+                          for cell, w, (*_, right) in zip(row, widths, columns))
+    return "\n".join("  ".join(padded(row)).rstrip() for row in rows)
 
 # %% ../../nbs/cli/29_shell.ipynb #790a74a1
 def file_at(path: Path, kinds: tuple[str, ...]) -> Path: # kinds: suffixes that are understood
     "A place for a file, checked before it is written."
     from codemix_nb.files import folder_at
-    if path.suffix.lower() not in kinds: raise typer.BadParameter(f"{path.name}: one of {' '.join(kinds)} is needed at the end", param_hint="--out")
+    if path.suffix.lower() not in kinds:
+        raise typer.BadParameter(f"{path.name}: one of {' '.join(kinds)} is needed at the end", param_hint="--out")
     if path.is_dir(): raise CodemixError(f"{path}: a folder, and a file is to be written")
     return folder_at(path.parent) / path.name
 
@@ -98,9 +104,13 @@ def lines(rows, # of as many values as there are columns
 OWN = {
     "text_column": Annotated[str | None, typer.Option(help="Own file: column with the comments; text when not given.")],
     "label_column": Annotated[str | None, typer.Option(help="Own file: column with the labels; label when not given.")],
-    "positive": Annotated[list[str] | None, typer.Option(help="Own file: label that means abusive; may be given more than once.")],
-    "negative": Annotated[list[str] | None, typer.Option(help="Own file: label that means not abusive; given, any third label is an error.")],
-    "drop": Annotated[list[str] | None, typer.Option(help="Own file: label whose rows are left out; may be given more than once.")],
+    "positive": Annotated[list[str] | None,
+                          typer.Option(help="Own file: label that means abusive; may be given more than once.")],
+    "negative": Annotated[list[str] | None,
+                          typer.Option(help="Own file: label that means not abusive; given, any third label is an "
+                                            "error.")],
+    "drop": Annotated[list[str] | None,
+                      typer.Option(help="Own file: label whose rows are left out; may be given more than once.")],
     "id_column": Annotated[str | None, typer.Option(help="Own file: column with unique ids; the row when not given.")],
     "source_column": Annotated[str | None, typer.Option(help="Own file: column that says where a comment comes from.")],
     "name": Annotated[str | None, typer.Option(help="Own file: short name; the file's when not given.")],
@@ -119,7 +129,8 @@ def own_file(*names: str): # keys of OWN; all when none is given
             said = {n: given.pop(n) for n in lent}
             return command(**given, own={n: v for n, v in said.items() if v})
         parameters = [p for p in inspect.signature(command).parameters.values() if p.name != "own"]
-        called.__signature__ = inspect.Signature([*parameters, *(inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=a) for n, a in lent.items())])
+        option = lambda n, a: inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=a)
+        called.__signature__ = inspect.Signature([*parameters, *(option(n, a) for n, a in lent.items())])
         called.__annotations__ = {p.name: p.annotation for p in called.__signature__.parameters.values()}
         return called
     return lend
@@ -132,7 +143,8 @@ def arguments(own: dict) -> dict:
 
 def how_to_read(path: str | Path, own: dict) -> dict:
     "Of those, what it takes to open the file; an option that its kind has no use for is refused."
-    used = dict(sheet=(".xlsx", ".xlsm"), separator=(".csv", ".tsv"), encoding=(".csv", ".tsv", ".jsonl", ".ndjson", ".json"))
+    used = dict(sheet=(".xlsx", ".xlsm"), separator=(".csv", ".tsv"),
+                encoding=(".csv", ".tsv", ".jsonl", ".ndjson", ".json"))
     idle = [n for n, kinds in used.items() if n in own and Path(path).suffix.lower() not in kinds]
     if idle: raise typer.BadParameter(f"{path} has none; for {' '.join(used[idle[0]])}", param_hint=flags(idle))
     return {n: v for n, v in arguments(own).items() if n in used}

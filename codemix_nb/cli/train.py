@@ -19,10 +19,12 @@ from .shell import app, emit, file_at, flags, how_to_read, lines, own_file
 def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
           out: Annotated[Path, typer.Option(help="Folder for the trained model.")],
           model: Annotated[str, typer.Option(help="A model's name in a study.")] = "nbsvm",
-          treatment: Annotated[str | None, typer.Option(help="What is done to the text first; clean when not given.")] = None,
+          treatment: Annotated[str | None,
+                               typer.Option(help="What is done to the text first; clean when not given.")] = None,
           tune: Annotated[bool, typer.Option("--tune", help="Choose settings on grouped inner folds.")] = False,
           seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
-          meant: Annotated[bool, typer.Option("--meant", help="The treatment may empty more than 5 % of the texts.")] = False,
+          meant: Annotated[bool, typer.Option("--meant",
+                                              help="The treatment may empty more than 5 % of the texts.")] = False,
           force: Annotated[bool, typer.Option("--force", help="Replace a model that the folder holds.")] = False,
           own=None):
     "Train a model on a whole corpus and save it."
@@ -30,14 +32,18 @@ def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
     from codemix_nb import text
     from codemix_nb.models.registry import model_of
     chosen = model_of(model)
-    if treatment and chosen.treatment not in (None, "", treatment): raise typer.BadParameter(f"model {model!r} reads texts under {chosen.treatment!r} and no other", param_hint="--treatment")
+    if treatment and chosen.treatment not in (None, "", treatment):
+        raise typer.BadParameter(f"model {model!r} reads texts under {chosen.treatment!r} and no other",
+                                 param_hint="--treatment")
     treat = text.treatment(chosen.treatment or treatment or "clean")
     corpus, out = corpus_of(source, own), model_folder(out, force)
     texts, emptied, lost = treated(corpus, treat, meant)
     fitted, how = trained(chosen, texts, corpus.labels, tune, seed)
-    save_model(fitted, out, dict(model=model, treatment=treat.name, emptied=emptied, corpus=corpus.name, corpus_sha256=corpus.sha256, rows=len(corpus), abusive=int(corpus.labels.sum()),
+    save_model(fitted, out, dict(model=model, treatment=treat.name, emptied=emptied, corpus=corpus.name,
+                                 corpus_sha256=corpus.sha256, rows=len(corpus), abusive=int(corpus.labels.sum()),
                labels=what_labels_mean(corpus), generated=corpus.provenance.generated, **how))
-    print(f"{out}: {model} trained on {len(corpus)} comments of {corpus.name}; an instrument for research, not for deployment", lost, in_settings(how), sep="\n")
+    print(f"{out}: {model} trained on {len(corpus)} comments of {corpus.name}; an instrument for research, not for "
+          f"deployment", lost, in_settings(how), sep="\n")
 
 # %% ../../nbs/cli/29c_train.ipynb #51b6c457
 def in_settings(how: dict) -> str:
@@ -54,10 +60,15 @@ def lines_of(stream, # of bytes
         if row == 1: line = line.removeprefix(b"\xef\xbb\xbf")
         if line.endswith(b"\n"): line = line[:-1].removesuffix(b"\r")
         try: yield line.decode("utf-8")
-        except UnicodeDecodeError: raise CodemixError(f"{where}, row {row}: not UTF-8; save the text as UTF-8") from None
+        except UnicodeDecodeError:
+            raise CodemixError(f"{where}, row {row}: not UTF-8; save the text as UTF-8") from None
 
 # %% ../../nbs/cli/29c_train.ipynb #43111453
-def texts_to_predict(given: list[str] | None, file: Path | None, own: dict) -> tuple: # ids and texts as an iterable, how many if known
+def texts_to_predict(
+    given: list[str] | None, # texts as arguments
+    file: Path | None, # a table, or plain text
+    own: dict, # options of a table
+) -> tuple: # ids and texts as an iterable, how many if known
     "Texts from the arguments, a table, a plain text file (one a line), or standard input."
     from codemix_nb.files import KINDS
     if given and file: raise typer.BadParameter("give texts or --file, not both")
@@ -106,23 +117,28 @@ FORMATS = ("tsv", "csv", "jsonl")
 @app.command()
 @own_file("text_column", "id_column", "sheet", "separator", "encoding")
 def predict(folder: Annotated[Path, typer.Argument(help="A folder that `train` wrote.")],
-            text: Annotated[list[str] | None, typer.Argument(help="Texts; standard input, one a line, when there are none.")] = None,
+            text: Annotated[list[str] | None,
+                            typer.Argument(help="Texts; standard input, one a line, when there are none.")] = None,
             file: Annotated[Path | None, typer.Option(help="A table, or plain text with one text a line.")] = None,
             out: Annotated[Path | None, typer.Option(help="File for the predictions: .tsv, .csv or .jsonl.")] = None,
-            format: Annotated[str | None, typer.Option(help="tsv, csv or jsonl; the ending of --out, or tsv, when not given.")] = None,
+            format: Annotated[str | None, typer.Option(help="tsv, csv or jsonl; the ending of --out, or tsv, when not "
+                                                            "given.")] = None,
             threshold: Annotated[float, typer.Option(min=0, max=1, help="Least probability that is labelled 1.")] = .5,
             own=None):
     "Label texts with a trained model: 1 as the model's corpus understands abuse, 0 not."
     if format not in (None, *FORMATS): raise typer.BadParameter(", ".join(FORMATS), param_hint="--format")
     out = out and file_at(out, tuple(f".{f}" for f in FORMATS) if not format else (out.suffix.lower(),))
-    if out and file and out.resolve() == file.resolve(): raise typer.BadParameter("this is the file that is read", param_hint="--out")
+    if out and file and out.resolve() == file.resolve():
+        raise typer.BadParameter("this is the file that is read", param_hint="--out")
     kind = format or (out.suffix.lower()[1:] if out else "tsv")
     texts, many = texts_to_predict(text, file, own)
     model, treat = predictor(folder)
     rows, blank = _watched(predicted(model, treat, texts, threshold), many, quiet=out is None and sys.stdout.isatty())
     drop = 0 if "id_column" in own else 1
     emit(lines((row[drop:] for row in rows), ("id", "label", "probability", "text")[drop:], kind), out)
-    if blank: print(f"codemix: blank texts, which get neither label nor probability: {len(blank)}, the first is text {blank[0]}", file=sys.stderr)
+    if blank:
+        print(f"codemix: blank texts, which get neither label nor probability: {len(blank)}, the first is text "
+              f"{blank[0]}", file=sys.stderr)
 
 # %% ../../nbs/cli/29c_train.ipynb #64620609
 def predictor(folder: Path) -> tuple: # model, treatment
