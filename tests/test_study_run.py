@@ -167,6 +167,7 @@ def test_a_study_without_its_judge_says_so_and_goes_on(tmp_path, monkeypatch, ca
     assert folder.name == "judged"
 
 def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
+    from dataclasses import replace
     from openpyxl import Workbook
     path, rows = _judged_study(tmp_path, monkeypatch)
     book, file = Workbook(), tmp_path/"CODEMIX_MIRROR"/corpora.HOLD_TEST.tail
@@ -176,6 +177,8 @@ def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
     there = corpora.HOLD_TEST
     made = corpora.Source(there.repo, there.commit, there.path, corpora.sha256_of(file))
     monkeypatch.setattr(corpora, "HOLD_TEST", made)
+    about = replace(corpora.provenance_of("hold-telugu-test"), sha256=made.sha256)
+    monkeypatch.setitem(corpora.PROVENANCES, "hold-telugu-test", about)
     run(path, workers=1)
     r = results.load("judged")
     test = r.items[r.items.design == "test"]
