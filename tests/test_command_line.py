@@ -21,7 +21,8 @@ from codemix_nb.models.saved import card, load_model, save_model
 from codemix_nb.paths import CodemixError
 
 word = lambda i: "".join("bcdfgmnprstk"[i*k % 12] + "aeiou"[(i + k) % 5] for k in (1, 5, 7))
-ROWS = [(f"{'k' * (i % 3 + 1)}asto {'bekar' if i % 2 else 'ramro'} {word(i)} {word(7*i + 3)} {i}", "rude" if i % 2 else "fine") for i in range(60)]
+ROWS = [(f"{'k' * (i % 3 + 1)}asto {'bekar' if i % 2 else 'ramro'} {word(i)} {word(7*i + 3)} {i}",
+         "rude" if i % 2 else "fine") for i in range(60)]
 OWN = ["--text-column", "comment", "--label-column", "verdict", "--positive", "rude"]
 
 
@@ -71,14 +72,17 @@ def test_version(capsys):
     assert run(capsys, "--version") == (0, f"{__version__}\n", "")
 
 
-@pytest.mark.parametrize("argv", [["no-such"], ["corpora", "no-such"], ["run"], ["run", "smoke", "--workers", "many"], ["--no-such"],
-                                  ["train", "sample-ne-en"], ["run", "smoke", "--workers", "0"]])
+@pytest.mark.parametrize("argv", [
+    ["no-such"], ["corpora", "no-such"], ["run"], ["run", "smoke", "--workers", "many"], ["--no-such"],
+    ["train", "sample-ne-en"], ["run", "smoke", "--workers", "0"]])
 def test_usage_errors_exit_2(capsys, argv):
     status, _, err = run(capsys, *argv)
     assert status == 2 and "Usage" in err
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["corpora", "--help"], ["results", "--help"], *([c, "--help"] for c in ("audit", "run", "render", "verify", "train", "predict", "folds", "evaluate"))])
+@pytest.mark.parametrize("argv", [
+    ["--help"], ["corpora", "--help"], ["results", "--help"],
+    *([c, "--help"] for c in ("audit", "run", "render", "verify", "train", "predict", "folds", "evaluate"))])
 def test_help(capsys, argv):
     status, out, _ = run(capsys, *argv)
     assert status == 0 and "Usage" in out
@@ -141,7 +145,8 @@ def test_a_model_folder_holds_no_pickle(trained):
     assert sorted(os.listdir(trained)) == ["README.md", "arrays.npz", "model.json"]
     about = json.loads(open(f"{trained}/model.json").read())
     assert about["corpus"] == "sample-ne-en" and about["treatment"] == "clean" and about["generated"] is True
-    with np.load(f"{trained}/arrays.npz", allow_pickle=False) as arrays: assert all(arrays[k].dtype != object for k in arrays)
+    with np.load(f"{trained}/arrays.npz", allow_pickle=False) as arrays:
+        assert all(arrays[k].dtype != object for k in arrays)
 
 
 def test_predictions_are_the_same_from_every_entrance(capsys, trained, tmp_path, monkeypatch):
@@ -180,8 +185,10 @@ def test_what_predict_refuses(capsys, trained, tmp_path):
 
 
 def test_a_damaged_model_is_one_line(capsys, trained, tmp_path):
-    for name, content in (("model.json", "{"), ("model.json", '{"format": 9}'), ("model.json", "[]"), ("arrays.npz", "junk"), ("arrays.npz", ""), ("model.json", '{"format":1}'),
-                          ("model.json", '{"format": 1, "config": []}'), ("model.json", '{"format": 1, "config": {"kind": "LR"}}')):
+    for name, content in (("model.json", "{"), ("model.json", '{"format": 9}'), ("model.json", "[]"),
+                          ("arrays.npz", "junk"), ("arrays.npz", ""), ("model.json", '{"format":1}'),
+                          ("model.json", '{"format": 1, "config": []}'),
+                          ("model.json", '{"format": 1, "config": {"kind": "LR"}}')):
         folder = tmp_path / f"{name}{len(content)}"
         shutil.copytree(trained, folder)
         (folder / name).write_text(content)
@@ -189,7 +196,8 @@ def test_a_damaged_model_is_one_line(capsys, trained, tmp_path):
 
 
 def test_what_train_refuses(capsys, tmp_path, table):
-    assert "unknown treatment" in fails(capsys, "train", "sample-ne-en", "--treatment", "bleach", "--out", tmp_path / "m")
+    assert "unknown treatment" in fails(capsys, "train", "sample-ne-en", "--treatment", "bleach", "--out",
+                                        tmp_path / "m")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("years of work")
     assert "not empty" in fails(capsys, "train", table, *OWN, "--out", tmp_path / "full")
@@ -197,7 +205,8 @@ def test_what_train_refuses(capsys, tmp_path, table):
 
 
 def test_an_unknown_model_tells_the_known_ones(capsys, tmp_path):
-    assert "'gpt'" in (err := fails(capsys, "train", "sample-ne-en", "--model", "gpt", "--out", tmp_path / "m")) and "bilstm" in err
+    assert "'gpt'" in (err := fails(capsys, "train", "sample-ne-en", "--model", "gpt", "--out", tmp_path / "m"))
+    assert "bilstm" in err
 
 
 def test_tuned(capsys, table, tmp_path):
@@ -211,7 +220,9 @@ def small(name):
     return estimator.set_params(**{k: v for k, v in quick.items() if k in estimator.get_params()})
 
 
-@pytest.mark.parametrize("name", ["majority", "surface", "lr-word", "lr", "rf", "svm", "svm-rbf", "nbsvm", "mlp", "cnn", "lstm", "bilstm"])
+@pytest.mark.parametrize("name",
+                         ["majority", "surface", "lr-word", "lr", "rf", "svm", "svm-rbf", "nbsvm", "mlp", "cnn", "lstm",
+                          "bilstm"])
 def test_every_model_of_the_paper_comes_back_from_its_folder(name, tmp_path):
     corpus = load("sample-ne-en")
     fitted = small(name).fit(corpus.texts[:150], corpus.labels[:150])
@@ -227,7 +238,8 @@ def test_a_fine_tuned_model_is_trained_and_asked_like_any_other(capsys, table, t
     from codemix_nb.models import finetune
     from codemix_nb.models.encoders import tiny_model
     tiny = str(tiny_model(tmp_path / "encoder", [text for text, _ in ROWS]))
-    make = lambda **more: finetune.FineTuned(**{"encoder": tiny, "epochs": 1, "precision": "fp32", "checkpoints": None, **more})
+    make = lambda **more: finetune.FineTuned(**{"encoder": tiny, "epochs": 1, "precision": "fp32", "checkpoints": None,
+                                                **more})
     monkeypatch.setitem(finetune.MODELS, "finetuned", replace(finetune.MODELS["finetuned"], make=make))
     assert run(capsys, "train", table, *OWN, "--model", "finetuned", "--out", tmp_path / "m")[0] == 0
     status, out, _ = run(capsys, "predict", tmp_path / "m", "kasto bekar")
@@ -241,13 +253,17 @@ def test_a_path_that_is_none_and_a_kind_that_is_unknown(capsys, tmp_path):
     (tmp_path / "x.docx").write_text("x")
     assert "'.docx'" in (err := fails(capsys, "corpora", "describe", tmp_path / "x.docx")) and ".parquet" in err
     assert "a folder" in fails(capsys, "corpora", "describe", tmp_path)
-    assert ".csv" in (err := fails(capsys, "corpora", "describe", "nowhere")) and "sample-ne-en" in err and "read_table" not in err
+    assert ".csv" in (err := fails(capsys, "corpora", "describe", "nowhere")) and "sample-ne-en" in err
+    assert "read_table" not in err
 
 
-@pytest.mark.parametrize("option", ["--text-column", "--label-column", "--positive", "--negative", "--drop", "--id-column", "--source-column", "--name", "--sheet", "--separator", "--encoding"])
+@pytest.mark.parametrize("option",
+                         ["--text-column", "--label-column", "--positive", "--negative", "--drop", "--id-column",
+                          "--source-column", "--name", "--sheet", "--separator", "--encoding"])
 def test_a_column_of_a_registered_corpus_is_refused(capsys, option, tmp_path):
     assert option in refuses(capsys, "corpora", "describe", "sample-ne-en", option, "x")
-    assert option in refuses(capsys, "train", "sample-ne-en", option, "x", "--out", tmp_path / "m") and not (tmp_path / "m").exists()
+    assert option in refuses(capsys, "train", "sample-ne-en", option, "x", "--out", tmp_path / "m")
+    assert not (tmp_path / "m").exists()
 
 
 def test_an_option_that_the_file_has_no_use_for(capsys, table):
@@ -255,13 +271,17 @@ def test_an_option_that_the_file_has_no_use_for(capsys, table):
 
 
 def test_every_option_of_an_own_file(capsys, tmp_path):
-    rows = "\n".join(f"k{i};{text} café;{'left' if i % 3 else 'right'};{label}" for i, (text, label) in enumerate(ROWS))
-    (tmp_path / "mine.csv").write_bytes(f"key;comment;side;verdict\n{rows}\nk99;ambiguous;left;unsure\n".encode("cp1252"))
-    own = [tmp_path / "mine.csv", *OWN, "--negative", "fine", "--id-column", "key", "--source-column", "side", "--name", "mine", "--encoding", "cp1252", "--separator", ";"]
+    row = lambda i, text, label: f"k{i};{text} café;{'left' if i % 3 else 'right'};{label}"
+    rows = "\n".join(row(i, *pair) for i, pair in enumerate(ROWS))
+    said = f"key;comment;side;verdict\n{rows}\nk99;ambiguous;left;unsure\n"
+    (tmp_path / "mine.csv").write_bytes(said.encode("cp1252"))
+    own = [tmp_path / "mine.csv", *OWN, "--negative", "fine", "--id-column", "key", "--source-column", "side", "--name",
+           "mine", "--encoding", "cp1252", "--separator", ";"]
     assert "'unsure'" in fails(capsys, "corpora", "describe", *own)
     status, out, _ = run(capsys, "corpora", "describe", *own, "--drop", "unsure")
     assert status == 0 and "left 40, right 20" in out and re.search(r"title +mine", out)
-    pd.DataFrame(ROWS, columns=["comment", "verdict"]).to_excel(tmp_path / "book.xlsx", sheet_name="second", index=False)
+    pd.DataFrame(ROWS, columns=["comment", "verdict"]).to_excel(tmp_path / "book.xlsx", sheet_name="second",
+                                                                index=False)
     assert run(capsys, "corpora", "describe", tmp_path / "book.xlsx", *OWN, "--sheet", "second")[0] == 0
     assert "'third'" in fails(capsys, "corpora", "describe", tmp_path / "book.xlsx", *OWN, "--sheet", "third")
     (tmp_path / "t.csv").write_text("comment\tverdict\n" + "\n".join(map("\t".join, ROWS)))
@@ -305,13 +325,15 @@ def test_the_place_is_looked_at_before_the_training(capsys, tmp_path, table, tra
     (tmp_path / "file").write_text("x")
     assert "file" in fails(capsys, "train", table, *OWN, "--out", tmp_path / "file")
     assert "folder" in fails(capsys, "train", table, *OWN, "--out", tmp_path / "file" / "m")
-    assert "holds a model already (lr-word of sample-ne-en)" in (err := fails(capsys, "train", table, *OWN, "--out", trained)) and "--force" in err
+    err = fails(capsys, "train", table, *OWN, "--out", trained)
+    assert "holds a model already (lr-word of sample-ne-en)" in err and "--force" in err
     assert (tmp_path / "file").read_text() == "x"
 
 
 def test_force_replaces_a_model(capsys, tmp_path, table):
     train = ["train", table, *OWN, "--model", "lr-word", "--out", tmp_path / "m"]
-    assert run(capsys, *train)[0] == 0 and fails(capsys, *train) and run(capsys, *train, "--name", "other", "--force")[0] == 0
+    assert run(capsys, *train)[0] == 0 and fails(capsys, *train)
+    assert run(capsys, *train, "--name", "other", "--force")[0] == 0
     assert load_model(tmp_path / "m")[1]["corpus"] == "other"
 
 
@@ -323,19 +345,24 @@ def test_a_treatment_that_destroys_the_corpus(capsys, tmp_path, table):
 
 
 def test_a_model_with_a_treatment_of_its_own_takes_no_other(capsys, tmp_path, table):
-    assert "'raw'" in refuses(capsys, "train", table, *OWN, "--model", "surface", "--treatment", "folded", "--out", tmp_path / "m")
-    assert run(capsys, "train", table, *OWN, "--model", "surface", "--treatment", "raw", "--out", tmp_path / "m")[0] == 0
+    assert "'raw'" in refuses(capsys, "train", table, *OWN, "--model", "surface", "--treatment", "folded", "--out",
+                              tmp_path / "m")
+    assert run(capsys, "train", table, *OWN, "--model", "surface", "--treatment", "raw", "--out",
+               tmp_path / "m")[0] == 0
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296", "x"])
-def test_seeds_that_are_none(capsys, tmp_path, seed, table): refuses(capsys, "train", table, *OWN, "--seed", seed, "--out", tmp_path / "m")
+def test_seeds_that_are_none(capsys, tmp_path, seed, table):
+    refuses(capsys, "train", table, *OWN, "--seed", seed, "--out", tmp_path / "m")
 
 
 def test_the_card_says_what_was_learnt(capsys, table, tmp_path):
     status, out, _ = run(capsys, "train", table, *OWN, "--model", "lr-word", "--tune", "--out", tmp_path / "m")
     about, said = load_model(tmp_path / "m")[1], (tmp_path / "m" / "README.md").read_text()
-    assert about["labels"] == "1 = rude; 0 = fine" and about["rows"] == 60 and about["abusive"] == 30 and about["treatment"] == "clean" and set(about["settings"]) == {"C"}
-    assert f"C = {about['settings']['C']}" in out and f"{about['inner_macro_f1']:.3f}" in out and str(about["inner_macro_f1"]) in said
+    assert about["labels"] == "1 = rude; 0 = fine" and about["rows"] == 60 and about["abusive"] == 30
+    assert about["treatment"] == "clean" and set(about["settings"]) == {"C"}
+    assert f"C = {about['settings']['C']}" in out and f"{about['inner_macro_f1']:.3f}" in out
+    assert str(about["inner_macro_f1"]) in said
     assert "1 = rude" in said and "An instrument for research" in said and not any(text in said for text, _ in ROWS)
 
 
@@ -345,7 +372,8 @@ def test_a_card_is_no_markup():
 
 def test_an_untuned_card_names_the_defaults(trained):
     about = load_model(trained)[1]
-    assert about["tuned"] == "defaults" and about["settings"]["C"] == model_of("lr-word").make().C and "inner_macro_f1" not in about
+    assert about["tuned"] == "defaults" and about["settings"]["C"] == model_of("lr-word").make().C
+    assert "inner_macro_f1" not in about
 
 
 def test_a_model_without_its_treatment(capsys, trained, tmp_path):
@@ -381,7 +409,8 @@ def test_a_blank_text_gets_no_judgement(capsys, trained, tmp_path):
     (tmp_path / "t.jsonl").write_text('{"text": "ramro"}\n{"text": null}\n{"text": "  "}\n{"text": "bekar"}\n')
     status, out, err = run(capsys, "predict", trained, "--file", tmp_path / "t.jsonl")
     frame = pd.read_csv(io.StringIO(out), sep="\t", keep_default_na=False)
-    assert status == 0 and [bool(v) for v in frame.probability] == [True, False, False, True] and frame.label[1] == frame.label[2] == ""
+    assert status == 0 and [bool(v) for v in frame.probability] == [True, False, False, True]
+    assert frame.label[1] == frame.label[2] == ""
     assert err.count("\n") == 1 and "probability: 2, the first is text 2" in err
 
 
@@ -402,7 +431,8 @@ def test_out_chooses_the_format_and_appears_whole(capsys, trained, tmp_path):
     texts = ["ramro, cha", 'kasto "bekar"\nmanche']
     pd.DataFrame(dict(text=texts)).to_parquet(tmp_path / "t.parquet")
     for suffix, read in ((".csv", pd.read_csv), (".jsonl", lambda p: pd.read_json(p, lines=True))):
-        status, out, _ = run(capsys, "predict", trained, "--file", tmp_path / "t.parquet", "--out", tmp_path / f"p{suffix}")
+        status, out, _ = run(capsys, "predict", trained, "--file", tmp_path / "t.parquet", "--out",
+                             tmp_path / f"p{suffix}")
         assert status == 0 and out == "" and read(tmp_path / f"p{suffix}").text.tolist() == texts
     assert ".tsv" in refuses(capsys, "predict", trained, "x", "--out", tmp_path / "p.docx")
     (tmp_path / "folder.csv").mkdir()
@@ -419,12 +449,13 @@ def test_a_failure_leaves_the_earlier_predictions(capsys, trained, tmp_path):
 
 def test_input_without_an_end_is_predicted_as_it_comes():
     from itertools import count, islice
-    from codemix_nb.cli.app import lines_of, predicted
+    from codemix_nb.cli.train import lines_of, predicted
     from codemix_nb.text import treatment
     class Half:
         def predict_proba(self, texts): return np.full((len(texts), 2), .5)
     endless = ((None, text) for text in lines_of((b"text %d\n" % i for i in count()), "x"))
-    assert [row[3] for row in islice(predicted(Half(), treatment("clean"), endless, size=4), 6)] == [f"text {i}" for i in range(6)]
+    rows = islice(predicted(Half(), treatment("clean"), endless, size=4), 6)
+    assert [row[3] for row in rows] == [f"text {i}" for i in range(6)]
 
 
 def test_half_a_character_does_not_stop_the_others(capsys, trained):
@@ -439,7 +470,9 @@ def test_a_stopped_run_says_how_to_go_on(capsys, monkeypatch, tmp_path):
     def stop(*_, **__): raise KeyboardInterrupt
     monkeypatch.setattr("codemix_nb.study.run.run", stop)
     status, _, err = run(capsys, "run", "smoke", "--workers", "2")
-    assert status == 130 and re.fullmatch(r"codemix: stopped; 0 of \d+ units are finished and kept; go on with: codemix run smoke --workers 2\n", err)
+    assert status == 130
+    assert re.fullmatch(r"codemix: stopped; 0 of \d+ units are finished and kept; go on with: "
+                        r"codemix run smoke --workers 2\n", err)
 
 
 # Somebody's own predictions -------------------------------------------------------------------------------------------
@@ -448,11 +481,14 @@ KEYS = dict(study="tiny", treatment="clean", design="grouped", tuning="nested", 
 
 
 def tiny_items():
-    """Ninety comments, three folds: `lr` has the repeats 0 and 1, `cnn` repeat 0 alone, and repeat 2 is dealt for `lr` to be watched."""
+    """Ninety comments, three folds: `lr` has repeats 0 and 1, `cnn` repeat 0; repeat 2 is dealt for `lr` as well."""
     rng, y = np.random.default_rng(0), np.arange(90) % 2
     facts = pd.DataFrame(dict(corpus="c", id=[f"i{i}" for i in range(90)], label=y, group=np.arange(90)))
-    dealt = [facts[["corpus", "id"]].assign(design="grouped", repeat=r, fold=rng.permutation(np.arange(90) % 3)) for r in range(3)]
-    runs = [dealt[r].assign(label=y, model=model, probability=np.clip(.5 + (y - .5)*.4 + rng.normal(0, noise, 90), 0, 1), status="ok", main=r < 2)
+    dealt = [facts[["corpus", "id"]].assign(design="grouped", repeat=r, fold=rng.permutation(np.arange(90) % 3))
+             for r in range(3)]
+    runs = [dealt[r].assign(label=y, model=model,
+                            probability=np.clip(.5 + (y - .5)*.4 + rng.normal(0, noise, 90), 0, 1),
+                            status="ok", main=r < 2)
             for model, repeats, noise in (("lr", range(3), .2), ("cnn", range(1), .3)) for r in repeats]
     return facts, pd.concat(dealt, ignore_index=True), pd.concat(runs, ignore_index=True).assign(**KEYS)
 
@@ -463,8 +499,10 @@ def tiny_folder(tmp_path_factory):
     facts, folds, items = tiny_items()
     keys = [k for k in results.KEYS if k in items]
     units = items.groupby(keys, as_index=False).main.first().assign(train_rows=60)
-    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="main")), ("units", units)): results.write_frame(frame, reports / "tiny" / f"{name}.parquet")
-    results.write_json(dict(study=dict(study="tiny", corpora=["c"], metric="macro_f1", generated=False, alpha=.05, rope=.01)), reports / "tiny" / "manifest.json")
+    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="main")), ("units", units)):
+        results.write_frame(frame, reports / "tiny" / f"{name}.parquet")
+    results.write_json(dict(study=dict(study="tiny", corpora=["c"], metric="macro_f1", generated=False, alpha=.05,
+                                       rope=.01)), reports / "tiny" / "manifest.json")
     return reports
 
 
@@ -478,7 +516,9 @@ def tiny(tiny_folder, monkeypatch):
 def hand_in(tiny, tmp_path, capsys):
     """`hand_in(lr's predictions, changed)` evaluates them; a status that is not 0 gives the line of the error."""
     def evaluate(frame=None, *argv, repeats=(0,), **changes):
-        if frame is None: frame = tiny.items[(tiny.items.model == "lr") & tiny.items["repeat"].isin(repeats)][["corpus", "id", "repeat", "probability"]]
+        if frame is None:
+            frame = tiny.items[(tiny.items.model == "lr") & tiny.items["repeat"].isin(repeats)]
+            frame = frame[["corpus", "id", "repeat", "probability"]]
         frame = frame.assign(**changes).reset_index(drop=True)
         frame.to_csv(tmp_path / "mine.csv", index=False)
         status, out, err = run(capsys, "evaluate", tmp_path / "mine.csv", "--study", "tiny", *argv)
@@ -493,7 +533,8 @@ def changed(values, at, value): return [value if i == at else v for i, v in enum
 def test_the_same_predictions_tie_and_say_so(hand_in):
     out = hand_in()
     assert re.search(r"c +lr +1 .* not supported +every fold ties", out) and re.search(r"c +cnn +1 ", out)
-    assert re.search(r"0\.\d{3} ± 0\.\d{3}", out) and all(name in out for name in ("p_worse", "p_rope", "p_better", "p_randomisation", "p_mcnemar"))
+    assert re.search(r"0\.\d{3} ± 0\.\d{3}", out)
+    assert all(name in out for name in ("p_worse", "p_rope", "p_better", "p_randomisation", "p_mcnemar"))
 
 
 def test_scores_are_the_ones_of_the_inside(hand_in, tiny):
@@ -505,9 +546,11 @@ def test_scores_are_the_ones_of_the_inside(hand_in, tiny):
 
 def test_models_are_compared_on_the_repeats_that_both_have(hand_in):
     out = hand_in(repeats=(0, 1))
-    assert re.search(r"c +lr +2 ", out) and re.search(r"c +cnn +1 ", out) and "c: compared on repeat 0 alone, which both have: cnn" in out
+    assert re.search(r"c +lr +2 ", out) and re.search(r"c +cnn +1 ", out)
+    assert "c: compared on repeat 0 alone, which both have: cnn" in out
     out = hand_in(repeats=(1,))
-    assert re.search(r"c +lr +1 ", out) and not re.search(r"^c +cnn ", out, re.M) and "share no repeat with the predictions, which have 1: cnn" in out
+    assert re.search(r"c +lr +1 ", out) and not re.search(r"^c +cnn ", out, re.M)
+    assert "share no repeat with the predictions, which have 1: cnn" in out
     assert "nothing to compare with" in hand_in(None, "--against", "cnn", repeats=(1,))
 
 
@@ -522,7 +565,8 @@ def test_a_model_named_twice_is_one_comparison(hand_in):
 
 
 def test_folds_that_contradict_the_published_ones(hand_in, tiny):
-    placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "fold", "probability"]]
+    placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)]
+    placed = placed[["corpus", "id", "fold", "probability"]]
     assert "every fold ties" in hand_in(placed)
     wrong = changed(placed.fold, 4, (placed.fold.iloc[4] + 1) % 3)
     assert "row 6, column 'fold'" in (err := hand_in(placed, fold=wrong)) and "counted from 0" not in err
@@ -548,7 +592,8 @@ def test_labels_have_no_curves(hand_in, tiny):
     own = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)]
     out = hand_in(own[["corpus", "id"]].assign(label=(own.probability >= .5).astype(int)))
     assert len(re.findall("–", out.splitlines()[1])) == 3 and "labels only" in out and "every fold ties" in out
-    assert "labels only" in hand_in(own[["corpus", "id"]].assign(probability=(own.probability >= .5).astype(int))) and "labels only" not in hand_in()
+    assert "labels only" in hand_in(own[["corpus", "id"]].assign(probability=(own.probability >= .5).astype(int)))
+    assert "labels only" not in hand_in()
 
 
 def test_a_label_beside_a_probability_is_checked(hand_in, tiny):
@@ -562,26 +607,32 @@ def test_a_label_beside_a_probability_is_checked(hand_in, tiny):
 def test_a_study_that_judges_by_curves_needs_probabilities(tiny):
     from codemix_nb.study.elsewhere import compare, placed_on
     tiny.study["metric"] = "roc_auc"
-    placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "repeat", "fold"]].assign(probability=1., hard=True)
+    placed = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)]
+    placed = placed[["corpus", "id", "repeat", "fold"]].assign(probability=1., hard=True)
     with pytest.raises(CodemixError, match="labels only"): compare(placed, tiny, "mine")
 
 
 def test_evaluation_in_files(hand_in, tmp_path, capsys):
     for kind in ("csv", "json", "md"): hand_in(None, "--out", tmp_path / f"e.{kind}")
     said = json.loads((tmp_path / "e.json").read_text())
-    assert said["name"] == "mine" and {r["metric"] for r in said["scores"]} == set(results.METRICS) and {r["b"] for r in said["contrasts"]} == {"lr", "cnn"}
+    assert said["name"] == "mine" and {r["metric"] for r in said["scores"]} == set(results.METRICS)
+    assert {r["b"] for r in said["contrasts"]} == {"lr", "cnn"}
     table, page = pd.read_csv(tmp_path / "e.csv"), (tmp_path / "e.md").read_text()
-    assert table.difference.tolist() == pytest.approx([r["difference"] for r in said["contrasts"]]) and "p_rope" in table and "star" not in table
+    assert table.difference.tolist() == pytest.approx([r["difference"] for r in said["contrasts"]])
+    assert "p_rope" in table and "star" not in table
     assert "±" in page and "every fold ties" in page
-    assert ".json" in refuses(capsys, "evaluate", tmp_path / "mine.csv", "--study", "tiny", "--out", tmp_path / "e.docx")
+    assert ".json" in refuses(capsys, "evaluate", tmp_path / "mine.csv", "--study", "tiny", "--out",
+                              tmp_path / "e.docx")
 
 
 def test_the_published_folds_come_back(capsys, tiny, tmp_path):
     status, out, _ = run(capsys, "folds", "tiny")
     frame = pd.read_csv(io.StringIO(out))
-    assert status == 0 and list(frame) == ["corpus", "id", "repeat", "fold"] and len(frame) == 180 and set(frame["repeat"]) == {0, 1}
+    assert status == 0 and list(frame) == ["corpus", "id", "repeat", "fold"] and len(frame) == 180
+    assert set(frame["repeat"]) == {0, 1}
     for name, read in (("f.csv", pd.read_csv), ("f.parquet", pd.read_parquet)):
-        assert run(capsys, "folds", "tiny", "--out", tmp_path / name)[:2] == (0, "") and (read(tmp_path / name).fold.to_numpy() == frame.fold.to_numpy()).all()
+        assert run(capsys, "folds", "tiny", "--out", tmp_path / name)[:2] == (0, "")
+        assert (read(tmp_path / name).fold.to_numpy() == frame.fold.to_numpy()).all()
     frame[frame["repeat"] == 0].assign(probability=.4).to_csv(tmp_path / "flat.csv", index=False)
     assert run(capsys, "evaluate", tmp_path / "flat.csv", "--study", "tiny")[0] == 0
     assert "codemix run nowhere" in fails(capsys, "folds", "nowhere")
@@ -590,7 +641,8 @@ def test_the_published_folds_come_back(capsys, tiny, tmp_path):
 def test_a_study_may_be_given_by_its_file(capsys, tiny, tmp_path, monkeypatch):
     (tmp_path / "x.yaml").write_text("{study: tiny, corpora: [sample-ne-en], models: [majority]}")
     assert run(capsys, "folds", tmp_path / "x.yaml")[0] == 0
-    tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)][["corpus", "id", "probability"]].to_csv(tmp_path / "mine.csv", index=False)
+    own = tiny.items[(tiny.items.model == "lr") & (tiny.items["repeat"] == 0)]
+    own[["corpus", "id", "probability"]].to_csv(tmp_path / "mine.csv", index=False)
     assert run(capsys, "evaluate", tmp_path / "mine.csv", "--study", tmp_path / "x.yaml")[0] == 0
     asked = []
     monkeypatch.setattr("codemix_nb.report.verify.verify", lambda name: asked.append(name) or [])

@@ -6,7 +6,8 @@ from codemix_nb.evaluation import results, significance
 from codemix_nb.experiments import by_source, coming_star
 from codemix_nb.experiments.findings import findings
 
-pytestmark = pytest.mark.skipif(not (ROOT / "reports/paper/results.parquet").exists(), reason="reports/paper is not committed yet")
+pytestmark = pytest.mark.skipif(not (ROOT / "reports/paper/results.parquet").exists(),
+                                reason="reports/paper is not committed yet")
 
 NE, TE = "ne-en-abuse", "te-en-abuse"
 
@@ -41,14 +42,17 @@ def test_the_majority_scores_what_it_must(paper, corpus, expected):
 
 def test_the_literal_cleaning_rule_collapses_to_the_majority(paper):
     for corpus, rule in paper.study["published_rule"]["treatments"].items():
-        found = paper.scores[(paper.scores.corpus == corpus) & (paper.scores.treatment == rule) & (paper.scores.model != "majority")]
+        found = paper.scores[(paper.scores.corpus == corpus) & (paper.scores.treatment == rule)
+                             & (paper.scores.model != "majority")]
         assert len(found) and found.macro_f1.mean() == pytest.approx(mean(paper.main, corpus, "majority"), abs=.02)
 
 
 def test_the_capital_letter_gives_rows_without_an_id_away(paper):
-    own = paper.items[(paper.items.corpus == NE) & (paper.items.model == "surface") & (paper.items.design == "grouped") & (paper.items.repeat == 0)]
+    own = paper.items[(paper.items.corpus == NE) & (paper.items.model == "surface") & (paper.items.design == "grouped")
+                      & (paper.items.repeat == 0)]
     own = own[own.tuning == "nested"].merge(paper.corpus_items[["corpus", "id", "source"]], on=["corpus", "id"])
-    score = {source: results.metrics(part.label, part.probability)["macro_f1"] for source, part in own.groupby("source")}
+    score = {source: results.metrics(part.label, part.probability)["macro_f1"]
+             for source, part in own.groupby("source")}
     assert score["no-id"] > .7 and score["no-id"] > score["id"] + .15
 
 
@@ -58,19 +62,24 @@ def test_leakage_is_small_in_every_grouped_fold(paper):
 
 
 def test_every_comment_of_a_repeat_is_predicted_once_by_a_model_that_did_not_see_its_group(paper):
-    folds = paper.folds[paper.folds.design == "grouped"].merge(paper.corpus_items[["corpus", "id", "group"]], on=["corpus", "id"])
+    folds = paper.folds[paper.folds.design == "grouped"].merge(paper.corpus_items[["corpus", "id", "group"]],
+                                                               on=["corpus", "id"])
     assert (folds.groupby(["corpus", "repeat", "group"]).fold.nunique() == 1).all()
     own = paper.items[(paper.items.design == "grouped") & (paper.items.train_fraction == 1)]
     assert not own.duplicated(["corpus", "treatment", "model", "tuning", "repeat", "id"]).any()
 
 
 def test_the_corrected_test_keeps_its_level_on_halves_that_share_both_labels_and_class_luck_breaks_the_plain_one(paper):
-    table = significance.null_pairs_table(paper.checks["null_pairs"], paper.study["alpha"]).set_index(["corpus", "design", "test"])
+    table = significance.null_pairs_table(paper.checks["null_pairs"], paper.study["alpha"])
+    table = table.set_index(["corpus", "design", "test"])
     assert table.xs("plain, one repeat", level="test").groupby("design").pairs.sum().ge(500).all()
     for corpus in (NE, TE):
         rate = lambda design, test: table.loc[(corpus, design, test)]
-        assert rate("halves", "corrected, all repeats").rate < .05 and rate("halves", "corrected, all repeats, k − 1").rate < .05 and rate("halves", "corrected, one repeat").rate < .05
-        assert rate("coin halves", "plain, one repeat").low > .15 and rate("coin halves", "plain, one repeat").rate > 3*rate("halves", "plain, one repeat").rate
+        assert rate("halves", "corrected, all repeats").rate < .05
+        assert rate("halves", "corrected, all repeats, k − 1").rate < .05
+        assert rate("halves", "corrected, one repeat").rate < .05
+        assert rate("coin halves", "plain, one repeat").low > .15
+        assert rate("coin halves", "plain, one repeat").rate > 3*rate("halves", "plain, one repeat").rate
 
 
 def test_stars_stand_on_declared_contrasts_only(paper):
@@ -89,23 +98,27 @@ def test_the_watched_contrast_is_the_declared_one_and_its_seeds_are_counted(pape
 def test_no_fragment_of_a_word_is_shown(paper):
     from codemix_nb.data.masking import is_ordinary
     fragments = paper.terms[paper.terms.kind == "char"].term.str.strip("‹›")
-    assert len(fragments) and all(not set(f) - set("•_") or is_ordinary(f.replace("_", " "), "char") for f in fragments)
+    assert len(fragments)
+    assert all(not set(f) - set("•_") or is_ordinary(f.replace("_", " "), "char") for f in fragments)
 
 
 def test_what_holds_is_declared_and_what_is_highest_only_measured(paper):
     found = findings(paper)
     held = found[found.kind == "holds"].sentence
     assert len(held) == 6 and held.iloc[1:].str.contains("Holm p").all() and not held.str.contains("highest|best").any()
-    assert found[found.kind == "measured"].sentence.str.contains("highest mean|the audit of the corpus|Pairs of models that do not differ").all()
+    facts = "highest mean|the audit of the corpus|Pairs of models that do not differ"
+    assert found[found.kind == "measured"].sentence.str.contains(facts).all()
     assert found.sentence.str.contains("Supported only by a laxer choice: NB-SVM over CNN on Nepali-English").sum() == 1
     said = " ".join(found.sentence)
-    for rate in ("6.0", "7.2", "0.8", "22.8", "32.0", "3.6", "10.4", "4.0", "4.8", "1.6"): assert f"{rate}\u00a0%" in said, rate
+    for rate in ("6.0", "7.2", "0.8", "22.8", "32.0", "3.6", "10.4", "4.0", "4.8", "1.6"):
+        assert f"{rate}\u00a0%" in said, rate
 
 
 def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
     table = by_source.tabulate(paper).set_index(["model", "tested_on"])
     row = table.loc[("nbsvm", "id")]
-    assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001) and row.across == pytest.approx(.575, abs=.001)
+    assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001)
+    assert row.across == pytest.approx(.575, abs=.001)
 
 
 def test_other_corpora_lift_the_open_track_over_its_target():

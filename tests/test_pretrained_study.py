@@ -36,19 +36,25 @@ def written(place, **said):
 
 def test_features_become_variants_and_missing_weights_stay_in_the_table(place, capsys):
     encoders.tiny_model(encoders.local_folder("tiny"), load("sample-te-en").texts)
-    path = written(place, models=["majority", "lr", "cnn", "tuned", "far"], features=["tiny", "mbert"], neural_search=False, variants={
-        "tuned": {"model": "finetuned", "params": {"encoder": "tiny", "epochs": 1, "freeze": None}}, "far": {"model": "finetuned", "params": {"encoder": "muril"}}})
+    tuned = {"model": "finetuned", "params": {"encoder": "tiny", "epochs": 1, "freeze": None}}
+    far = {"model": "finetuned", "params": {"encoder": "muril"}}
+    path = written(place, models=["majority", "lr", "cnn", "tuned", "far"], features=["tiny", "mbert"],
+                   neural_search=False, variants={"tuned": tuned, "far": far})
     checked = read(path)
     assert checked["models"] == ["majority", "lr-tiny", "lr-mbert", "cnn-tiny", "cnn-mbert", "tuned", "far"]
-    assert checked["variants"]["lr-mbert"]["title"] == "LR on mBERT" and list(not_run(checked)) == ["lr-mbert", "cnn-mbert", "far"]
+    assert checked["variants"]["lr-mbert"]["title"] == "LR on mBERT"
+    assert list(not_run(checked)) == ["lr-mbert", "cnn-mbert", "far"]
     study.run(path, workers=1)
     said = capsys.readouterr().out
     assert "far is not run here: model 'muril' is not at hand" in said and str(place) in said
     found = results.load("mine")
-    assert set(found.items.model) == {"majority", "lr-tiny", "cnn-tiny", "tuned"} and str(place) not in json.dumps(found.manifest["not_run"])
+    assert set(found.items.model) == {"majority", "lr-tiny", "cnn-tiny", "tuned"}
+    assert str(place) not in json.dumps(found.manifest["not_run"])
     table = benchmark.tabulate(found).set_index("model")
-    assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0 and table.loc["tuned"].parameters > 1000
-    assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units) and found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
+    assert table.loc["lr-mbert"].macro_f1 != table.loc["lr-mbert"].macro_f1 and table.loc["lr-tiny"].macro_f1 > 0
+    assert table.loc["tuned"].parameters > 1000
+    assert (found.units.peak_mb > 10).all() and found.units.key.nunique() == len(found.units)
+    assert found.units[found.units.model == "lr-tiny"].identity.str.len().gt(8).all()
     assert not pending(plan(checked), checked)
 
 
@@ -62,17 +68,20 @@ def test_other_weights_are_other_units(place):
 
 @pytest.mark.parametrize("said, why", [
     (dict(models=["a"], variants={"a": {"model": "nbsvm", "features": "mbert"}}), "'nbsvm' does not run on embeddings"),
-    (dict(models=["majority"], features=3), "features"), (dict(models=["majority"], explain={"models": ["nope"]}), "explain.models")])
+    (dict(models=["majority"], features=3), "features"),
+    (dict(models=["majority"], explain={"models": ["nope"]}), "explain.models")])
 def test_a_wrong_study_names_its_key(place, said, why):
     with pytest.raises(CodemixError, match=why): read(written(place, **said))
 
 
 def test_a_local_language_model_runs_in_a_study(place):
     model = encoders.tiny_model(place / "causal", load("sample-te-en").texts[:200], kind="causal")
-    path = written(place, models=["majority", "asked"], variants={"asked": {"model": "prompted", "params": {"model": str(model), "shots": 2}}})
+    path = written(place, models=["majority", "asked"],
+                   variants={"asked": {"model": "prompted", "params": {"model": str(model), "shots": 2}}})
     study.run(path, workers=1)
     found = results.load("mine")
-    assert set(found.items[found.items.model == "asked"].status) == {"ok"} and found.items[found.items.model == "asked"].treatment.eq("raw").all()
+    assert set(found.items[found.items.model == "asked"].status) == {"ok"}
+    assert found.items[found.items.model == "asked"].treatment.eq("raw").all()
     assert prompting.tabulate(found).answered.eq(1).all()
 
 
@@ -82,9 +91,13 @@ class Clerk(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["messages"][-1]["content"]
         n = len(asked)
-        answer = "I can't help with that." if n % 5 == 0 else "well, it depends" if n % 7 == 0 else '{"label": "abusive"}' if n % 2 else '{"label": "not abusive"}'
-        body = json.dumps(dict(id="x", object="chat.completion", created=0, model="clerk", usage=dict(prompt_tokens=9, completion_tokens=3, total_tokens=12),
-                               choices=[dict(index=0, finish_reason="stop", message=dict(role="assistant", content=answer))])).encode()
+        answer = '{"label": "abusive"}' if n % 2 else '{"label": "not abusive"}'
+        if n % 5 == 0: answer = "I can't help with that."
+        elif n % 7 == 0: answer = "well, it depends"
+        body = json.dumps(dict(id="x", object="chat.completion", created=0, model="clerk",
+                               usage=dict(prompt_tokens=9, completion_tokens=3, total_tokens=12),
+                               choices=[dict(index=0, finish_reason="stop",
+                                             message=dict(role="assistant", content=answer))])).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -97,7 +110,9 @@ def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatc
     server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        path = written(place, models=["majority", "asked"], variants={"asked": {"model": "prompted", "params": {"model": "clerk", "server": {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "retries": 1, "backoff": 0.01}}}})
+        there = {"base_url": f"http://127.0.0.1:{server.server_port}/v1", "retries": 1, "backoff": 0.01}
+        asked = {"model": "prompted", "params": {"model": "clerk", "server": there}}
+        path = written(place, models=["majority", "asked"], variants={"asked": asked})
         study.run(path, workers=1)
     finally: server.shutdown()
     found = results.load("mine")

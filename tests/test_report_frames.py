@@ -15,7 +15,8 @@ def test_what_enters_a_template_is_escaped():
     shown = dict(heads=[nasty], rights=[False], parts=[(None, [[nasty]])])
     assert "<b" not in fill("table.html", **shown) and "&#x27;" in fill("table.html", **shown)
     assert "<script" not in inline("<script>") and inline("**a** `b`") == "<strong>a</strong> <code>b</code>"
-    given = dict(title=nasty, generated="", claims=[], design="", rope="", cited=[], published=False, meanings="", sections=[])
+    given = dict(title=nasty, generated="", claims=[], design="", rope="", cited=[], published=False, meanings="",
+                 sections=[])
     assert r"\textbackslash{}\_\%" in fill("paper.tex", **given)
 
 

@@ -13,6 +13,9 @@ from codemix_nb.report.notebooks import *
 # %% ../nbs/report/27a_notebooks.ipynb #fd48029c
 def test_a_notebook_with_other_parameters_is_refused(tmp_path):
     import pytest
-    cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": "stdy = 'x'", "outputs": [], "execution_count": None}
-    (tmp_path/"n.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {"kernelspec": {"name": "python3", "language": "python", "display_name": "p"}}, "nbformat": 4, "nbformat_minor": 5}))
+    cell = {"cell_type": "code", "id": "a", "metadata": {"tags": ["parameters"]}, "source": "stdy = 'x'", "outputs": [],
+            "execution_count": None}
+    kernel = {"name": "python3", "language": "python", "display_name": "p"}
+    made = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path/"n.ipynb").write_text(json.dumps(made))
     with pytest.raises(CodemixError, match="stdy"): check_parameters(tmp_path/"n.ipynb")

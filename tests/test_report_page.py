@@ -31,7 +31,9 @@ def _dice(folder, **options):
     return results
 
 def test_a_table_has_the_same_bytes_twice(tmp_path):
-    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
+    one, two = ([(r.folder/p).read_bytes()
+                 for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))]
+                for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
     assert one == two
 
 
@@ -42,7 +44,8 @@ def test_the_page_keeps_claims_and_measurements_apart(tmp_path):
     found = findings(results := _dice(tmp_path))
     said = _lead(results, found)
     order = [said.index(f"<h3>{head}") for head in HEADS.values()]
-    assert order == sorted(order) and "best of" not in said and "highest mean" in said[order[2]:] and "highest mean" not in said[:order[2]]
+    assert order == sorted(order) and "best of" not in said and "highest mean" in said[order[2]:]
+    assert "highest mean" not in said[:order[2]]
     assert "published corpora" not in said and "2 repeats" in said
     fake = _dice(tmp_path, generated=True)
     assert "What holds" not in (said := _lead(fake, findings(fake))) and "flags" in said
@@ -56,7 +59,8 @@ def test_a_corpus_has_a_row_of_its_own_and_links_lead_to_committed_notebooks(tmp
     table, rows = html_table((tmp_path/"tables"/"52_main.md").read_text())[1:]
     assert table.count('class="corpus"') == 2 and table.count("<tr>") == rows + 1 and ">Corpus<" not in table
     notebook = next(p for p in experiments() if p.stem == "52_main")
-    assert 'href="../../nbs/experiments/pages/52_main.ipynb"' in section(tmp_path, notebook) and 'href="notebooks/' not in section(tmp_path, notebook)
+    assert 'href="../../nbs/experiments/pages/52_main.ipynb"' in section(tmp_path, notebook)
+    assert 'href="notebooks/' not in section(tmp_path, notebook)
 
 
 # %% ../nbs/report/27b_page.ipynb #82f1b69c
@@ -66,6 +70,7 @@ def test_text_is_escaped_everywhere(tmp_path):
     results = _dice(tmp_path)
     csv_file, md, tex = (tmp_path/p for p in save_table(frame, "x", results, nasty))
     caption, table, rows = html_table(md.read_text())
-    assert "<script" not in md.read_text() and "<script" not in table + caption and html.escape(nasty) in table and rows == 1
+    assert "<script" not in md.read_text() and "<script" not in table + caption and html.escape(nasty) in table
+    assert rows == 1
     assert pd.read_csv(csv_file).term[0] == nasty and r"\textbackslash{} \$x\_1\$ \{y\} \%" in tex.read_text()
     assert "<script" not in inline(nasty)

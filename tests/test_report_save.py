@@ -24,14 +24,17 @@ def _dice(folder, **options):
     return results
 
 def test_a_table_has_the_same_bytes_twice(tmp_path):
-    one, two = ([(r.folder/p).read_bytes() for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))] for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
+    one, two = ([(r.folder/p).read_bytes()
+                 for p in save_table(benchmark.tabulate(r), "x", r, "Caption.", best=("macro_f1", "brier"))]
+                for r in (_dice(tmp_path/"a"), _dice(tmp_path/"b")))
     assert one == two
 
 
 # %% ../nbs/report/27_save.ipynb #cba0f15c
 def test_a_figure_with_other_pixels_is_replaced(tmp_path):
     results = _dice(tmp_path)
-    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(benchmark.draw(demo(rows=100, seed=seed)), "x", results, caption)]
+    drawn = lambda seed: benchmark.draw(demo(rows=100, seed=seed))
+    save = lambda seed, caption: [(tmp_path/p).read_bytes() for p in save_figure(drawn(seed), "x", results, caption)]
     assert save(0, "One.") != save(5, "One.") and b"Two." in save(5, "Two.")[0]
 
 

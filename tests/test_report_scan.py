@@ -16,13 +16,23 @@ from codemix_nb.report.save import md_escape, tex_escape
 
 # %% ../nbs/report/27e_scan.ipynb #e6809407
 BAD = "zxq" * 2
-PLANTED = {"word": ("a.csv", f"term\n{BAD}\n", "word outside"), "native": ("a.md", "नाम", "word outside"), "handle": ("a.json", '{"x": "@zxq_zxq"}', "handle"),
-           "mail": ("a.tex", "zxq.z@mail.np", "e-mail"), "phone": ("a.csv", "x\n+977 9841234567\n", "telephone"), "phone2": ("a.txt", "call 9841234567", "telephone"), "script": ("a.html", "<script>1</script>", "active"),
-           "handler": ("a.svg", '<svg onload="x"></svg>', "active"), "frame": ("a.html", "<iframe src=x></iframe>", "active"), "form": ("a.html", "<form></form>", "active"),
-           "link": ("a.html", '<a href="javascript:1">x</a>', "active"), "svg comment": ("a.svg", "<svg><!-- " + BAD + " --></svg>", "word outside"), "alt": ("a.html", f'<img alt="{BAD}">', "word outside"),
+
+def _with_output(**output):
+    "A notebook of one cell, with one output."
+    return json.dumps({"cells": [{"cell_type": "code", "source": "", "outputs": [output]}]})
+
+PLANTED = {"word": ("a.csv", f"term\n{BAD}\n", "word outside"), "native": ("a.md", "नाम", "word outside"),
+           "handle": ("a.json", '{"x": "@zxq_zxq"}', "handle"),
+           "mail": ("a.tex", "zxq.z@mail.np", "e-mail"), "phone": ("a.csv", "x\n+977 9841234567\n", "telephone"),
+           "phone2": ("a.txt", "call 9841234567", "telephone"), "script": ("a.html", "<script>1</script>", "active"),
+           "handler": ("a.svg", '<svg onload="x"></svg>', "active"),
+           "frame": ("a.html", "<iframe src=x></iframe>", "active"), "form": ("a.html", "<form></form>", "active"),
+           "link": ("a.html", '<a href="javascript:1">x</a>', "active"),
+           "svg comment": ("a.svg", "<svg><!-- " + BAD + " --></svg>", "word outside"),
+           "alt": ("a.html", f'<img alt="{BAD}">', "word outside"),
            "fragment": ("a.csv", "‹_qzx›", "fragment"), "file": ("a.bin", "x", "kind of file"),
-           "notebook": ("a.ipynb", '{"cells": [{"cell_type": "code", "source": "", "outputs": [{"output_type": "stream", "text": ["' + BAD + '"]}]}]}', "word outside"),
-           "notebook html": ("a.ipynb", '{"cells": [{"cell_type": "code", "source": "", "outputs": [{"data": {"text/html": ["<b onclick=x>the</b>"]}}]}]}', "active")}
+           "notebook": ("a.ipynb", _with_output(output_type="stream", text=[BAD]), "word outside"),
+           "notebook html": ("a.ipynb", _with_output(data={"text/html": ["<b onclick=x>the</b>"]}), "active")}
 
 def test_the_scan_finds_each_planted_fault(tmp_path):
     allowed = ordinary_words() | frozenset("term call alt src".split())

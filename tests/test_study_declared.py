@@ -11,7 +11,8 @@ from codemix_nb.study.declared import *
 # %% ../nbs/study/28a_declared.ipynb #e8645f0d
 def _repository(folder, contrasts_of_commits, monkeypatch):
     import subprocess
-    git = lambda *words: subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True, capture_output=True, text=True).stdout.strip()
+    git = lambda *words: subprocess.run(["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b", *words],
+                                        check=True, capture_output=True, text=True).stdout.strip()
     (folder/"nbs"/"studies").mkdir(parents=True)
     (folder/"settings.ini").write_text("")
     monkeypatch.chdir(folder)
@@ -27,11 +28,14 @@ def test_the_commit_that_declared_is_the_oldest_with_todays_contrasts(tmp_path, 
     one, two = dict(name="1", a="lr", b="svm"), dict(name="2", a="nbsvm", b="svm")
     first, second, third = _repository(tmp_path, [[one], [one, two], [one, two]], monkeypatch)
     own = dict(study="own", contrasts=[one, two])
-    assert declared(own) == second and declared(own | dict(contrasts=[one])) == "" and declared(own | dict(contrasts=[])) == ""
+    assert declared(own) == second and declared(own | dict(contrasts=[one])) == ""
+    assert declared(own | dict(contrasts=[])) == ""
     units = lambda *commits: pd.DataFrame(dict(main=True, model=["lr", "svm", "nbsvm"][:len(commits)], commit=commits))
     assert declaration(own, units(second, third))["before"] and not declaration(own, units(second, first))["before"]
-    assert not declaration(own, units(second, ""))["before"] and not declaration(own, units(second).drop(columns="commit"))["before"]
-    assert declaration(own, units(second))["commit"] == second and declaration(own | dict(contrasts=[one]), units(third)) == {}
+    assert not declaration(own, units(second, ""))["before"]
+    assert not declaration(own, units(second).drop(columns="commit"))["before"]
+    assert declaration(own, units(second))["commit"] == second
+    assert declaration(own | dict(contrasts=[one]), units(third)) == {}
 
 def test_without_a_repository_nothing_is_said(tmp_path, monkeypatch):
     (tmp_path/"nbs"/"studies").mkdir(parents=True)

@@ -10,13 +10,15 @@ from codemix_nb.study.elsewhere import *
 # %% ../nbs/study/28d_elsewhere.ipynb #698f6be2
 def _folds(repeats=2):
     import pandas as pd
-    return pd.DataFrame([dict(corpus="c", id=str(i), repeat=r, fold=(i + r) % 3) for r in range(repeats) for i in range(9)])
+    return pd.DataFrame([dict(corpus="c", id=str(i), repeat=r, fold=(i + r) % 3) for r in range(repeats)
+                         for i in range(9)])
 
 
 # %% ../nbs/study/28d_elsewhere.ipynb #75b2d2a2
 def _given(tmp_path, **changes):
     import pandas as pd
-    frame = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(9)], probability=.5)).astype({"probability": object})
+    frame = pd.DataFrame(dict(corpus="c", id=[str(i) for i in range(9)], probability=.5))
+    frame = frame.astype({"probability": object})
     for column, values in changes.items(): frame[column] = values
     frame.to_csv(tmp_path/"mine.csv", index=False)
     return tmp_path/"mine.csv"
@@ -52,21 +54,26 @@ def _published(tmp_path, noise=.1, models=("a", "b")):
     rng, y = np.random.default_rng(0), np.arange(240) % 2
     facts = pd.DataFrame(dict(corpus="c", id=[f"i{i}" for i in range(240)], label=y, group=np.arange(240)))
     keys = dict(study="s", treatment="clean", design="grouped", tuning="nested", seed=0, train_fraction=1.)
-    deal = lambda r: facts[["corpus", "id"]].assign(design="grouped", repeat=r, fold=rng.permutation(np.arange(240) % 4))
+    deal = lambda r: facts[["corpus", "id"]].assign(design="grouped", repeat=r,
+                                                    fold=rng.permutation(np.arange(240) % 4))
     folds = pd.concat([deal(r) for r in range(2)], ignore_index=True)
     say = lambda f: np.clip(.5 + (f.label - .5)*.1 + rng.normal(0, noise, len(f)), 0, 1)
-    items = pd.concat([folds.merge(facts).assign(model=m, probability=say, status="ok") for m in models], ignore_index=True).assign(**keys)
-    units = items.groupby([k for k in results.KEYS if k in items], as_index=False).label.first().drop(columns="label").assign(main=True, train_rows=180)
+    items = pd.concat([folds.merge(facts).assign(model=m, probability=say, status="ok") for m in models],
+                      ignore_index=True).assign(**keys)
+    units = items.groupby([k for k in results.KEYS if k in items],
+                          as_index=False).label.first().drop(columns="label").assign(main=True, train_rows=180)
     study = dict(study="s", corpora=["c"], metric="macro_f1", generated=False, alpha=.05, rope=.01)
-    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="group")), ("units", units)): results.write_frame(frame, tmp_path/f"{name}.parquet")
+    for name, frame in (("items", facts), ("folds", folds), ("results", items.drop(columns="group")), ("units", units)):
+        results.write_frame(frame, tmp_path/f"{name}.parquet")
     results.write_json(dict(study=study), tmp_path/"manifest.json")
     return results.load("s", tmp_path)
 
 def _handed_in(published, tmp_path, make, against=None):
-    "Scores, contrasts and notes of predictions that `make` makes of folds with labels and a generator of random numbers."
+    "Scores, contrasts and notes of predictions that `make` makes of folds with labels and random numbers."
     import numpy as np
     folds = published_folds(published).merge(published.corpus_items[["corpus", "id", "label"]])
-    folds.assign(probability=make(folds, np.random.default_rng(1)))[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
+    theirs = folds.assign(probability=make(folds, np.random.default_rng(1)))
+    theirs[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
     placed, *_ = placed_on(tmp_path/"mine.csv", published)
     return compare(placed, published, "mine", against)
 
@@ -81,31 +88,31 @@ def test_a_model_from_elsewhere_is_never_supported(tmp_path):
 
 def test_one_repeat_given_twice_is_refused(tmp_path):
     import pytest
-    first = lambda folds, rng: folds.merge(folds[folds["repeat"] == 0].assign(p=lambda f: _good(f, rng))[["id", "p"]]).set_index(["id", "repeat"]).p
+    dealt = lambda folds, rng: folds[folds["repeat"] == 0].assign(p=lambda f: _good(f, rng))[["id", "p"]]
+    first = lambda folds, rng: folds.merge(dealt(folds, rng)).set_index(["id", "repeat"]).p
     copied = lambda folds, rng: first(folds, rng).loc[list(zip(folds.id, folds["repeat"]))].to_numpy()
-    with pytest.raises(CodemixError, match="mine.csv, column 'repeat': 0 and 1 hold the same predictions") as caught: _handed_in(_published(tmp_path), tmp_path, copied)
+    with pytest.raises(CodemixError, match="mine.csv, column 'repeat': 0 and 1 hold the same predictions") as caught:
+        _handed_in(_published(tmp_path), tmp_path, copied)
     assert "\n" not in str(caught.value)
     noisy = lambda folds, rng: (copied(folds, rng) + rng.uniform(-.01, .01, len(folds))).clip(0, 1)
     scores, contrasts, notes = _handed_in(_published(tmp_path), tmp_path, noisy)
-    assert set(contrasts.note) == {"repeats 0 and 1 hardly differ"} == set(scores.note) and "look twice: c: repeats 0 and 1 hardly differ" in notes
+    assert set(contrasts.note) == {"repeats 0 and 1 hardly differ"} == set(scores.note)
+    assert "look twice: c: repeats 0 and 1 hardly differ" in notes
 
 def test_what_makes_one_look_twice_is_told(tmp_path):
     published = _published(tmp_path)
-    scores, contrasts, notes = _handed_in(published, tmp_path, lambda folds, rng: .3 + folds.label*.2 + rng.uniform(0, .19, len(folds)))
-    assert set(contrasts.note) == {"ROC-AUC of exactly 1 in 8 of 8 folds"} == set(scores.note) and notes == ["look twice: c: ROC-AUC of exactly 1 in 8 of 8 folds"]
+    scores, contrasts, notes = _handed_in(published, tmp_path,
+                                          lambda folds, rng: .3 + folds.label*.2 + rng.uniform(0, .19, len(folds)))
+    assert set(contrasts.note) == {"ROC-AUC of exactly 1 in 8 of 8 folds"} == set(scores.note)
+    assert notes == ["look twice: c: ROC-AUC of exactly 1 in 8 of 8 folds"]
     _, contrasts, notes = _handed_in(published, tmp_path, _good, ["b"])
-    assert contrasts.note.tolist() == ["one contrast alone, which Holm's correction leaves as it is"] and len(notes) == 1
+    assert contrasts.note.tolist() == ["one contrast alone, which Holm's correction leaves as it is"]
+    assert len(notes) == 1
     part = published_folds(published)
-    part[part["repeat"] == 1].assign(probability=.4)[["corpus", "id", "repeat", "probability"]].to_csv(tmp_path/"mine.csv", index=False)
+    part = part[part["repeat"] == 1].assign(probability=.4)[["corpus", "id", "repeat", "probability"]]
+    part.to_csv(tmp_path/"mine.csv", index=False)
     _, contrasts, notes = compare(placed_on(tmp_path/"mine.csv", published)[0], published, "mine")
     assert set(contrasts.note) == {"1 of the study's 2 repeats"}
-
-
-# %% ../nbs/study/28d_elsewhere.ipynb #537b2c6c
-def _refused(path):
-    import pytest
-    with pytest.raises(CodemixError) as caught: on_folds(read_predictions(path), _folds(), path)
-    return str(caught.value)
 
 
 # %% ../nbs/study/28d_elsewhere.ipynb #3310ac79

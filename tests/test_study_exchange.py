@@ -13,7 +13,8 @@ from codemix_nb.models.registry import imported, model_of, needs_of, not_run
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import say
 from codemix_nb.evaluation.plan import grid
-from codemix_nb.evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of, run_unit, seeds_of, split_of, write_unit
+from codemix_nb.evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of
+from codemix_nb.evaluation.units import run_unit, seeds_of, split_of, write_unit
 from codemix_nb.study import spec
 from codemix_nb.study.exchange import *
 
@@ -34,7 +35,8 @@ from codemix_nb.data.corpora import load
 
 STUDY = "study: twice\ncorpora: [sample-te-en]\nfolds: 2\nmodels: [majority, lr]\nfeatures: [ngrams, shared]\n"
 
-def at(home): return patch.dict("os.environ", CODEMIX_HOME=str(home), CODEMIX_REPORTS=str(home/"reports"), HF_HUB_OFFLINE="1")
+def at(home):
+    return patch.dict("os.environ", CODEMIX_HOME=str(home), CODEMIX_REPORTS=str(home/"reports"), HF_HUB_OFFLINE="1")
 
 @pytest.fixture(scope="module")
 def hers(tmp_path_factory):
@@ -60,11 +62,13 @@ def put(folder, name, change):
 
 def test_what_is_taken_in_is_what_was_computed(hers, mine):
     studies.run("twice", workers=1)
-    assert list(results.load("twice").manifest["not_run"]) == ["lr-shared"] and "lr-shared" not in set(results.load("twice").items.model)
+    assert list(results.load("twice").manifest["not_run"]) == ["lr-shared"]
+    assert "lr-shared" not in set(results.load("twice").items.model)
     assert take_in(mine, trust=True).comments.sum() == len(load("sample-te-en"))
     studies.run("twice", workers=1)
     ours, theirs = results.load("twice"), results.load("twice", hers)
-    assert ours.items.equals(theirs.items) and "not_run" not in ours.manifest and list(ours.manifest["imported"]) == ["lr-shared"]
+    assert ours.items.equals(theirs.items) and "not_run" not in ours.manifest
+    assert list(ours.manifest["imported"]) == ["lr-shared"]
     assert len(take_in(mine, ["lr-shared"], trust=True)) == 1, "a second time changes nothing"
 
 def test_a_list_of_units_that_was_cut_short_is_refused(mine):
@@ -79,26 +83,38 @@ def test_a_changed_file_is_refused(mine):
     with pytest.raises(CodemixError, match="results.parquet is missing"): take_in(mine)
 
 @pytest.mark.parametrize("change, said", [
-    (lambda f: f.assign(label=1 - f.label), "another label than here"), (lambda f: f[f.id != f.id.iloc[-1]], "comments of the fold are missing"),
-    (lambda f: f.assign(probability=f.probability + 1), "is not between 0 and 1"), (lambda f: pd.concat([f, f.tail(1)]), "stands twice"),
-    (lambda f: f.assign(id=f.id + "0"), "is not in this fold"), (lambda f: f.assign(status="fine"), "unknown status 'fine'"),
-    (lambda f: f[f.fold == 0], "no predictions"), (lambda f: f.assign(status="refused"), "a probability that counts as right"), (lambda f: f.drop(columns="decision"), "no column 'decision'")])
+    (lambda f: f.assign(label=1 - f.label), "another label than here"),
+    (lambda f: f[f.id != f.id.iloc[-1]], "comments of the fold are missing"),
+    (lambda f: f.assign(probability=f.probability + 1), "is not between 0 and 1"),
+    (lambda f: pd.concat([f, f.tail(1)]), "stands twice"),
+    (lambda f: f.assign(id=f.id + "0"), "is not in this fold"),
+    (lambda f: f.assign(status="fine"), "unknown status 'fine'"),
+    (lambda f: f[f.fold == 0], "no predictions"),
+    (lambda f: f.assign(status="refused"), "a probability that counts as right"),
+    (lambda f: f.drop(columns="decision"), "no column 'decision'")])
 def test_predictions_that_are_not_those_of_the_fold_are_refused(mine, change, said):
     put(mine, "results.parquet", change)
     with pytest.raises(CodemixError, match=said) as caught: take_in(mine, trust=True)
     assert "\n" not in str(caught.value) and not imported(spec.read("twice"))
 
 @pytest.mark.parametrize("change, said", [
-    (lambda f: f.assign(key="0"*24), "its key is not the one"), (lambda f: f.assign(identity="other"), "its key is not the one"), (lambda f: f[f.fold == 0], "of 2 units are missing"), (lambda f: f.drop(columns="identity"), "no column 'identity'"),
-    (lambda f: pd.concat([f, f.tail(1)]), "stands twice"), (lambda f: f.drop(columns="train_rows"), "no column 'train_rows'")])
+    (lambda f: f.assign(key="0"*24), "its key is not the one"),
+    (lambda f: f.assign(identity="other"), "its key is not the one"),
+    (lambda f: f[f.fold == 0], "of 2 units are missing"),
+    (lambda f: f.drop(columns="identity"), "no column 'identity'"),
+    (lambda f: pd.concat([f, f.tail(1)]), "stands twice"),
+    (lambda f: f.drop(columns="train_rows"), "no column 'train_rows'")])
 def test_units_of_another_study_are_refused(mine, change, said):
     put(mine, "units.parquet", change)
     with pytest.raises(CodemixError, match=said): take_in(mine)
 
 @pytest.mark.parametrize("change, said", [
-    (lambda a: a | dict(files={}), "no sha256 of results.parquet"), (lambda a: a | dict(files=a["files"] | {"../other": "0"}), "'../other' is not in this folder"),
-    (lambda a: a | dict(computed_with=[]), "does not say what 'lr-shared' was computed with"), (lambda a: [a], "not a manifest of a study"), (lambda a: a | dict(study=[]), "not a manifest of a study"),
-    (lambda a: a | dict(corpora=None), "not a manifest of a study"), (lambda a: a | dict(computed_with=[{"device": "x"*99}]), "does not say what 'lr-shared'")])
+    (lambda a: a | dict(files={}), "no sha256 of results.parquet"),
+    (lambda a: a | dict(files=a["files"] | {"../other": "0"}), "'../other' is not in this folder"),
+    (lambda a: a | dict(computed_with=[]), "does not say what 'lr-shared' was computed with"),
+    (lambda a: [a], "not a manifest of a study"), (lambda a: a | dict(study=[]), "not a manifest of a study"),
+    (lambda a: a | dict(corpora=None), "not a manifest of a study"),
+    (lambda a: a | dict(computed_with=[{"device": "x"*99}]), "does not say what 'lr-shared'")])
 def test_a_manifest_that_does_not_hold_is_refused_and_nothing_is_taken(mine, change, said):
     results.write_json(change(json.loads((mine/"manifest.json").read_text())), mine/"manifest.json")
     with pytest.raises(CodemixError, match=said): take_in(mine, trust=True)
@@ -119,22 +135,30 @@ def test_units_are_hashed_but_for_time_and_memory(mine):
     results.write_frame(units.assign(fit_seconds=7.), mine/"units.parquet")
     assert len(take_in(mine, trust=True)) == 1
     results.write_frame(units.assign(parameters=7), mine/"units.parquet")
-    with pytest.raises(CodemixError, match="units.parquet: not the file that manifest.json names"): take_in(mine, trust=True)
+    with pytest.raises(CodemixError, match="units.parquet: not the file that manifest.json names"):
+        take_in(mine, trust=True)
     results.write_frame(units, mine/"units.parquet")
     results.write_json({k: v for k, v in about.items() if k != "units_sha256"}, mine/"manifest.json")
-    with pytest.raises(CodemixError, match="made by an older version; gather again with: codemix run twice"): take_in(mine, trust=True)
+    with pytest.raises(CodemixError, match="made by an older version; gather again with: codemix run twice"):
+        take_in(mine, trust=True)
 
 
 # %% ../nbs/study/28c_exchange.ipynb #2340de94
 @pytest.mark.parametrize("column, value, said", [
-    ("train_rows", 10**9, "1000000000, but this fold has .* comments to train on"), ("test_rows", 3, "comments to test on"), ("train_groups", 1, "groups to train on"),
-    ("leakage", .5, "near-copy in training"), ("leakage", None, "near-copy in training"), ("train_rows", "many", "comments to train on"),
-    ("fit_seconds", float("inf"), "expected a number from 0"), ("predict_seconds", -1., "expected a number from 0"), ("peak_mb", 1e30, "expected a number from 0"),
-    ("gpu_mb", float("inf"), "expected a number from 0"), ("parameters", 10**18, "expected a number from 0"), ("fit_seconds", None, "expected a number from 0"),
+    ("train_rows", 10**9, "1000000000, but this fold has .* comments to train on"),
+    ("test_rows", 3, "comments to test on"), ("train_groups", 1, "groups to train on"),
+    ("leakage", .5, "near-copy in training"), ("leakage", None, "near-copy in training"),
+    ("train_rows", "many", "comments to train on"),
+    ("fit_seconds", float("inf"), "expected a number from 0"), ("predict_seconds", -1., "expected a number from 0"),
+    ("peak_mb", 1e30, "expected a number from 0"),
+    ("gpu_mb", float("inf"), "expected a number from 0"), ("parameters", 10**18, "expected a number from 0"),
+    ("fit_seconds", None, "expected a number from 0"),
     ("params", "many", "not settings in JSON"), ("commit", "a text", "not the name of a commit")])
 def test_what_is_said_of_units_is_counted_again_or_at_least_can_be(mine, column, value, said):
     put(mine, "units.parquet", lambda f: f.assign(**{column: value}))
-    with pytest.raises(CodemixError, match=f"units.parquet, .*column '{column}'.*{said}" if column not in ("params", "commit") else said) as caught: take_in(mine, trust=True)
+    found = said if column in ("params", "commit") else f"units.parquet, .*column '{column}'.*{said}"
+    with pytest.raises(CodemixError, match=found) as caught:
+        take_in(mine, trust=True)
     assert "\n" not in str(caught.value) and not imported(spec.read("twice"))
 
 def test_what_is_kept_of_a_unit_is_what_was_counted_here_and_nothing_that_nobody_asked_for(mine):
@@ -151,22 +175,34 @@ def test_what_is_kept_of_a_unit_is_what_was_counted_here_and_nothing_that_nobody
 from codemix_nb.study import exchange
 
 def test_weights_that_nobody_knows_take_a_word(mine):
-    with pytest.raises(CodemixError, match="'lr-shared', column 'identity': .*: unknown weights of 'shared', no revision of them is known here.* --trust-identity") as caught: take_in(mine)
+    unknown = ("'lr-shared', column 'identity': .*: unknown weights of 'shared', no revision of them is known here"
+               ".* --trust-identity")
+    with pytest.raises(CodemixError, match=unknown) as caught:
+        take_in(mine)
     assert "\n" not in str(caught.value)
     encoders.tiny_model(encoders.local_folder("shared"), load("sample-te-en").texts, seed=1)
-    with pytest.raises(CodemixError, match="unknown weights of 'shared', expected revision [0-9a-f]{16};"): take_in(mine, ["lr-shared"])
+    with pytest.raises(CodemixError, match="unknown weights of 'shared', expected revision [0-9a-f]{16};"):
+        take_in(mine, ["lr-shared"])
     shutil.rmtree(encoders.local_folder("shared"))
 
 @pytest.mark.parametrize("model, said, trust, wrong", [
-    ("lr", "", False, ""), ("lr", "mine", True, "expected none"), ("lr-minilm", "", True, "expected .16 hex digits.-mean-128-float32-1 or"),
-    ("lr-minilm", f"{KNOWN['minilm'][0]}-mean-128-float32-1", False, ""), ("lr-minilm", f"{KNOWN['minilm'][0]}-mean-128-bfloat16-1", False, ""),
-    ("lr-minilm", f"{'0'*16}-mean-128-float32-1", False, "unknown weights of 'minilm', expected revision dc7bd6bf45219902"), ("lr-minilm", f"{'0'*16}-mean-128-float32-1", True, ""),
-    ("lr-minilm", f"{'0'*16}-cls-128-float32-1", True, "expected .16 hex"), ("asked", "1 x far-model", True, "expected 1 [0-9a-f]{12} far-model"),
-    ("asked", "far-model", False, "nothing pins its weights; --trust-identity"), ("asked", "far-model", True, ""), ("zero", "0"*16, False, "--trust-identity"), ("zero", "0"*16, True, "")])
+    ("lr", "", False, ""), ("lr", "mine", True, "expected none"),
+    ("lr-minilm", "", True, "expected .16 hex digits.-mean-128-float32-1 or"),
+    ("lr-minilm", f"{KNOWN['minilm'][0]}-mean-128-float32-1", False, ""),
+    ("lr-minilm", f"{KNOWN['minilm'][0]}-mean-128-bfloat16-1", False, ""),
+    ("lr-minilm", f"{'0'*16}-mean-128-float32-1", False,
+     "unknown weights of 'minilm', expected revision dc7bd6bf45219902"),
+    ("lr-minilm", f"{'0'*16}-mean-128-float32-1", True, ""),
+    ("lr-minilm", f"{'0'*16}-cls-128-float32-1", True, "expected .16 hex"),
+    ("asked", "1 x far-model", True, "expected 1 [0-9a-f]{12} far-model"),
+    ("asked", "far-model", False, "nothing pins its weights; --trust-identity"), ("asked", "far-model", True, ""),
+    ("zero", "0"*16, False, "--trust-identity"), ("zero", "0"*16, True, "")])
 def test_an_identity_is_known_or_trusted(model, said, trust, wrong):
     server = dict(model="prompted", params=dict(model="far-model", server="http://127.0.0.1:9/v1"))
-    ours = dict(study="s", variants={"lr-minilm": dict(model="lr", features="minilm"), "asked": server, "zero": dict(model="prompted", params=dict(model="someone/far-model"))})
-    if model in ("asked", "zero") and " x " not in said: said = exchange._identities(model_of(model, ours).make(), said)[0]
+    ours = dict(study="s", variants={"lr-minilm": dict(model="lr", features="minilm"), "asked": server,
+                                     "zero": dict(model="prompted", params=dict(model="someone/far-model"))})
+    if model in ("asked", "zero") and " x " not in said:
+        said = exchange._identities(model_of(model, ours).make(), said)[0]
     check = lambda: exchange._check_identity(said, model, ours, trust, Path("units.parquet"))
     if not wrong: return check()
     with pytest.raises(CodemixError, match=f"units.parquet, model '{model}', column 'identity'.*{wrong}"): check()
@@ -175,19 +211,22 @@ def test_an_identity_is_made_here_as_models_make_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
     encoders.tiny_model(tmp_path/"e", load("sample-te-en").texts)
     encoders.tiny_model(tmp_path/"c", load("sample-te-en").texts, "causal")
-    ours = dict(study="s", variants={m: dict(model=m, features=str(tmp_path/"e")) for m in ("lr", "mlp", "cnn")} | {m: dict(model=m, params=dict(encoder=str(tmp_path/"e"))) for m in ("finetuned", "fewshot")}
+    ours = dict(study="s", variants={m: dict(model=m, features=str(tmp_path/"e")) for m in ("lr", "mlp", "cnn")}
+                | {m: dict(model=m, params=dict(encoder=str(tmp_path/"e"))) for m in ("finetuned", "fewshot")}
                 | dict(zero=dict(model="prompted", params=dict(model=str(tmp_path/"c")))))
     for name in ours["variants"]:
         revision = encoders.revision(str(tmp_path/("c" if name == "zero" else "e")))
         assert identity_of(name, ours) in exchange._identities(model_of(name, ours).make(), revision), name
 
 def test_the_known_revision_is_that_of_the_package():
-    if encoders.missing("minilm") or not encoders._packaged("minilm"): pytest.skip("the package with MiniLM is not installed")
+    if encoders.missing("minilm") or not encoders._packaged("minilm"):
+        pytest.skip("the package with MiniLM is not installed")
     assert encoders.revision(str(encoders._packaged("minilm"))) in KNOWN["minilm"]
 
 
 # %% ../nbs/study/28c_exchange.ipynb #c077fd82
-DEALS = "study: deals\ncorpora: [sample-te-en]\nfolds: 2\nrepeats: 2\nneural_seeds: 2\nneural_search: false\nmodels: [majority, lr, mlp]\n"
+DEALS = ("study: deals\ncorpora: [sample-te-en]\nfolds: 2\nrepeats: 2\nneural_seeds: 2\nneural_search: false\n"
+         "models: [majority, lr, mlp]\n")
 
 @pytest.fixture(scope="module")
 def dealt(tmp_path_factory):
@@ -209,7 +248,8 @@ def better(frame): return frame.assign(probability=frame.probability*.98 + frame
 def test_forged_probabilities_are_found_by_computing_them_again(given, capsys):
     put(given, "results.parquet", better)
     assert len(take_in(given, ["lr"])) == 1, "hashes say nothing of honesty"
-    said = r"results.parquet, sample-te-en / clean / lr / .*: comment \S+: probability 0\.\d{6} there, 0\.\d{6} when it is computed here, more than 1e-06 apart"
+    said = (r"results.parquet, sample-te-en / clean / lr / .*: comment \S+: probability 0\.\d{6} there, "
+            r"0\.\d{6} when it is computed here, more than 1e-06 apart")
     with pytest.raises(CodemixError, match=said) as caught:
         take_in(given, ["lr"], spot_check=1)
     assert "\n" not in str(caught.value)
@@ -217,7 +257,8 @@ def test_forged_probabilities_are_found_by_computing_them_again(given, capsys):
 def test_honest_probabilities_come_out_the_same(given, capsys):
     assert len(take_in(given, ["lr", "majority", "mlp"], spot_check=99)) == 3
     said = capsys.readouterr().out
-    assert said.startswith("spot check: 10 of 10 units come out the same here: sample-te-en / clean / ") and all(f"/ {m} /" in said for m in ("lr", "majority", "mlp"))
+    assert said.startswith("spot check: 10 of 10 units come out the same here: sample-te-en / clean / ")
+    assert all(f"/ {m} /" in said for m in ("lr", "majority", "mlp"))
 
 def test_a_sender_cannot_choose_what_is_computed_again(given, tmp_path):
     units = [Given(Unit("c", "clean", "lr", repeat=i), "", "", pd.DataFrame(), {}) for i in range(40)]
@@ -231,8 +272,10 @@ def test_a_sender_cannot_choose_what_is_computed_again(given, tmp_path):
 def test_a_model_that_cannot_run_here_is_said_not_to_be_checked(mine, capsys):
     take_in(mine, trust=True, spot_check=2)
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("cannot be spot-checked here: lr-shared: model 'shared' is not at hand") and "2 of 4 units of other models, which stand in, come out the same" in said[1]
-    put(mine, "results.parquet", lambda f: better(f).assign(probability=lambda g: g.probability.where(f.model.isin(["lr", "majority"]), f.probability)))
+    assert said[0].startswith("cannot be spot-checked here: lr-shared: model 'shared' is not at hand")
+    assert "2 of 4 units of other models, which stand in, come out the same" in said[1]
+    known = lambda f: f.model.isin(["lr", "majority"])
+    put(mine, "results.parquet", lambda f: f.assign(probability=better(f).probability.where(known(f), f.probability)))
     with pytest.raises(CodemixError, match="when it is computed here"): take_in(mine, trust=True, spot_check=2)
 
 
@@ -245,9 +288,11 @@ def test_a_repeat_given_twice_is_refused(given, capsys):
         p[own] = (f.id[own].map(first) + noise*np.where(np.arange(own.sum()) % 2, 1, -1)).clip(0, 1)
         return f.assign(probability=p)
     put(given, "results.parquet", lambda f: copied(f, .004))
-    assert len(take_in(given, ["lr"])) == 1 and "'lr' on sample-te-en: repeats 0 and 1 hardly differ" in capsys.readouterr().out
+    assert len(take_in(given, ["lr"])) == 1
+    assert "'lr' on sample-te-en: repeats 0 and 1 hardly differ" in capsys.readouterr().out
     put(given, "results.parquet", copied)
-    with pytest.raises(CodemixError, match="model 'lr' on sample-te-en: repeats 0 and 1 hold the same probability"): take_in(given, ["lr"])
+    with pytest.raises(CodemixError, match="model 'lr' on sample-te-en: repeats 0 and 1 hold the same probability"):
+        take_in(given, ["lr"])
     assert len(take_in(given, ["majority"])) == 1, "a baseline says the same in every repeat"
 
 def test_a_model_without_a_fault_is_told(given, capsys):
@@ -264,8 +309,11 @@ def test_a_network_keeps_what_its_seeds_said(given, dealt):
     assert len(theirs.seeds) and ours.seeds.equals(theirs.seeds) and ours.items.equals(theirs.items)
 
 @pytest.mark.parametrize("change, said", [
-    (lambda f: f[f.network == 0], "not a probability between 0 and 1 under each of 2 seeds"), (lambda f: pd.concat([f, f.tail(1)]), "stands twice under one seed"),
-    (lambda f: f.assign(probability=f.probability*.5), "its seeds have the mean"), (lambda f: f[f.fold == 0], "nothing of what its 2 seeds said"), (lambda f: f.drop(columns="network"), "no column 'network'")])
+    (lambda f: f[f.network == 0], "not a probability between 0 and 1 under each of 2 seeds"),
+    (lambda f: pd.concat([f, f.tail(1)]), "stands twice under one seed"),
+    (lambda f: f.assign(probability=f.probability*.5), "its seeds have the mean"),
+    (lambda f: f[f.fold == 0], "nothing of what its 2 seeds said"),
+    (lambda f: f.drop(columns="network"), "no column 'network'")])
 def test_seeds_that_are_not_those_of_the_network_are_refused(given, change, said):
     put(given, "seeds.parquet", change)
     with pytest.raises(CodemixError, match=f"seeds.parquet, .*{said}"): take_in(given, ["mlp"])

@@ -12,7 +12,8 @@ from codemix_nb.language import lid
 from codemix_nb.models.registry import imported, model_of, not_run, cards_of
 from codemix_nb.evaluation import results, audit
 from codemix_nb.evaluation.executor import execute, summary
-from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds, item_table, judge_table, tagged_by
+from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds
+from codemix_nb.evaluation.items import item_table, judge_table, tagged_by
 from codemix_nb.evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
 from codemix_nb.evaluation.plan import missing, plan
 from codemix_nb.evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
@@ -42,10 +43,14 @@ def test_every_committed_study_is_valid():
 
 # %% ../nbs/study/28b_run.ipynb #c4fd2d25
 def test_own_file_runs_as_a_study(tmp_path, monkeypatch):
-    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home")); monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports"))
-    rows = pd.DataFrame(dict(comment=["ramro " * (i % 2) + " ".join(np.random.default_rng(i).choice("bekar kura phone khana bus ghar saathi pani aaja hijo".split(), 7)) for i in range(60)], tag=["ok" if i % 2 else "bad" for i in range(60)]))
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
+    words = "bekar kura phone khana bus ghar saathi pani aaja hijo".split()
+    says = lambda i: "ramro " * (i % 2) + " ".join(np.random.default_rng(i).choice(words, 7))
+    rows = pd.DataFrame(dict(comment=[says(i) for i in range(60)], tag=["ok" if i % 2 else "bad" for i in range(60)]))
     rows.to_csv(tmp_path/"mine.csv", index=False)
-    (tmp_path/"mine.yaml").write_text(yaml.safe_dump(dict(study="mine", folds=3, models=["majority", "lr-word"], corpora=[dict(path=str(tmp_path/"mine.csv"), text="comment", label="tag", positive="bad")])))
+    corpus = dict(path=str(tmp_path/"mine.csv"), text="comment", label="tag", positive="bad")
+    study = dict(study="mine", folds=3, models=["majority", "lr-word"], corpora=[corpus])
+    (tmp_path/"mine.yaml").write_text(yaml.safe_dump(study))
     folder = run(tmp_path/"mine.yaml", workers=1)
     r = results.load("mine")
     assert not r.generated and len(r.items) == 120 and r.ledger["mine"][0]["rows"] == 60 and folder.name == "mine"
@@ -53,19 +58,22 @@ def test_own_file_runs_as_a_study(tmp_path, monkeypatch):
 
 # %% ../nbs/study/28b_run.ipynb #256ff130
 def test_a_treatment_that_empties_stops_a_study(tmp_path):
-    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-ne-en]\nmodels: [majority]\ntreatment: readme-devanagari\n")
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-ne-en]\nmodels: [majority]\n"
+                                   "treatment: readme-devanagari\n")
     with pytest.raises(CodemixError, match="empties"): run(tmp_path/"x.yaml")
 
 
 # %% ../nbs/study/28b_run.ipynb #59e44fb2
 def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports"))
-    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word]\nfolds: 3\nnull_pairs: {pairs: 2}\n")
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word]\nfolds: 3\n"
+                                   "null_pairs: {pairs: 2}\n")
     seen = []
     for home in ("a", "b"):
         monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/home))
         folder = run(tmp_path/"x.yaml", workers=1)
-        seen.append({p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in ("run.json", "units.parquet")})
+        seen.append({p.name: p.read_bytes() for p in folder.rglob("*")
+                     if p.is_file() and p.name not in ("run.json", "units.parquet")})
     assert seen[0] == seen[1] and "null_pairs.parquet" in seen[0]
 
 
@@ -73,58 +81,79 @@ def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
 AUDIT = {"certificate", "findings", "shortcuts", "disagreements", "words", "mixing"}
 
 def test_an_audit_is_kept_without_a_text_and_taken_away(tmp_path, monkeypatch):
-    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     base = "study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n"
     (tmp_path/"x.yaml").write_text(base + "audit: {draws: 20}\n")
     folder = run(tmp_path/"x.yaml", workers=1)
     found, texts = results.load("x"), set(corpora.load("sample-te-en").texts)
     assert set(found.checks) == AUDIT and {f"checks/{n}.parquet" for n in AUDIT} <= set(found.manifest["files"])
-    for frame in found.checks.values(): assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame)
-    assert found.checks["mixing"].set_index("measure").loc["cmi"].pipe(lambda r: r.low < r.truth < r.high) and found.checks["words"].set_index("tag").f1["languages"] > .9
+    for frame in found.checks.values():
+        assert "text" not in frame and not any(texts & set(frame[c].astype(str)) for c in frame)
+    assert found.checks["mixing"].set_index("measure").loc["cmi"].pipe(lambda r: r.low < r.truth < r.high)
+    assert found.checks["words"].set_index("tag").f1["languages"] > .9
     (tmp_path/"x.yaml").write_text(base)
-    assert not pending(plan(spec.read(tmp_path/"x.yaml")), spec.read(tmp_path/"x.yaml")), "an audit must not change what a unit is called"
+    said = spec.read(tmp_path/"x.yaml")
+    assert not pending(plan(said), said), "an audit must not change what a unit is called"
     run(tmp_path/"x.yaml", workers=1)
     assert not list((folder/"checks").glob("*"))
 
 def test_an_own_file_without_languages_is_audited_as_far_as_it_goes_and_the_same_twice(tmp_path, monkeypatch):
-    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home")); monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports"))
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     rng = np.random.default_rng(0)
-    rows = [(" ".join(rng.choice("bekar kura phone khana bus ghar saathi pani aaja hijo ramro din".split(), 7)), i % 2) for i in range(80)]
+    rows = [(" ".join(rng.choice("bekar kura phone khana bus ghar saathi pani aaja hijo ramro din".split(), 7)), i % 2)
+            for i in range(80)]
     rows = [(t.capitalize() if y else t, y) for t, y in rows] + [(rows[0][0].capitalize(), rows[0][1])]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path/"mine.csv", index=False)
-    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv}]\nmodels: [majority]\nfolds: 3\naudit: {draws: 20}\n")
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv}]\nmodels: [majority]\nfolds: 3\n"
+                                   "audit: {draws: 20}\n")
     seen = [{p.stem: p.read_bytes() for p in (run(tmp_path/"x.yaml", workers=1)/"checks").glob("*")} for _ in range(2)]
     found = results.load("x").checks
-    assert seen[0] == seen[1] and set(found) == AUDIT - {"mixing"} and found["words"].status.tolist() == ["no tagger for its languages"]
-    assert found["shortcuts"].set_index("family").flagged["surface"] and found["findings"].set_index("finding").severity["sharp rule"] == "flag"
+    assert seen[0] == seen[1] and set(found) == AUDIT - {"mixing"}
+    assert found["words"].status.tolist() == ["no tagger for its languages"]
+    assert found["shortcuts"].set_index("family").flagged["surface"]
+    assert found["findings"].set_index("finding").severity["sharp rule"] == "flag"
     leaks = found["certificate"].set_index(["place", "level"])
     assert leaks.rows["itself", "clean"] == 2 and leaks.share["folds", "near"] == 0
 
 @pytest.mark.parametrize("name", ["paper", "hold"])
 def test_the_committed_audits_show_what_is_known(name):
-    if not (checks := results.load(name).checks if (paths.reports/name/"manifest.json").exists() else {}).keys() >= AUDIT: pytest.skip("this study is not kept here with an audit")
+    checks = results.load(name).checks if (paths.reports/name/"manifest.json").exists() else {}
+    if not checks.keys() >= AUDIT:
+        pytest.skip("this study is not kept here with an audit")
     said = checks["findings"].groupby(["corpus", "finding"]).evidence.apply("; ".join)
     flagged = set(checks["findings"].query("severity == 'flag'").finding)
-    if name == "hold": assert checks["shortcuts"].set_index("family").flagged["script"] and "latin: 60% abusive" in said["hold-telugu", "script and label"]
-    else: assert "first_capital = 1 → abusive" in said["ne-en-abuse", "sharp rule"] and "3015" in said["ne-en-abuse", "block pasted twice"] and {"sharp rule", "block pasted twice", "source 'no-id' told apart"} <= flagged
+    if name == "hold":
+        assert checks["shortcuts"].set_index("family").flagged["script"]
+        assert "latin: 60% abusive" in said["hold-telugu", "script and label"]
+    else:
+        assert "first_capital = 1 → abusive" in said["ne-en-abuse", "sharp rule"]
+        assert "3015" in said["ne-en-abuse", "block pasted twice"]
+        assert {"sharp rule", "block pasted twice", "source 'no-id' told apart"} <= flagged
     grouped = checks["certificate"].query("place == 'folds' and level in ['exact', 'clean', 'near']")
     assert len(grouped) and (grouped.share == 0).all()
 
 
 # %% ../nbs/study/28b_run.ipynb #36d3e46d
 def _judged_study(tmp_path, monkeypatch):
-    "A study of a made-up corpus, helped by another, whose judge is a made-up copy of the published test file in a mirror of its own."
+    "A study of a made-up corpus, helped by another; its judge is a made-up copy of the published test file."
     for name in ("CODEMIX_REPORTS", "CODEMIX_HOME", "CODEMIX_MIRROR"): monkeypatch.setenv(name, str(tmp_path/name))
     for cache in (_corpus, _missing, other_of): cache.cache_clear()
-    words = [a + b + c for a in ("ka", "pi", "su", "me", "do", "ga") for b in ("n", "r", "t", "l") for c in ("chi", "bu", "va", "yo", "he")]
+    words = [a + b + c for a in ("ka", "pi", "su", "me", "do", "ga") for b in ("n", "r", "t", "l")
+             for c in ("chi", "bu", "va", "yo", "he")]
     says = lambda i: " ".join(["ramro" if i % 2 else "bekar", *np.random.default_rng(i).choice(words, 8)])
-    pd.DataFrame(dict(text=[says(i) for i in range(60)], label=["ok" if i % 2 else "bad" for i in range(60)])).to_csv(tmp_path/"mine.csv", index=False)
-    frame = pd.DataFrame(dict(id=[str(i) for i in range(80)], text=[says(200 + i) for i in range(78)] + [says(0), says(100)], label=[1 - i % 2 for i in range(78)] + [1, 1]))
+    pd.DataFrame(dict(text=[says(i) for i in range(60)],
+                      label=["ok" if i % 2 else "bad" for i in range(60)])).to_csv(tmp_path/"mine.csv", index=False)
+    texts = [says(200 + i) for i in range(78)] + [says(0), says(100)]
+    labels = [1 - i % 2 for i in range(78)] + [1, 1]
+    frame = pd.DataFrame(dict(id=[str(i) for i in range(80)], text=texts, label=labels))
     lent = corpora.build("lent", frame, corpora.Ledger(80), corpora.Provenance("Lent"))
     monkeypatch.setitem(corpora.BUILDERS, "lent", lambda: lent)
-    study = dict(study="judged", corpora=[dict(path=str(tmp_path/"mine.csv"), positive="bad")], folds=3, models=["lr-word", "open", "more"],
-                 variants={n: dict(model="nbsvm", treatment=t, auxiliary=dict(corpora=["lent"], how=h)) for n, t, h in (("open", "folded", "experts"), ("more", "clean", "rows"))},
-                 judged=dict(corpus="mine", test="hold-telugu-test", models=["lr-word", "open"]), contrasts=[dict(name="help helps", a="open", b="lr-word")])
+    study = dict(study="judged", corpora=[dict(path=str(tmp_path/"mine.csv"), positive="bad")], folds=3,
+                 models=["lr-word", "open", "more"],
+                 variants={n: dict(model="nbsvm", treatment=t, auxiliary=dict(corpora=["lent"], how=h))
+                           for n, t, h in (("open", "folded", "experts"), ("more", "clean", "rows"))},
+                 judged=dict(corpus="mine", test="hold-telugu-test", models=["lr-word", "open"]),
+                 contrasts=[dict(name="help helps", a="open", b="lr-word")])
     (tmp_path/"judged.yaml").write_text(yaml.safe_dump(study))
     return tmp_path/"judged.yaml", [(says(i), "non-hate" if i % 2 else "hate") for i in [*range(100, 118), 0, 1]]
 
@@ -134,25 +163,35 @@ def test_a_study_without_its_judge_says_so_and_goes_on(tmp_path, monkeypatch, ca
     line, = [text for text in out.splitlines() if "not judged on hold-telugu-test" in text]
     assert all(part in line for part in (corpora.HOLD_TEST.url, corpora.HOLD_TEST.sha256, "CODEMIX_MIRROR"))
     r = results.load("judged")
-    assert set(r.items.design) == {"grouped"} and r.manifest["judged"] == {"hold-telugu-test": "not at hand"} and folder.name == "judged"
+    assert set(r.items.design) == {"grouped"} and r.manifest["judged"] == {"hold-telugu-test": "not at hand"}
+    assert folder.name == "judged"
 
 def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
+    from dataclasses import replace
     from openpyxl import Workbook
     path, rows = _judged_study(tmp_path, monkeypatch)
     book, file = Workbook(), tmp_path/"CODEMIX_MIRROR"/corpora.HOLD_TEST.tail
     for row in rows: book.active.append(row)
     file.parent.mkdir(parents=True)
     book.save(file)
-    monkeypatch.setattr(corpora, "HOLD_TEST", corpora.Source(corpora.HOLD_TEST.repo, corpora.HOLD_TEST.commit, corpora.HOLD_TEST.path, corpora.sha256_of(file)))
+    there = corpora.HOLD_TEST
+    made = corpora.Source(there.repo, there.commit, there.path, corpora.sha256_of(file))
+    monkeypatch.setattr(corpora, "HOLD_TEST", made)
+    about = replace(corpora.provenance_of("hold-telugu-test"), sha256=made.sha256)
+    monkeypatch.setitem(corpora.PROVENANCES, "hold-telugu-test", about)
     run(path, workers=1)
     r = results.load("judged")
     test = r.items[r.items.design == "test"]
-    assert "not judged" not in capsys.readouterr().out and len(test) == 40 and set(test.corpus) == {"hold-telugu-test"} and not r.scores[r.scores.design == "test"].main.any()
+    assert "not judged" not in capsys.readouterr().out and len(test) == 40 and set(test.corpus) == {"hold-telugu-test"}
+    assert not r.scores[r.scores.design == "test"].main.any()
     about = r.corpus_items[r.corpus_items.corpus == "hold-telugu-test"].set_index("id")
-    assert len(about) == 20 and about.near_copy[["19", "20"]].all() and r.units[r.units.design == "test"].train_rows.eq(60).all()
-    assert {k: {line["step"]: line["rows"] for line in v}["near-copy"] for k, v in r.ledger.items() if k.startswith("lent")} == {
+    assert len(about) == 20 and about.near_copy[["19", "20"]].all()
+    assert r.units[r.units.design == "test"].train_rows.eq(60).all()
+    assert {k: {line["step"]: line["rows"] for line in v}["near-copy"] for k, v in r.ledger.items()
+            if k.startswith("lent")} == {
         "lent for mine, folded": -1, "lent for mine, clean": -1, "lent for hold-telugu-test, folded": -2}
-    assert r.manifest["auxiliary"]["lent"]["frame_sha256"] and r.manifest["judged"]["hold-telugu-test"]["file_sha256"] == corpora.HOLD_TEST.sha256
+    assert r.manifest["auxiliary"]["lent"]["frame_sha256"]
+    assert r.manifest["judged"]["hold-telugu-test"]["file_sha256"] == corpora.HOLD_TEST.sha256
     _corpus.cache_clear()
 
 
@@ -162,18 +201,21 @@ def test_a_key_stands_once(tmp_path):
     with pytest.raises(CodemixError, match="x.yaml, line 4: .*'models' stands twice"): spec.read(tmp_path/"x.yaml")
 
 def test_an_own_file_stands_beside_its_study(tmp_path):
-    (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {i} {chr(97 + i % 26)*4},{'yes' if i % 2 else 'no'}\n" for i in range(30)))
-    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv, positive: yes}]\nmodels: [majority]\nfolds: 3\n")
+    rows = [f"kura {i} {chr(97 + i % 26)*4},{'yes' if i % 2 else 'no'}\n" for i in range(30)]
+    (tmp_path/"mine.csv").write_text("text,label\n" + "".join(rows))
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv, positive: yes}]\nmodels: [majority]\n"
+                                   "folds: 3\n")
     found = spec.read(tmp_path/"x.yaml")
     assert corpus_names(found) == ["mine"] and int(corpus_of("mine", found).labels.sum()) == 15
 
 def test_more_folds_than_groups_is_told_before_anything_runs(tmp_path):
     (tmp_path/"mine.csv").write_text("text,label\n" + "".join(f"kura {chr(97 + i)*6},{i % 2}\n" for i in range(8)))
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv}]\nmodels: [majority]\n")
-    with pytest.raises(CodemixError, match="study 'x', corpus 'mine': label .* fewer than 10 folds"): run(tmp_path/"x.yaml", dry_run=True)
+    with pytest.raises(CodemixError, match="study 'x', corpus 'mine': label .* fewer than 10 folds"):
+        run(tmp_path/"x.yaml", dry_run=True)
 
 def test_what_a_study_no_longer_asks_for_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     base = "study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word]\nfolds: 3\n"
     (tmp_path/"x.yaml").write_text(base + "null_pairs: {pairs: 2}\nterms: {models: [lr-word], top: 2}\n")
     folder = run(tmp_path/"x.yaml", workers=1)
@@ -184,14 +226,15 @@ def test_what_a_study_no_longer_asks_for_is_removed(tmp_path, monkeypatch):
 
 def test_generated_and_real_do_not_mix(tmp_path):
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en, te-en-abuse]\nmodels: [majority]\n")
-    with pytest.raises(CodemixError, match="'sample-te-en' is a generated sample and 'te-en-abuse' is not"): spec.read(tmp_path/"x.yaml")
+    with pytest.raises(CodemixError, match="'sample-te-en' is a generated sample and 'te-en-abuse' is not"):
+        spec.read(tmp_path/"x.yaml")
 
 def test_two_files_of_one_name_are_told(tmp_path):
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: a/mine.csv}, {path: b/mine.csv}]\nmodels: [majority]\n")
     with pytest.raises(CodemixError, match="two corpora are called 'mine'"): spec.read(tmp_path/"x.yaml")
 
 def test_fresh_forgets_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("CODEMIX_REPORTS", str(tmp_path/"reports")); monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"home"))
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n")
     run(tmp_path/"x.yaml", workers=1)
     units, study = plan(spec.read(tmp_path/"x.yaml")), spec.read(tmp_path/"x.yaml")

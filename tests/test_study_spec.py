@@ -24,20 +24,36 @@ def test_every_committed_study_is_valid():
 
 
 # %% ../nbs/study/28_spec.ipynb #5352f32a
-@pytest.mark.parametrize("text, key", [("folds: 1", "folds"), ("alpha: 2", "alpha"), ("metric: bleu", "metric"), ("metric: brier", "metric"), ("treatment: nope", "treatment"), ("colour: red", "colour"),
-                                       ("star: {a: lr, b: lr, seed: 3}", "star.seed"), ("models: [gpt]", "'models': unknown model 'gpt'"), ("corpora: [nowhere]", "'corpora': unknown corpus 'nowhere'"),
-                                       ("seed: -5", "seed"), ("learning_curve: {models: [lr], fractions: [2.0]}", "learning_curve.fractions"), ("terms: {models: [rf]}", "'terms.models': 'rf' has no weights"),
-                                       ("by_source: {corpora: [typo], models: [lr]}", "'by_source.corpora': 'typo'"), ("published_rule: {models: [lr], treatments: {typo: clean}}", "'published_rule.treatments': 'typo'"),
-                                       ("null_pairs: {swap: {name: x, a: lr, b: svm}}", "'null_pairs.swap': 'svm' is not among"), ("variants: {v: {model: lr, params: {zzz: 1}}}", "'variants.v': .*zzz"),
-                                       ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"), ("study: paper", "'study': 'paper' is the name of paper.yaml"),
-                                       ("variants: {o: {model: lr, auxiliary: {corpora: [nope], how: experts}}}", "variants.o.auxiliary.corpora': unknown corpus 'nope'; known: .*te-en-abuse"),
-                                       ("variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: magic}}}", "variants.o.auxiliary.how': .*'experts' or 'rows'"),
-                                       ("variants: {o: {model: lr, auxiliary: {corpora: [sample-ne-en], how: rows}}}", "'sample-ne-en' is the study's own corpus"),
-                                       ("variants: {o: {model: lr, auxiliary: {corpora: [te-en-abuse], how: rows}}}", "one is a generated sample and one is not"),
-                                       ("variants: {o: {model: rf, auxiliary: {corpora: [sample-te-en], how: rows}}}", "variants.o.auxiliary.how': 'rf' gives every row the same weight"),
-                                       ("{variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: rows}}}, terms: {models: [o]}}", "'terms.models': 'o' learns from other corpora"),
-                                       ("variants: {o: {model: lr, treatment: nope}}", "variants.o.treatment': unknown treatment 'nope'"), ("judged: {corpus: other, test: sample-te-en, models: [lr]}", "'judged.corpus': 'other'"),
-                                       ("audit: {draws: 3}", "audit.draws"), ("audit: {models: [lr]}", "audit.models': unknown key"), ("judged: {corpus: sample-ne-en, test: nope, models: [lr]}", "'judged.test': unknown corpus 'nope'"), ("judged: {corpus: sample-ne-en, test: sample-ne-en, models: [lr]}", "'judged.test': 'sample-ne-en' is trained on")])
+@pytest.mark.parametrize("text, key", [
+    ("folds: 1", "folds"), ("alpha: 2", "alpha"), ("metric: bleu", "metric"), ("metric: brier", "metric"),
+    ("treatment: nope", "treatment"), ("colour: red", "colour"), ("star: {a: lr, b: lr, seed: 3}", "star.seed"),
+    ("models: [gpt]", "'models': unknown model 'gpt'"), ("corpora: [nowhere]", "'corpora': unknown corpus 'nowhere'"),
+    ("seed: -5", "seed"), ("learning_curve: {models: [lr], fractions: [2.0]}", "learning_curve.fractions"),
+    ("terms: {models: [rf]}", "'terms.models': 'rf' has no weights"),
+    ("by_source: {corpora: [typo], models: [lr]}", "'by_source.corpora': 'typo'"),
+    ("published_rule: {models: [lr], treatments: {typo: clean}}", "'published_rule.treatments': 'typo'"),
+    ("null_pairs: {swap: {name: x, a: lr, b: svm}}", "'null_pairs.swap': 'svm' is not among"),
+    ("variants: {v: {model: lr, params: {zzz: 1}}}", "'variants.v': .*zzz"),
+    ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"),
+    ("study: paper", "'study': 'paper' is the name of paper.yaml"),
+    ("variants: {o: {model: lr, auxiliary: {corpora: [nope], how: experts}}}",
+     "variants.o.auxiliary.corpora': unknown corpus 'nope'; known: .*te-en-abuse"),
+    ("variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: magic}}}",
+     "variants.o.auxiliary.how': .*'experts' or 'rows'"),
+    ("variants: {o: {model: lr, auxiliary: {corpora: [sample-ne-en], how: rows}}}",
+     "'sample-ne-en' is the study's own corpus"),
+    ("variants: {o: {model: lr, auxiliary: {corpora: [te-en-abuse], how: rows}}}",
+     "one is a generated sample and one is not"),
+    ("variants: {o: {model: rf, auxiliary: {corpora: [sample-te-en], how: rows}}}",
+     "variants.o.auxiliary.how': 'rf' gives every row the same weight"),
+    ("{variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: rows}}}, terms: {models: [o]}}",
+     "'terms.models': 'o' learns from other corpora"),
+    ("variants: {o: {model: lr, treatment: nope}}", "variants.o.treatment': unknown treatment 'nope'"),
+    ("judged: {corpus: other, test: sample-te-en, models: [lr]}", "'judged.corpus': 'other'"),
+    ("audit: {draws: 3}", "audit.draws"), ("audit: {models: [lr]}", "audit.models': unknown key"),
+    ("judged: {corpus: sample-ne-en, test: nope, models: [lr]}", "'judged.test': unknown corpus 'nope'"),
+    ("judged: {corpus: sample-ne-en, test: sample-ne-en, models: [lr]}",
+     "'judged.test': 'sample-ne-en' is trained on")])
 def test_every_mistake_names_its_key(tmp_path, text, key):
     base = {"study": "mine", "corpora": ["sample-ne-en"], "models": ["lr"]} | yaml.safe_load(text)
     (tmp_path/"mine.yaml").write_text(yaml.safe_dump(base))

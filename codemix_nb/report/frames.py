@@ -15,8 +15,9 @@ from .save import md_escape, tex_escape
 # %% ../../nbs/report/27aa_frames.ipynb #f4d053c0
 def inline(text: str) -> Markup: # HTML
     "Escape a line of Markdown and set its `code`, **strong** and *stressed* parts."
-    text, marks = html.escape(text, quote=True), ((r"`([^`]+)`", "code"), (r"\*\*([^*]+)\*\*", "strong"), (r"\*([^*]+)\*", "em"))
-    for mark, tag in marks: text = re.sub(mark, rf"<{tag}>\1</{tag}>", text)
+    text = html.escape(text, quote=True)
+    for mark, tag in ((r"`([^`]+)`", "code"), (r"\*\*([^*]+)\*\*", "strong"), (r"\*([^*]+)\*", "em")):
+        text = re.sub(mark, rf"<{tag}>\1</{tag}>", text)
     return Markup(re.sub(r"\[([^\]]+)\]\((https?://[^\s)\"]+)\)", r'<a href="\2">\1</a>', text))
 
 def cell(md: str) -> Markup: # HTML

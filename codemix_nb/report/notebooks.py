@@ -22,7 +22,9 @@ def check_parameters(notebook: Path, given=("study",)) -> None:
     "Raise `CodemixError` unless the notebook's parameters are the ones that will be given."
     from papermill import inspect_notebook
     known = set(inspect_notebook(str(notebook)))
-    if known != set(given): raise CodemixError(f"{notebook.name}: parameters cell names {', '.join(sorted(known)) or 'nothing'}; it must name {', '.join(given)}")
+    if known != set(given):
+        raise CodemixError(f"{notebook.name}: parameters cell names {', '.join(sorted(known)) or 'nothing'}; it must "
+                           f"name {', '.join(given)}")
 
 # %% ../../nbs/report/27a_notebooks.ipynb #fcbbfd7b
 def _execute(notebook: str, out: str, study: str) -> None:
@@ -31,8 +33,10 @@ def _execute(notebook: str, out: str, study: str) -> None:
     from jupyter_client import AsyncKernelManager
     with tempfile.TemporaryDirectory(prefix="cm") as scratch:
         os.environ["IPYTHONDIR"] = scratch
-        manager = AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=f"{scratch}/kernel.json", ip=f"{scratch}/k")
-        papermill.execute_notebook(notebook, out, parameters={"study": study}, kernel_name="python3", km=manager, cwd=str(Path(notebook).parent), progress_bar=False)
+        manager = AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=f"{scratch}/kernel.json",
+                                     ip=f"{scratch}/k")
+        papermill.execute_notebook(notebook, out, parameters={"study": study}, kernel_name="python3", km=manager,
+                                   cwd=str(Path(notebook).parent), progress_bar=False)
 
 # %% ../../nbs/report/27a_notebooks.ipynb #17128ca6
 def _plain_output(output):
@@ -44,10 +48,14 @@ def plain_notebook(nb: dict) -> dict:
     cells = []
     for i, cell in enumerate(nb["cells"]):
         tags = [t for t in cell["metadata"].get("tags", []) if t in ("parameters", "injected-parameters")]
-        cell = {"cell_type": cell["cell_type"], "id": f"cell-{i}", "metadata": {"tags": tags} if tags else {}, "source": cell["source"]} | (
-            {"execution_count": cell.get("execution_count"), "outputs": [_plain_output(o) for o in cell["outputs"] if o.get("name") != "stderr"]} if cell["cell_type"] == "code" else {})
-        cells.append(cell)
-    return {"cells": cells, "metadata": {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}, "nbformat": 4, "nbformat_minor": 5}
+        kept = {"cell_type": cell["cell_type"], "id": f"cell-{i}", "metadata": {"tags": tags} if tags else {},
+                "source": cell["source"]}
+        if cell["cell_type"] == "code":
+            outputs = [_plain_output(o) for o in cell["outputs"] if o.get("name") != "stderr"]
+            kept |= {"execution_count": cell.get("execution_count"), "outputs": outputs}
+        cells.append(kept)
+    kernel = {"display_name": "python3", "language": "python", "name": "python3"}
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 # %% ../../nbs/report/27a_notebooks.ipynb #6dce99da
 def _pixels(nb):
@@ -68,8 +76,10 @@ def _put_notebook(nb: dict, path: Path) -> Path:
 # %% ../../nbs/report/27a_notebooks.ipynb #b3cca029
 def _environment():
     "What a notebook's process inherits: one thread, and this very library."
-    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.library.parent), os.environ.get("PYTHONPATH")])),
-                         "PYDEVD_DISABLE_FILE_VALIDATION": "1", "CODEMIX_REPORTS": str(paths.reports), "CODEMIX_HOME": str(paths.home)}
+    found = os.pathsep.join(filter(None, [str(paths.library.parent), os.environ.get("PYTHONPATH")]))
+    return os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": found,
+                         "PYDEVD_DISABLE_FILE_VALIDATION": "1", "CODEMIX_REPORTS": str(paths.reports),
+                         "CODEMIX_HOME": str(paths.home)}
 
 def run_notebook(
     notebook: Path,
@@ -80,10 +90,13 @@ def run_notebook(
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)/notebook.name
         code = f"from codemix_nb.report.notebooks import _execute; _execute({str(notebook)!r}, {str(out)!r}, {study!r})"
-        done = subprocess.run([sys.executable, "-c", code], env=_environment(), cwd=scratch, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", code], env=_environment(), cwd=scratch, capture_output=True,
+                              text=True)
         if done.returncode:
-            said = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in done.stderr.strip().splitlines() if line.strip() and not line.startswith("[")]
-            raise CodemixError(f"notebook {notebook.name} failed on study {study!r}: {said[-1] if said else 'no message'}")
+            said = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in done.stderr.strip().splitlines()
+                    if line.strip() and not line.startswith("[")]
+            raise CodemixError(f"notebook {notebook.name} failed on study {study!r}: "
+                               f"{said[-1] if said else 'no message'}")
         return _put_notebook(plain_notebook(json.loads(out.read_text(encoding="utf-8"))), folder/notebook.name)
 
 # %% ../../nbs/report/27a_notebooks.ipynb #6603c808
@@ -97,22 +110,30 @@ def _hash(files) -> str:
 
 def _inputs(folder: Path) -> list[Path]:
     "The result files of a study, and the sources that read them."
-    found = [p for p in folder.rglob("*") if p.is_file() and p.suffix in (".parquet", ".json", ".csv") and p.name != "run.json" and p.relative_to(folder).parts[0] not in RENDERED]
-    return found + [p for kind in ("paths.py", "text.py", "evaluation/results.py", "evaluation/significance.py", "experiments/*.py", "report/*.py") for p in sorted(paths.library.glob(kind))]
+    found = [p for p in folder.rglob("*")
+             if p.is_file() and p.suffix in (".parquet", ".json", ".csv") and p.name != "run.json"
+             and p.relative_to(folder).parts[0] not in RENDERED]
+    return found + [p for kind in ("paths.py", "text.py", "evaluation/results.py", "evaluation/significance.py",
+                                   "experiments/*.py", "report/*.py") for p in sorted(paths.library.glob(kind))]
 
 def _made(folder: Path, name: str) -> list[Path]:
     "What a notebook of this name left in a report."
-    return [p for part in RENDERED for p in sorted((folder/part).glob(f"{name}*")) if re.fullmatch(rf"{re.escape(name)}(_\w+)?", p.stem)]
+    return [p for part in RENDERED for p in sorted((folder/part).glob(f"{name}*"))
+            if re.fullmatch(rf"{re.escape(name)}(_\w+)?", p.stem)]
 
 # %% ../../nbs/report/27a_notebooks.ipynb #941303ac
-def _stamps(folder: Path) -> Path: return paths.home/"render"/f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]}.json"
+def _stamps(folder: Path) -> Path:
+    "Where the stamps of a report are kept."
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
+    return paths.home/"render"/f"{name}.json"
 
 def _due(notebooks, folder, force):
     "The notebooks that have to run, and the key each will be stamped with."
-    path, same = _stamps(folder), _hash(_inputs(folder))
+    path, inputs = _stamps(folder), _hash(_inputs(folder))
     kept = json.loads(path.read_text()) if path.exists() and not force else {}
-    keys = {nb.stem: _hash([nb]) + same for nb in notebooks}
-    return [nb for nb in notebooks if kept.get(nb.stem) != [keys[nb.stem], _hash(_made(folder, nb.stem))] or not (folder/"notebooks"/nb.name).exists()], keys
+    keys = {nb.stem: _hash([nb]) + inputs for nb in notebooks}
+    same = lambda nb: kept.get(nb.stem) == [keys[nb.stem], _hash(_made(folder, nb.stem))]
+    return [nb for nb in notebooks if not (same(nb) and (folder/"notebooks"/nb.name).exists())], keys
 
 def _sweep(folder: Path, notebooks) -> None:
     "Remove what notebooks that are gone left behind."

@@ -52,8 +52,9 @@ def _latex(results, found):
     "The text of the paper."
     study = results.study
     floats = {nb: made for nb in experiments() if (made := list(_floats(results.folder, nb)))}
-    return fill("paper.tex", title=study.get("title") or study["study"], generated=GENERATED if study.get("generated") else "",
-                claims=_claims(results, found), design=design(results), rope=number(study["rope"]), cited=_cited(results),
+    return fill("paper.tex", title=study.get("title") or study["study"], claims=_claims(results, found),
+                generated=GENERATED if study.get("generated") else "", design=design(results),
+                rope=number(study["rope"]), cited=_cited(results),
                 published=_published(results), meanings=_meaning(results),
                 sections=[_section(nb, made) for nb, made in floats.items()])
 

@@ -17,8 +17,10 @@ from ..experiments.wording import heading_of, shown, best as best_cells
 
 # %% ../../nbs/report/27_save.ipynb #fd7901f4
 _MD = {"\\": "\\\\", "|": "\\|", "*": "\\*", "_": "\\_", "`": "\\`", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-        "<": "$<$", ">": "$>$", "−": "$-$", "±": r"$\pm$", "–": "--", "•": r"\textbullet{}", "‹": r"\guilsinglleft{}", "›": r"\guilsinglright{}", "∞": r"$\infty$", "α": r"$\alpha$", "“": "``", "”": "''", "’": "'"}
+_TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+        "<": "$<$", ">": "$>$", "−": "$-$", "±": r"$\pm$", "–": "--", "•": r"\textbullet{}", "‹": r"\guilsinglleft{}",
+        "›": r"\guilsinglright{}", "∞": r"$\infty$", "α": r"$\alpha$", "“": "``", "”": "''", "’": "'"}
 
 def md_escape(text: str) -> str:
     "Text for a Markdown table cell: nothing in it is markup."
@@ -26,7 +28,8 @@ def md_escape(text: str) -> str:
 
 def tex_escape(text: str) -> str:
     "Text for LaTeX; a character no Latin font has is named by its code point."
-    return "".join(_TEX.get(c) or (c if ord(c) < 0x250 else rf"\texttt{{U+{ord(c):04X}}}") for c in re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" "))
+    return "".join(_TEX.get(c) or (c if ord(c) < 0x250 else rf"\texttt{{U+{ord(c):04X}}}")
+                   for c in re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" "))
 
 # %% ../../nbs/report/27_save.ipynb #e3776c0b
 def _rights(frame, printed):
@@ -38,8 +41,10 @@ def to_markdown(printed, caption, rights=(), bold=None) -> str:
     "A printed table as Markdown: the caption in bold, then the table."
     bold = bold or {}
     cell = lambda c, i, v: f"**{md_escape(v)}**" if bold.get(c) and bold[c][i] else md_escape(v)
-    lines = ["| " + " | ".join(map(md_escape, printed)) + " |", "|" + "|".join("--:" if c in rights else ":--" for c in printed) + "|"]
-    lines += ["| " + " | ".join(cell(c, i, v) for c, v in zip(printed, row)) + " |" for i, row in enumerate(printed.itertuples(index=False))]
+    lines = ["| " + " | ".join(map(md_escape, printed)) + " |",
+             "|" + "|".join("--:" if c in rights else ":--" for c in printed) + "|"]
+    lines += ["| " + " | ".join(cell(c, i, v) for c, v in zip(printed, row)) + " |"
+              for i, row in enumerate(printed.itertuples(index=False))]
     return f"**{md_escape(caption)}**\n\n" + "\n".join(lines) + "\n"
 
 # %% ../../nbs/report/27_save.ipynb #de07eb69
@@ -54,9 +59,11 @@ def to_latex(printed, rights=(), bold=None) -> str:
     for i, row in enumerate(printed.itertuples(index=False)):
         if _gap(printed, i): lines.append(r"\midrule")
         once = printed.columns[0] == "Corpus" and i and not _gap(printed, i)
-        lines.append(" & ".join("" if once and j == 0 else cell(c, i, v) for j, (c, v) in enumerate(zip(printed, row))) + r" \\")
+        lines.append(" & ".join("" if once and j == 0 else cell(c, i, v) for j, (c, v) in enumerate(zip(printed, row)))
+                     + r" \\")
     spec = "".join("r" if c in rights else "l" for c in printed)
-    return "\n".join([rf"\begin{{tabular}}{{{spec}}}", r"\toprule", " & ".join(map(tex_escape, printed)) + r" \\", r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", ""])
+    return "\n".join([rf"\begin{{tabular}}{{{spec}}}", r"\toprule", " & ".join(map(tex_escape, printed)) + r" \\",
+                      r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", ""])
 
 # %% ../../nbs/report/27_save.ipynb #b6c3066a
 def _put(path: Path, data: bytes) -> Path:
@@ -72,7 +79,8 @@ def caption_in_page(
 ) -> str: # empty where no page has it
     "The paragraph of a page that begins with, say, **Table 59_errors_level.**, without that beginning."
     pages = [p for p in sorted(paths.experiments.glob("*.ipynb")) if re.fullmatch(rf"{re.escape(p.stem)}(_\w+)?", name)]
-    cells = [c for p in pages for c in json.loads(p.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "markdown"]
+    cells = [c for p in pages for c in json.loads(p.read_text(encoding="utf-8"))["cells"]
+             if c["cell_type"] == "markdown"]
     begin, paragraphs = f"**{kind} {name}.** ", [q for c in cells for q in "".join(c["source"]).split("\n\n")]
     return next((" ".join(q.removeprefix(begin).split()) for q in paragraphs if q.startswith(begin)), "")
 
@@ -102,8 +110,10 @@ def save_table(
     caption = _caption(results, caption or caption_in_page("Table", name), more)
     numbers = frame.assign(data="generated sample") if generated else frame
     narrow = printed.drop(columns=[c for c in printed if c == "Licence"])
-    texts = {"csv": numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n"), "md": to_markdown(printed, caption, rights, bold), "tex": to_latex(narrow, rights, bold)}
-    return [_put(folder/f"{name}.{kind}", text.encode()).relative_to(results.folder).as_posix() for kind, text in texts.items()]
+    texts = {"csv": numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+             "md": to_markdown(printed, caption, rights, bold), "tex": to_latex(narrow, rights, bold)}
+    return [_put(folder/f"{name}.{kind}", text.encode()).relative_to(results.folder).as_posix()
+            for kind, text in texts.items()]
 
 # %% ../../nbs/report/27_save.ipynb #b2cc6c8e
 def _title_of_svg(path):
@@ -116,7 +126,8 @@ def _same_picture(new: Path, old: Path) -> bool: # stems
     from PIL import Image
     files = [s.with_name(f"{s.name}.{k}") for s in (new, old) for k in ("png", "svg", "pdf")]
     if not all(f.exists() for f in files): return False
-    with Image.open(files[0]) as a, Image.open(files[3]) as b: same = a.size == b.size and np.array_equal(np.asarray(a), np.asarray(b))
+    with Image.open(files[0]) as a, Image.open(files[3]) as b:
+        same = a.size == b.size and np.array_equal(np.asarray(a), np.asarray(b))
     return same and _title_of_svg(files[1]) == _title_of_svg(files[4])
 
 # %% ../../nbs/report/27_save.ipynb #0ac6e7be
@@ -127,7 +138,7 @@ def save_figure(
     caption: str = "",  # also the text for those who cannot see it; that of its page when not given
     more: str = "",     # what is computed, after the caption
 ) -> list[str]: # .svg, .pdf, .png, from the study's folder
-    "Save a figure in three formats, unless the same picture is there already; none is saved if there is nothing to draw."
+    "Save a figure in three formats, unless the same picture is there already; without a figure nothing is saved."
     folder = results.folder/"figures"
     if figure is None: return _nothing(folder, name, ("svg", "pdf", "png"), "figure") or []
     folder.mkdir(parents=True, exist_ok=True)

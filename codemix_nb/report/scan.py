@@ -24,10 +24,13 @@ def words_in(text: str) -> set[str]: # lower case
 
 def _sources() -> list[str]:
     "The project's own sources: library and templates, notebooks without their outputs, studies, settings."
-    settings = [*(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")), *paths.root.glob("requirements*")]
-    code = [*paths.library.rglob("*.py"), *(paths.library/"report"/"templates").glob("*.*"), *paths.studies.glob("*.y*ml")]
+    settings = [*(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")),
+                *paths.root.glob("requirements*")]
+    code = [*paths.library.rglob("*.py"), *(paths.library/"report"/"templates").glob("*.*"),
+            *paths.studies.glob("*.y*ml")]
     texts = [p.read_text(encoding="utf-8") for p in [*code, *settings] if p.is_file()]
-    notebooks = [json.loads(p.read_text(encoding="utf-8")) for p in paths.nbs.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
+    notebooks = [json.loads(p.read_text(encoding="utf-8")) for p in paths.nbs.rglob("*.ipynb")
+                 if ".ipynb_checkpoints" not in p.parts]
     return texts + ["".join(c["source"]) for nb in notebooks for c in nb["cells"]]
 
 def _emoji_words() -> set[str]:
@@ -43,28 +46,33 @@ def allowed_words() -> frozenset[str]:
 RULES = {
     "e-mail address": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
     "handle": re.compile(r"(?<![\w@.+/-])@(?!(?:[0-9a-f]{7,40}|media|supports|page|font)\b)\w{2,}"),
-    "telephone number": re.compile(r"(?<![\w.+-])(?:\+\d[\d -]{8,}\d|\d{10,13}|\d{3,5}-\d{3,4}-?\d{3,4}|\d{5} \d{5})(?![\w.-])"),
+    "telephone number": re.compile(r"(?<![\w.+-])(?:\+\d[\d -]{8,}\d|\d{10,13}|\d{3,5}-\d{3,4}-?\d{3,4}"
+                                   r"|\d{5} \d{5})(?![\w.-])"),
 }
-ACTIVE = re.compile(r"<\s*(?:script|iframe|form|object|embed|base|link|foreignobject)\b|<[^>]*\son\w+\s*=|javascript\s*:|data\s*:\s*text/html|http-equiv", re.I)
+ACTIVE = re.compile(r"<\s*(?:script|iframe|form|object|embed|base|link|foreignobject)\b|<[^>]*\son\w+\s*="
+                    r"|javascript\s*:|data\s*:\s*text/html|http-equiv", re.I)
 
 def faults(text: str, allowed: frozenset[str]) -> list[tuple[str, str]]: # kind, masked
     "What must not stand in a text."
     out = [(kind, mask(m)) for kind, rule in RULES.items() for m in rule.findall(text)]
     fragments = set(re.findall(r"‹([^›]*)›", text))
     rest = re.sub(r"‹[^›]*›", " ", text)
-    out += [("fragment of a word", mask(f)) for f in sorted(fragments) if set(f) - set("•_ ") and not is_ordinary(f.replace("_", " "), "char")]
+    out += [("fragment of a word", mask(f)) for f in sorted(fragments)
+            if set(f) - set("•_ ") and not is_ordinary(f.replace("_", " "), "char")]
     return out + [("word outside the allow-list", mask(w)) for w in sorted(words_in(rest) - allowed)]
 
 # %% ../../nbs/report/27e_scan.ipynb #a8bd0b01
 def _visible(markup: str) -> str:
     "The words of HTML or SVG a person can meet: text, comments, and the attributes that are read out."
     markup = re.sub(r"<style.*?</style>", " ", markup, flags=re.S | re.I)
-    said = re.findall(r'\b(?:alt|title|href|src|aria-label)\s*=\s*"([^"]*)"', markup) + re.findall(r"<!--(.*?)-->", markup, re.S)
+    said = re.findall(r'\b(?:alt|title|href|src|aria-label)\s*=\s*"([^"]*)"', markup)
+    said += re.findall(r"<!--(.*?)-->", markup, re.S)
     return html.unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<!--.*?-->", " ", markup, flags=re.S)) + " " + " ".join(said))
 
 def _svg_text(markup: str) -> str:
     "Comments, titles and text of an SVG; paths are numbers."
-    return html.unescape(" ".join(m for rule in (r"<!--(.*?)-->", r"<dc:title>(.*?)</dc:title>", r"<title>(.*?)</title>", r"<text[^>]*>(.*?)</text>") for m in re.findall(rule, markup, re.S)))
+    rules = (r"<!--(.*?)-->", r"<dc:title>(.*?)</dc:title>", r"<title>(.*?)</title>", r"<text[^>]*>(.*?)</text>")
+    return html.unescape(" ".join(m for rule in rules for m in re.findall(rule, markup, re.S)))
 
 def _notebook_texts(nb):
     "Every text of a notebook, as (kind, text)."
@@ -73,14 +81,16 @@ def _notebook_texts(nb):
         for o in cell.get("outputs", []):
             yield "text", "".join(o.get("text", "")) + " ".join(o.get("traceback", []))
             for kind, data in o.get("data", {}).items():
-                if kind not in ("image/png", "image/jpeg"): yield kind, "".join(data) if isinstance(data, list | str) else json.dumps(data, ensure_ascii=False)
+                if kind not in ("image/png", "image/jpeg"):
+                    yield kind, "".join(data) if isinstance(data, list | str) else json.dumps(data, ensure_ascii=False)
 
 # %% ../../nbs/report/27e_scan.ipynb #4027cd8f
 def _parquet_text(path):
     "Column names and distinct strings of a Parquet file."
     frame = pd.read_parquet(path)
     strings = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-    return "\n".join([*map(str, frame.columns), *(str(v) for c in strings for v in pd.unique(frame[c]) if v is not None)])
+    return "\n".join([*map(str, frame.columns),
+                      *(str(v) for c in strings for v in pd.unique(frame[c]) if v is not None)])
 
 def _tex_text(source):
     "The words of LaTeX, with its commands and column marks taken out."
@@ -95,7 +105,8 @@ def _texts(path: Path): # yields (kind, text); kind "text/html" is looked throug
     elif kind in (".png", ".pdf"): yield "text", ""
     elif kind == ".ipynb": yield from _notebook_texts(json.loads(path.read_text(encoding="utf-8")))
     elif kind in (".html", ".svg", ".md"): yield f"text/{kind[1:]}", path.read_text(encoding="utf-8")
-    elif kind == ".json": yield "text", json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False, indent=0)
+    elif kind == ".json":
+        yield "text", json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False, indent=0)
     elif kind == ".tex": yield "text", _tex_text(path.read_text(encoding="utf-8"))
     elif kind in (".csv", ".txt"): yield "text", path.read_text(encoding="utf-8")
     else: yield "unknown", ""
@@ -105,8 +116,10 @@ def _faults_of(kind, text, allowed):
     "Faults of one text of one kind."
     if kind == "unknown": return [("a kind of file that no report holds", "")]
     if kind == "application/javascript": return [("active HTML", "script")]
-    found = [("active HTML", "<" + re.sub(r"\W+", " ", m).strip() + ">") for m in ACTIVE.findall(text)] if kind.startswith("text/") else []
-    read = {"text/html": _visible, "text/svg": _svg_text, "text/md": lambda t: re.sub(r"\\(.)", r"\1", html.unescape(t))}.get(kind, str)
+    active = ACTIVE.findall(text) if kind.startswith("text/") else []
+    found = [("active HTML", "<" + re.sub(r"\W+", " ", m).strip() + ">") for m in active]
+    read = {"text/html": _visible, "text/svg": _svg_text,
+            "text/md": lambda t: re.sub(r"\\(.)", r"\1", html.unescape(t))}.get(kind, str)
     return found + faults(read(text), allowed)
 
 def scan(
@@ -116,7 +129,8 @@ def scan(
     "Everything under a folder that must not be committed."
     folder, allowed = Path(folder or paths.reports), allowed_words() if allowed is None else allowed
     lines = []
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in (".gitignore", ".gitkeep", "run.json")):
+    for path in sorted(p for p in folder.rglob("*")
+                       if p.is_file() and p.name not in (".gitignore", ".gitkeep", "run.json")):
         try: found = {fault for kind, text in _texts(path) for fault in _faults_of(kind, text, allowed)}
         except (ValueError, OSError) as error: found = {("cannot be read", type(error).__name__)}
         lines += [f"{path.relative_to(folder).as_posix()}: {kind} {shown}".rstrip() for kind, shown in sorted(found)]

@@ -39,7 +39,8 @@ def differences(committed: Path, again: Path) -> list[str]:
     "Tables, paper, page and README that differ between two renderings of a study."
     kept = lambda folder: [p for pattern in ("tables/*", *WRITTEN) for p in folder.glob(pattern)]
     a, b = ({p.relative_to(folder).as_posix(): p.read_bytes() for p in kept(folder)} for folder in (committed, again))
-    why = lambda n: "not made again" if n not in b else "missing" if n not in a else "differs from what its results give"
+    other = "differs from what its results give"
+    why = lambda n: "not made again" if n not in b else "missing" if n not in a else other
     return [f"{committed.name}/{n}: {why(n)}" for n in sorted(a.keys() | b.keys()) if a.get(n) != b.get(n)]
 
 # %% ../../nbs/report/27f_verify.ipynb #f85b42f0
@@ -47,16 +48,21 @@ def changed_results(study: str) -> list[str]:
     "Result files that are not the ones the manifest was written for."
     results = load(study)
     told = results.manifest.get("files", {})
-    found = {name: hashlib.sha256(p.read_bytes()).hexdigest() if (p := results.folder/name).exists() else None for name in told}
-    wrong = [f"{study}/{name}: " + ("its hash is not the one in the manifest" if found[name] else "missing") for name in told if found[name] != told[name]]
+    found = {name: hashlib.sha256(p.read_bytes()).hexdigest() if (p := results.folder/name).exists() else None
+             for name in told}
+    wrong = [f"{study}/{name}: " + ("its hash is not the one in the manifest" if found[name] else "missing")
+             for name in told if found[name] != told[name]]
     facts = results.manifest.get("units_sha256")
-    return wrong + ([f"{study}/units.parquet: its facts are not those in the manifest"] if facts and facts != units_digest(results.units) else [])
+    if facts and facts != units_digest(results.units):
+        wrong.append(f"{study}/units.parquet: its facts are not those in the manifest")
+    return wrong
 
 # %% ../../nbs/report/27f_verify.ipynb #2afa8574
 def published() -> list[str]: # names
     "Studies with a page that git does not ignore; all with a page where git has no say."
     names = sorted(p.parent.name for p in paths.reports.glob("*/index.html") if p.parent.name not in UNLISTED)
-    told = subprocess.run(["git", "check-ignore", *(str(paths.reports/n) for n in names)], cwd=paths.root, capture_output=True, text=True) if names else None
+    told = subprocess.run(["git", "check-ignore", *(str(paths.reports/n) for n in names)], cwd=paths.root,
+                          capture_output=True, text=True) if names else None
     return [n for n in names if told is None or str(paths.reports/n) not in told.stdout.splitlines()]
 
 def verify(

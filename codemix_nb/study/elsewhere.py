@@ -20,7 +20,8 @@ def grouped_folds(published, # a study's `Results`
 
 def published_folds(published): # corpus, id, repeat, fold
     "The folds of a study's main table."
-    return grouped_folds(published).merge(published.main[["corpus", "repeat"]].drop_duplicates(), on=["corpus", "repeat"])
+    return grouped_folds(published).merge(published.main[["corpus", "repeat"]].drop_duplicates(),
+                                          on=["corpus", "repeat"])
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #cf681040
 def _numbers(column, path, rows, good, rule: str):
@@ -29,27 +30,36 @@ def _numbers(column, path, rows, good, rule: str):
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     bad = (numbers.isna() | ~good(numbers)).to_numpy()
     found = column.iloc[bad.argmax()]
-    if bad.any(): raise CodemixError(f"{path}, row {rows[bad.argmax()]}, column {column.name!r}: {'empty' if found in (None, '') else repr(str(found)[:40])}; {rule}")
+    if bad.any():
+        raise CodemixError(f"{path}, row {rows[bad.argmax()]}, column {column.name!r}: "
+                           f"{'empty' if found in (None, '') else repr(str(found)[:40])}; {rule}")
     return numbers
 
 def _whole_numbers(column, path, rows):
     "The column as whole numbers from 0."
-    return _numbers(column, path, rows, lambda v: (v >= 0) & (v < 1e6) & (v % 1 == 0), f"a {column.name} is 0, 1, 2, ...").astype(int)
+    return _numbers(column, path, rows, lambda v: (v >= 0) & (v < 1e6) & (v % 1 == 0),
+                    f"a {column.name} is 0, 1, 2, ...").astype(int)
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #a00af7f9
 def read_predictions(path: str | Path): # CSV, TSV, XLSX, Parquet or JSONL
-    "A predictions file as `corpus, id, row, repeat, probability, hard` and, where given, `said` (label) and `told` (fold)."
+    "A predictions file as `corpus, id, row, repeat, probability, hard`; `said` (label) and `told` (fold) if given."
     import pandas as pd
     raw, rows = read_records(path)
     for name in ("corpus", "id", *({"probability", "label", "repeat", "fold"} & set(raw))): column_of(raw, name, path)
-    if not {"probability", "label"} & set(raw): raise CodemixError(f"{path}: no column 'probability' and no column 'label'; the file has: {', '.join(map(str, raw.columns))}")
+    if not {"probability", "label"} & set(raw):
+        raise CodemixError(f"{path}: no column 'probability' and no column 'label'; the file has: "
+                           f"{', '.join(map(str, raw.columns))}")
     out = pd.DataFrame(dict(corpus=_words(raw.corpus, path, rows), id=_words(raw.id, path, rows), row=rows))
     out["repeat"] = _whole_numbers(raw["repeat"], path, rows) if "repeat" in raw else 0
-    if "probability" in raw: out["probability"] = _numbers(raw.probability, path, rows, lambda v: v.between(0, 1), "a probability lies between 0 and 1").astype(float)
-    if "label" in raw: out["said"] = _numbers(raw.label, path, rows, lambda v: v.isin([0, 1]), "1 = abusive, 0 = not").astype(int)
+    if "probability" in raw:
+        out["probability"] = _numbers(raw.probability, path, rows, lambda v: v.between(0, 1),
+                                      "a probability lies between 0 and 1").astype(float)
+    if "label" in raw:
+        out["said"] = _numbers(raw.label, path, rows, lambda v: v.isin([0, 1]), "1 = abusive, 0 = not").astype(int)
     if "fold" in raw: out["told"] = _whole_numbers(raw.fold, path, rows)
     if "probability" not in raw: out["probability"] = out.said.astype(float)
-    return out.assign(hard=bool(out.probability.isin([0, 1]).all())).drop(columns=[] if "probability" in raw else "said")
+    out = out.assign(hard=bool(out.probability.isin([0, 1]).all()))
+    return out if "probability" in raw else out.drop(columns="said")
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #b15940a7
 def on_folds(
@@ -60,7 +70,9 @@ def on_folds(
     "Put predictions on the published folds; every comment of a repeat exactly once."
     keys = ["corpus", "repeat", "id"]
     twice = predictions[predictions.duplicated(keys)]
-    if len(twice): raise CodemixError(f"{path}, row {twice.row.iloc[0]}, column 'id': {twice.id.iloc[0]!r} stands twice in repeat {twice['repeat'].iloc[0]}")
+    if len(twice):
+        raise CodemixError(f"{path}, row {twice.row.iloc[0]}, column 'id': {twice.id.iloc[0]!r} stands twice in repeat "
+                           f"{twice['repeat'].iloc[0]}")
     placed = predictions.merge(folds[[*keys, "fold"]], on=keys, how="left")
     lost = placed[placed.fold.isna()]
     if len(lost): raise CodemixError(f"{path}, row {lost.row.iloc[0]}, {_not_published(lost.iloc[0], folds)}")
@@ -72,8 +84,11 @@ def on_folds(
 def _not_published(lost, folds) -> str:
     "Which of corpus, repeat and id the published folds do not have."
     known = folds[folds.corpus == lost.corpus]
-    if not len(known): return f"column 'corpus': {lost.corpus!r} is not in the study, which has {', '.join(folds.corpus.unique())}"
-    if lost["repeat"] not in set(known["repeat"]): return f"column 'repeat': no repeat {lost['repeat']}; {lost.corpus} has {', '.join(map(str, sorted(known['repeat'].unique())))}"
+    if not len(known):
+        return f"column 'corpus': {lost.corpus!r} is not in the study, which has {', '.join(folds.corpus.unique())}"
+    if lost["repeat"] not in set(known["repeat"]):
+        there = ", ".join(map(str, sorted(known["repeat"].unique())))
+        return f"column 'repeat': no repeat {lost['repeat']}; {lost.corpus} has {there}"
     return f"column 'id': {lost.id!r} is no comment of {lost.corpus!r}"
 
 def _same_folds(placed, path) -> None:
@@ -81,15 +96,19 @@ def _same_folds(placed, path) -> None:
     wrong = placed[placed.told != placed.fold] if "told" in placed else placed[:0]
     if not len(wrong): return
     first, shifted = wrong.iloc[0], (placed.told == placed.fold + 1).all()
-    raise CodemixError(f"{path}, row {first.row}, column 'fold': {first.told}, but {first.id!r} of {first.corpus!r} is in fold {int(first.fold)} of repeat {first['repeat']}"
+    raise CodemixError(f"{path}, row {first.row}, column 'fold': {first.told}, but {first.id!r} of {first.corpus!r} is "
+                       f"in fold {int(first.fold)} of repeat {first['repeat']}"
                        + ("; folds are counted from 0" if shifted else "; the published folds: codemix folds STUDY"))
 
 def _complete(predictions, folds, path) -> None:
     "Raise where a repeat that was begun lacks a comment."
     keys = ["corpus", "repeat", "id"]
-    wanted = folds.merge(predictions[["corpus", "repeat"]].drop_duplicates()).merge(predictions[keys], on=keys, how="left", indicator=True)
+    wanted = folds.merge(predictions[["corpus", "repeat"]].drop_duplicates())
+    wanted = wanted.merge(predictions[keys], on=keys, how="left", indicator=True)
     missing = wanted[wanted._merge == "left_only"]
-    if len(missing): raise CodemixError(f"{path}: {len(missing)} comments have no prediction, the first in corpus {missing.corpus.iloc[0]!r}, "
+    if len(missing):
+        raise CodemixError(f"{path}: {len(missing)} comments have no prediction, the first in corpus "
+                           f"{missing.corpus.iloc[0]!r}, "
                                         f"repeat {missing['repeat'].iloc[0]}: id {missing.id.iloc[0]!r}")
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #381639c5
@@ -100,20 +119,24 @@ def main_repeats(placed, published, path) -> tuple: # the predictions that count
     if counts.all(): return placed, []
     said = ", ".join(map(str, sorted(placed[~counts]["repeat"].unique())))
     known = ", ".join(map(str, sorted(main["repeat"].unique())))
-    if not counts.any(): raise CodemixError(f"{path}, row {placed.row.iloc[0]}, column 'repeat': repeat {said} is not in the main table, which has {known}")
+    if not counts.any():
+        raise CodemixError(f"{path}, row {placed.row.iloc[0]}, column 'repeat': repeat {said} is not in the main "
+                           f"table, which has {known}")
     return placed[counts], [f"repeat {said} left out: the main table has {known}, counted from 0"]
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #57bd91ea
 def check_labels(placed, gold, # corpus, id, label
                  path) -> list[str]: # notes
-    "What the labels beside probabilities are; raises `CodemixError` when they are neither the corpus's nor the model's."
+    "What the labels beside probabilities are; raises `CodemixError` when neither the corpus's nor the model's."
     if "said" not in placed: return []
     both = placed.merge(gold, on=["corpus", "id"])
     model = (both.probability >= .5).astype(int)
-    if (both.said == both.label).all(): return ["scored by column 'probability'; column 'label' holds the corpus's own labels"]
+    if (both.said == both.label).all():
+        return ["scored by column 'probability'; column 'label' holds the corpus's own labels"]
     if (both.said == model).all(): return ["scored by column 'probability'; column 'label' says the same"]
     first = both[both.said != both.label].iloc[0]
-    raise CodemixError(f"{path}, row {first.row}, column 'label': {first.said}, but the corpus has {first.label} for {first.id!r}, and the column is not what the probabilities "
+    raise CodemixError(f"{path}, row {first.row}, column 'label': {first.said}, but the corpus has {first.label} for "
+                       f"{first.id!r}, and the column is not what the probabilities "
                        f"say at one half either; leave out one of the columns")
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #429192cd
@@ -123,8 +146,9 @@ def check_repeats(placed, path) -> None:
     for corpus, part in placed.groupby("corpus", sort=False):
         apart = results.repeats_apart(part)
         for pair in apart[apart.most <= results.SAME].itertuples():
-            raise CodemixError(f"{path}, column 'repeat': {pair.first} and {pair.second} hold the same predictions for every comment of {corpus!r}; "
-                               "a repeat is another training, on its own folds: hand in one of them, as for a model that learns nothing from the folds")
+            raise CodemixError(f"{path}, column 'repeat': {pair.first} and {pair.second} hold the same predictions for "
+                               f"every comment of {corpus!r}; a repeat is another training, on its own folds: hand in "
+                               "one of them, as for a model that learns nothing from the folds")
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #a76cb8ba
 UNSURE = ("roc_auc", "average_precision", "brier")
@@ -145,7 +169,8 @@ def spread(scores, # a row a fold, from `results.scores`
         for metric in results.METRICS:
             found = part[metric].dropna()
             told = {} if hard and metric in UNSURE or not len(found) else significance.summary(found, ratio)
-            rows.append(dict(corpus=corpus, metric=metric) | {k: told.get(k) for k in ("mean", "sd", "low", "high")} | dict(folds=len(part)))
+            rows.append(dict(corpus=corpus, metric=metric) | {k: told.get(k) for k in ("mean", "sd", "low", "high")}
+                        | dict(folds=len(part)))
     return pd.DataFrame(rows)
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #e0881af0
@@ -158,7 +183,8 @@ def _rivals(mine, main, names: list[str], corpus: str) -> tuple: # models to com
         if not own <= has[m]: kinds.setdefault(tuple(sorted(has[m] & own)), []).append(m)
     say = lambda repeats: ", ".join(map(str, sorted(repeats))) or "none"
     notes = [f"{corpus}: compared on repeat {say(both)} alone, which both have: {', '.join(models)}" if both else
-             f"{corpus}: left out, because they share no repeat with the predictions, which have {say(own)}: {', '.join(models)}" for both, models in kinds.items()]
+             f"{corpus}: left out, because they share no repeat with the predictions, which have {say(own)}: "
+             f"{', '.join(models)}" for both, models in kinds.items()]
     return [m for m in names if m not in lone], notes
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #29c23976
@@ -190,7 +216,8 @@ def compare(
     from codemix_nb.evaluation import results
     names, hard, strange = _names(published, name, against), bool(placed.hard.all()), {}
     metric = published.study.get("metric", "macro_f1")
-    if hard and metric in UNSURE: raise CodemixError(f"the study compares models by {metric}, which needs probabilities; {name} has labels only")
+    if hard and metric in UNSURE:
+        raise CodemixError(f"the study compares models by {metric}, which needs probabilities; {name} has labels only")
     items = as_units(placed, published.corpus_items[["corpus", "id", "label"]]).assign(model=name)
     scores, tables, notes = results.scores(items).assign(main=True), [], []
     for corpus, mine in scores.groupby("corpus", sort=False):
@@ -199,10 +226,13 @@ def compare(
         strange[corpus] = doubts(mine, placed[placed.corpus == corpus], main)
         odd = strange[corpus] + ["one contrast alone, which Holm's correction leaves as it is"]*(len(rivals) == 1)
         notes += [*said, *(f"look twice: {corpus}: {what}" for what in odd)]
-        if rivals: tables.append(_tested(pd.concat([main, mine], ignore_index=True), items, published, corpus, name, rivals, odd))
+        if rivals:
+            tables.append(_tested(pd.concat([main, mine], ignore_index=True), items, published, corpus, name, rivals,
+                                  odd))
     if not tables: raise CodemixError(f"nothing to compare with: {'; '.join(notes)}")
     told = spread(scores, hard).assign(note=lambda f: f.corpus.map({c: "; ".join(said) for c, said in strange.items()}))
-    return told, pd.concat(tables, ignore_index=True), notes + ["labels only: areas under curves and the Brier score need probabilities"]*hard
+    if hard: notes = [*notes, "labels only: areas under curves and the Brier score need probabilities"]
+    return told, pd.concat(tables, ignore_index=True), notes
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #082245fa
 def _names(published, name: str, against: list[str] | None) -> list[str]:
@@ -218,19 +248,26 @@ def _tested(scores, items, published, corpus: str, name: str, rivals: list[str],
     import pandas as pd
     from codemix_nb.evaluation import significance
     theirs = published.items
-    theirs = theirs[(theirs.corpus == corpus) & (theirs.design == "grouped") & theirs.model.isin(rivals) & theirs["repeat"].isin(items["repeat"].unique())]
+    theirs = theirs[(theirs.corpus == corpus) & (theirs.design == "grouped") & theirs.model.isin(rivals)
+                    & theirs["repeat"].isin(items["repeat"].unique())]
     both = pd.concat([theirs, items[items.corpus == corpus]], ignore_index=True)
     contrasts = [dict(name=f"{name} against {m}", a=name, b=m) for m in rivals]
-    table = significance.contrast_table(scores, {**published.study, "corpora": [corpus], "contrasts": contrasts}, both, published.corpus_items)
+    table = significance.contrast_table(scores, {**published.study, "corpora": [corpus], "contrasts": contrasts}, both,
+                                        published.corpus_items)
     said = ["; ".join(filter(None, [note, *strange])) for note in table.note]
     return table.assign(verdict=table.verdict.replace("supported", "flagged"), star=False, note=said)
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #3cfbb931
-def placed_on(predictions: Path, published) -> tuple: # predictions with their folds; notes about the file, notes about the study
+def placed_on(
+    predictions: Path, # a table, as `read_predictions` takes it
+    published, # a study's results
+) -> tuple: # predictions with their folds; notes about the file, notes about the study
     "A file of predictions on the published folds, with everything about it checked."
-    placed, notes = main_repeats(on_folds(read_predictions(predictions), grouped_folds(published), predictions), published, predictions)
+    placed, notes = main_repeats(on_folds(read_predictions(predictions), grouped_folds(published), predictions),
+                                 published, predictions)
     check_repeats(placed, predictions)
     notes += check_labels(placed, published.corpus_items[["corpus", "id", "label"]], predictions)
     by = f"contrasts are by {published.study.get('metric', 'macro_f1')}, the file's model first; "
     by += "chosen after the fact they are flagged at best and carry no star"
-    return placed, notes, [by + ("; this study is a generated sample, evidence of nothing" if published.generated else "")]
+    if published.generated: by += "; this study is a generated sample, evidence of nothing"
+    return placed, notes, [by]

@@ -109,7 +109,7 @@ class OwnCorpus(_Strict):
     name: str | None = None
     text: str = "text"
     label: str = "label"
-    positive: bool | int | float | str | list | None = None # label values that mean abusive; 1, abusive, true and yes when not given
+    positive: bool | int | float | str | list | None = None # labels that mean abusive; 1, abusive, true, yes if None
     negative: bool | int | float | str | list | None = None
     drop: bool | int | float | str | list = []
     sheet: str | None = None
@@ -129,7 +129,7 @@ class Study(_Strict):
     folds: int = Field(10, ge=2)
     repeats: int = Field(1, ge=1)                        # deals of the folds, classical models
     neural_repeats: int = Field(1, ge=1)                 # deals of the folds, neural models
-    neural_seeds: int = Field(5, ge=1)                   # a network is trained under so many seeds in each fold, and averaged
+    neural_seeds: int = Field(5, ge=1)                   # trainings of a network in each fold, which are averaged
     neural_search: bool = True                           # tune neural models too; their defaults otherwise
     inner_folds: int = Field(3, ge=2)                    # of the training part, to tune classical models
     seed: int = Field(0, ge=0, lt=2**31)
@@ -137,11 +137,11 @@ class Study(_Strict):
     rope: float = Field(.01, ge=0)                       # differences up to this size do not matter in practice
     alpha: float = Field(.05, gt=0, lt=1)                # level of the tests
     models: list[str] = Field(min_length=1)
-    features: str | list[str] = "ngrams"                 # what LR, RF, SVM, MLP, CNN and LSTM read: n-grams, embeddings of an encoder, or a list
+    features: str | list[str] = "ngrams"                 # what classical models, CNN and LSTM read; an encoder too
     variants: dict[str, Variant] = {}
     contrasts: list[Contrast] = []                       # the only claims that can carry a star
-    look_at: list[str] = []                              # models whose probabilities are looked at, beside the best and the best network
-    known: str = ""                                      # what was known of the results when the contrasts were declared
+    look_at: list[str] = []                              # for their probabilities, beside the best models
+    known: str = ""                                      # of the results when the contrasts were declared
     damage: list[str] = []                               # further treatments to measure
     meant: list[str] = []                                # treatments that may empty over 5 % of the rows
     published_rule: PublishedRule | None = None
@@ -170,7 +170,9 @@ def _unfolded(study: dict) -> dict:
         for f in kinds:
             name = m if f == "ngrams" else f"{m}-{short_name(f)}"
             models.append(name)
-            if f != "ngrams": study["variants"].setdefault(name, Variant(model=m, features=f, title=f"{MODELS[m].title} on {title_of(f)}").model_dump())
+            if f != "ngrams":
+                made = Variant(model=m, features=f, title=f"{MODELS[m].title} on {title_of(f)}")
+                study["variants"].setdefault(name, made.model_dump())
     return study | dict(models=list(dict.fromkeys(models)))
 
 # %% ../../nbs/study/28_spec.ipynb #a37a2be9
@@ -179,7 +181,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key) for key, _ in node.value]
         for i, key in enumerate(keys):
-            if key in keys[:i]: raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.value[i][0].start_mark)
+            if key in keys[:i]:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice",
+                                                        node.value[i][0].start_mark)
         return super().construct_mapping(node, deep)
 
 def _said(path: Path) -> dict:
@@ -187,9 +191,12 @@ def _said(path: Path) -> dict:
     try: said = yaml.load(files.decode(path), _Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise CodemixError(f"{path.name}, line {mark.line + 1 if mark else '?'}: not YAML ({getattr(error, 'problem', error)})") from None
-    if not isinstance(said, dict): raise CodemixError(f"{path.name}: expected keys and values, found {type(said).__name__}")
-    if odd := [k for k in said if not isinstance(k, str)]: raise CodemixError(f"{path.name}, key {odd[0]!r}: unknown key")
+        raise CodemixError(f"{path.name}, line {mark.line + 1 if mark else '?'}: not YAML "
+                           f"({getattr(error, 'problem', error)})") from None
+    if not isinstance(said, dict):
+        raise CodemixError(f"{path.name}: expected keys and values, found {type(said).__name__}")
+    if odd := [k for k in said if not isinstance(k, str)]:
+        raise CodemixError(f"{path.name}, key {odd[0]!r}: unknown key")
     return said
 
 def _checked(path: Path, said: dict) -> dict:
@@ -199,7 +206,8 @@ def _checked(path: Path, said: dict) -> dict:
         first = next((e for e in error.errors() if "OwnCorpus" in e["loc"]), error.errors()[0])
         kinds = ("OwnCorpus", "str", "bool", "int", "float", "list[any]")
         key = ".".join(str(part) for part in first["loc"] if part not in kinds) or "study"
-        raise CodemixError(f"{path.name}, key {key!r}: {'unknown key' if first['type'] == 'extra_forbidden' else first['msg']}") from None
+        why = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise CodemixError(f"{path.name}, key {key!r}: {why}") from None
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba112
 def _complaint(call, *args) -> str | None:
@@ -209,7 +217,8 @@ def _complaint(call, *args) -> str | None:
 
 def _models_of(study: dict): # yields (key, model)
     "Every model that a study names, with the key that names it."
-    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models", "published_rule.models", "judged.models", "terms.models", "explain.models", "look_at"):
+    for key in ("models", "defaults.models", "ungrouped.models", "by_source.models", "learning_curve.models",
+                "published_rule.models", "judged.models", "terms.models", "explain.models", "look_at"):
         block, _, inner = key.partition(".")
         for m in (study[block] or {}).get(inner, []) if inner else study[block]: yield key, m
     for name in study["variants"]: yield f"variants.{name}", name
@@ -217,17 +226,26 @@ def _models_of(study: dict): # yields (key, model)
 def _wrong_names(study: dict): # yields (key, what is wrong)
     "Models, treatments, corpora and metrics that a study names and that do not exist."
     judged = [m for m in results.METRICS if results.HIGHER_IS_BETTER[m]]
-    if study["metric"] not in judged: yield "metric", f"{study['metric']!r} is none that a study can be judged by; known: {', '.join(judged)}"
+    if study["metric"] not in judged:
+        yield "metric", f"{study['metric']!r} is none that a study can be judged by; known: {', '.join(judged)}"
     rules = (study["published_rule"] or {}).get("treatments", {})
-    named = [("treatment", study["treatment"]), *(("damage", t) for t in study["damage"]), *(("meant", t) for t in study["meant"]), *((f"published_rule.treatments.{c}", t) for c, t in rules.items())]
+    named = [("treatment", study["treatment"]), *(("damage", t) for t in study["damage"]),
+             *(("meant", t) for t in study["meant"]),
+             *((f"published_rule.treatments.{c}", t) for c, t in rules.items())]
     named += [(f"variants.{name}.treatment", v["treatment"]) for name, v in study["variants"].items() if v["treatment"]]
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
-    yield from ((key, why) for key, m in _models_of(study) if (why := _complaint(lambda m: model_of(m, study).make(), m)))
+    yield from ((key, why) for key, m in _models_of(study)
+                if (why := _complaint(lambda m: model_of(m, study).make(), m)))
     known = corpora.list_corpora()
-    lent = [(f"variants.{name}.auxiliary.corpora", c) for name, v in study["variants"].items() for c in (v["auxiliary"] or {}).get("corpora", [])]
-    yield from ((key, f"unknown corpus {c!r}; known: {', '.join(known)}") for key, c in [*lent, *([("judged.test", study["judged"]["test"])] if study["judged"] else [])] if c not in known)
+    lent = [(f"variants.{name}.auxiliary.corpora", c) for name, v in study["variants"].items()
+            for c in (v["auxiliary"] or {}).get("corpora", [])]
+    yield from ((key, f"unknown corpus {c!r}; known: {', '.join(known)}")
+                for key, c in [*lent, *([("judged.test", study["judged"]["test"])] if study["judged"] else [])]
+                if c not in known)
     for name in study["corpora"]:
-        if isinstance(name, str) and name not in corpora.list_corpora(): yield "corpora", f"unknown corpus {name!r}; known: {', '.join(corpora.list_corpora())}; a file of your own is {{path: ...}}"
+        if isinstance(name, str) and name not in corpora.list_corpora():
+            known = ", ".join(corpora.list_corpora())
+            yield "corpora", f"unknown corpus {name!r}; known: {known}; a file of your own is {{path: ...}}"
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba113
 def _wrong_links(study: dict): # yields (key, what is wrong)
@@ -236,16 +254,25 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
     pairs += [("star", study["star"])] if study["star"] else []
     swap = (study["null_pairs"] or {}).get("swap")
     for key, c in [*pairs, *([("null_pairs.swap", swap)] if swap else [])]:
-        yield from ((key, f"{m!r} is not among the study's models") for m in (c["a"], c["b"]) if m not in study["models"])
+        yield from ((key, f"{m!r} is not among the study's models") for m in (c["a"], c["b"])
+                    if m not in study["models"])
     for m in (swap["a"], swap["b"]) if swap else ():
-        if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]: yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
+        if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]:
+            yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
     for m in (study["terms"] or {}).get("models", []):
-        if not isinstance(model_of(m, study).make(), classical.Linear): yield "terms.models", f"{m!r} has no weights to show; only linear models have"
-    blocks = {"judged.corpus": [study["judged"]["corpus"]] if study["judged"] else [], "by_source.corpora": (study["by_source"] or {}).get("corpora", []), "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
-    yield from ((key, f"{c!r} is not among the study's corpora") for key, cs in blocks.items() for c in cs if c not in names)
-    yield from (("corpora", f"two corpora are called {n!r}; give one of them another name") for n in names if names.count(n) > 1)
+        if not isinstance(model_of(m, study).make(), classical.Linear):
+            yield "terms.models", f"{m!r} has no weights to show; only linear models have"
+    blocks = {"judged.corpus": [study["judged"]["corpus"]] if study["judged"] else [],
+              "by_source.corpora": (study["by_source"] or {}).get("corpora", []),
+              "published_rule.treatments": (study["published_rule"] or {}).get("treatments", {})}
+    yield from ((key, f"{c!r} is not among the study's corpora") for key, cs in blocks.items() for c in cs
+                if c not in names)
+    yield from (("corpora", f"two corpora are called {n!r}; give one of them another name") for n in names
+                if names.count(n) > 1)
     made = [isinstance(c, str) and c.startswith("sample-") for c in study["corpora"]]
-    if len(set(made)) > 1: yield "corpora", f"{names[made.index(True)]!r} is a generated sample and {names[made.index(False)]!r} is not; make a study of each"
+    if len(set(made)) > 1:
+        one, other = names[made.index(True)], names[made.index(False)]
+        yield "corpora", f"{one!r} is a generated sample and {other!r} is not; make a study of each"
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba1b3
 def _wrong_help(study: dict): # yields (key, what is wrong)
@@ -255,10 +282,14 @@ def _wrong_help(study: dict): # yields (key, what is wrong)
     made = lambda c: c.startswith("sample-")
     for name, said in ((n, v["auxiliary"]) for n, v in study["variants"].items() if v["auxiliary"]):
         key, model = f"variants.{name}.auxiliary", study["variants"][name]["model"]
-        yield from ((f"{key}.corpora", f"{c!r} is the study's own corpus; only another one can help") for c in said["corpora"] if c in (*names, judge))
-        yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not") for c in said["corpora"] if made(c) != made(names[0]))
-        if said["how"] == "rows" and not model_of(name, study).make().weighs: yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
-        if name in (study["terms"] or {}).get("models", []): yield "terms.models", f"{name!r} learns from other corpora and has no terms of its own"
+        yield from ((f"{key}.corpora", f"{c!r} is the study's own corpus; only another one can help")
+                    for c in said["corpora"] if c in (*names, judge))
+        yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not")
+                    for c in said["corpora"] if made(c) != made(names[0]))
+        if said["how"] == "rows" and not model_of(name, study).make().weighs:
+            yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
+        if name in (study["terms"] or {}).get("models", []):
+            yield "terms.models", f"{name!r} learns from other corpora and has no terms of its own"
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba114
 def _own_files(study: dict, beside: Path) -> None:
@@ -267,7 +298,8 @@ def _own_files(study: dict, beside: Path) -> None:
         if isinstance(corpus, str): continue
         corpus["name"] = corpus["name"] or Path(corpus["path"]).stem
         near = (beside/corpus["path"]).resolve()
-        if near.exists(): corpus["path"] = near.relative_to(paths.root).as_posix() if near.is_relative_to(paths.root) else str(near)
+        if near.exists():
+            corpus["path"] = near.relative_to(paths.root).as_posix() if near.is_relative_to(paths.root) else str(near)
 
 def read(study: str, # name of a file in nbs/studies, or a path
         ) -> dict: # the validated study, `generated` added
@@ -278,7 +310,10 @@ def read(study: str, # name of a file in nbs/studies, or a path
         raise CodemixError(f"unknown study {study!r}; known: {', '.join(known)}; or give the path of a .yaml file")
     checked = _checked(path, _said(path))
     _own_files(checked, path.parent)
-    for key, what in (*_wrong_names(checked), *_wrong_links(checked), *_wrong_help(checked)): raise CodemixError(f"{path.name}, key {key!r}: {what}")
+    for key, what in (*_wrong_names(checked), *_wrong_links(checked), *_wrong_help(checked)):
+        raise CodemixError(f"{path.name}, key {key!r}: {what}")
     taken = paths.studies/f"{checked['study']}.yaml"
-    if taken.exists() and taken.resolve() != path.resolve(): raise CodemixError(f"{path.name}, key 'study': {checked['study']!r} is the name of {taken.name} in nbs/studies; give yours another")
+    if taken.exists() and taken.resolve() != path.resolve():
+        raise CodemixError(f"{path.name}, key 'study': {checked['study']!r} is the name of {taken.name} in "
+                           f"nbs/studies; give yours another")
     return checked | dict(generated=all(isinstance(c, str) and c.startswith("sample-") for c in checked["corpora"]))
