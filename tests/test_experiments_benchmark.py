@@ -73,6 +73,7 @@ def test_seeds_are_scored_alone_and_only_in_the_main_table():
     assert "seeds" not in tabulate(demo()) and "alone" not in contrasts(demo())
     dice = _with_seeds()
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"])
+    dice.manifest = dict(cards=cards_of(dice.study))
     assert "under 3 seeds" in design(dice)
     assert "seeds" not in design(SimpleNamespace(study=dice.study, seeds=pd.DataFrame()))
 

@@ -5,7 +5,7 @@ import matplotlib as mpl
 import pandas as pd
 from codemix_nb.evaluation import claims
 from codemix_nb.evaluation.scores import corpora_of
-from codemix_nb.experiments.base import Experiment, Block
+from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import COLOURS, _beside, _handles, _mark, _metric, _panels, _rows, style
 from codemix_nb.experiments.wording import headed, number, p_value, title_of
 from codemix_nb.experiments.contrasts import *

@@ -18,6 +18,7 @@ def test_answers_are_counted_by_language():
     dice = demo(rows=60)
     dice.study = dice.study | dict(models=[*dice.study["models"], "asked"],
                                    variants=dict(asked=dict(model="prompted", title="Asked")))
+    dice.manifest = dict(cards=cards_of(dice.study))
     asked = dice.items[dice.items.model == "lr"].assign(model="asked")
     asked["status"] = np.where(np.arange(len(asked)) % 4 == 0, "refused", "ok")
     dice.items = pd.concat([dice.items, asked], ignore_index=True)

@@ -7,18 +7,16 @@ from pathlib import Path
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.text import treatment
-from codemix_nb.data import folds, sameness
-from codemix_nb.language import lid
+from codemix_nb.data import folds
 from codemix_nb.models.registry import imported, model_of, not_run, cards_of
-from codemix_nb.evaluation import results, audit
+from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import execute, summary
 from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds
 from codemix_nb.evaluation.items import item_table, judge_table, tagged_by
 from codemix_nb.evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
-from codemix_nb.evaluation.plan import missing, plan
+from codemix_nb.evaluation.plan import missing
 from codemix_nb.evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
-from codemix_nb.experiments.audit import audited
-from codemix_nb.experiments.explain import explained
+from codemix_nb.experiments.base import Experiment, experiments, plan
 from codemix_nb.experiments.top_terms import term_table
 from codemix_nb.study import spec
 from codemix_nb.study.declared import declaration

@@ -3,8 +3,9 @@
 
 import yaml
 from pathlib import Path
-from typing import Annotated, Literal
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from functools import lru_cache
+from typing import Literal
+from pydantic import Field, ValidationError, create_model
 from codemix_nb import files
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import treatment
@@ -13,6 +14,7 @@ from codemix_nb.models import classical
 from codemix_nb.models.registry import model_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.units import corpus_names
+from codemix_nb.experiments.base import Block, Contrast, experiments
 from codemix_nb.study.spec import *
 
 

@@ -24,7 +24,7 @@ def where_it_stands(name: str, # of a study, or the path of its file
                     workers: int | None = None) -> str:
     "How much of a study is finished, and the command that goes on."
     from codemix_nb.evaluation.executor import pending
-    from codemix_nb.evaluation.plan import plan
+    from codemix_nb.experiments.base import plan
     from codemix_nb.study import spec
     said = spec.read(name)
     units = plan(said)

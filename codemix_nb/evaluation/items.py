@@ -18,7 +18,7 @@ from ..language import lid, mixing
 from ..models.registry import identity_of, model_of
 from . import results
 from .executor import pending, say
-from .plan import main_units, plan
+from .plan import main_units
 from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of,
                                          judge_of, key_of, path_of, read_unit, seeds_of)
 
@@ -122,9 +122,9 @@ def fold_table(study: dict, units: list[Unit]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #845b561e
-def damage_table(study: dict) -> pd.DataFrame:
+def damage_table(study: dict, units: list[Unit]) -> pd.DataFrame:
     "The damage report of every treatment a study names, each used one checked against the limit."
-    rows, used = [], {(u.corpus, u.treatment) for u in plan(study)}
+    rows, used = [], {(u.corpus, u.treatment) for u in units}
     for name in corpus_names(study):
         c = corpus_of(name, study)
         for t in dict.fromkeys([*study.get("damage", []), *sorted(t for n, t in used if n == name)]):

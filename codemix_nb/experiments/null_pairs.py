@@ -11,8 +11,7 @@ import matplotlib as mpl
 from pydantic import Field
 from ..evaluation import significance as sig
 from ..evaluation.scores import _ordered, corpora_of
-from .base import Experiment, Block
-from .contrasts import Contrast
+from .base import Block, Contrast, Experiment
 from .drawing import COLOURS, HATCHES, _handles, _panels, _rows, style
 from .wording import headed, percent, title_of
 
