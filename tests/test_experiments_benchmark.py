@@ -21,6 +21,7 @@ from matplotlib import pyplot as plt
 from codemix_nb.evaluation.claims import contrasts, seed_scores
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.scores import UNIT
+from codemix_nb.models.registry import cards_of
 from codemix_nb.experiments import by_source
 from codemix_nb.experiments.drawing import words_of
 from codemix_nb.experiments.wording import design

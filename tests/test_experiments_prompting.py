@@ -11,6 +11,7 @@ from codemix_nb.experiments.prompting import *
 # %% ../nbs/experiments/68_prompting.ipynb #e9a994d6
 import numpy as np
 from codemix_nb.evaluation.demo import demo
+from codemix_nb.models.registry import cards_of
 
 
 # %% ../nbs/experiments/68_prompting.ipynb #945953b0
