@@ -76,7 +76,7 @@ def test_seeds_are_scored_alone_and_only_in_the_main_table():
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"])
     dice.manifest = dict(cards=cards_of(dice.study))
     assert "under 3 seeds" in design(dice)
-    assert "seeds" not in design(SimpleNamespace(study=dice.study, seeds=pd.DataFrame()))
+    assert "seeds" not in design(SimpleNamespace(study=dice.study, manifest=dice.manifest, seeds=pd.DataFrame()))
 
 def test_the_rule_without_a_model_is_that_of_the_list():
     dice = demo()
