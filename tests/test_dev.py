@@ -51,6 +51,13 @@ def test_readme_shows_prose_code_and_output(tmp_path):
     assert "# Title" in text and "```python\nprint('two')\n```\n\n```\ntwo\n```" in text and "secret" not in text
 
 
+# %% ../nbs/90_dev.ipynb #46a88713
+def test_pages_are_what_their_notebooks_say_and_the_first_one_is_short():
+    for name, page in PAGES.items():
+        assert (paths.root/page).read_text(encoding="utf-8") == readme(paths.nbs/f"{name}.ipynb")
+    assert len((paths.root/"README.md").read_text(encoding="utf-8").split()) <= 900
+
+
 # %% ../nbs/90_dev.ipynb #81f660b8
 def _project(tmp_path, monkeypatch):
     import shutil
