@@ -13,7 +13,7 @@ from codemix_nb.models.registry import identity_of, model_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import pending, say
 from codemix_nb.evaluation.plan import main_units
-from codemix_nb.evaluation.units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of,
+from codemix_nb.evaluation.units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of, edge_of,
                                          judge_of, key_of, path_of, read_unit, seeds_of)
 from codemix_nb.evaluation.items import *
 

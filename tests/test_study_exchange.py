@@ -168,7 +168,7 @@ def test_what_is_kept_of_a_unit_is_what_was_counted_here_and_nothing_that_nobody
     unit = wanted("lr-shared", ours)[0]
     kept, split = read_unit(path_of(key_of(unit, ours)))[1], split_of(unit, ours)
     assert kept["train_rows"] == len(split.train) and kept["leakage"] == split.leakage and "borrowed" not in kept
-    assert {"params", "on_edge", "commit", "made_with", "fit_seconds", "parameters"} <= set(kept)
+    assert {"params", "commit", "made_with", "fit_seconds", "parameters"} <= set(kept)
 
 
 # %% ../nbs/study/28c_exchange.ipynb #5aeddf1c

@@ -19,7 +19,7 @@ from ..models.registry import identity_of, model_of
 from . import results
 from .executor import pending, say
 from .plan import main_units
-from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of,
+from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of, edge_of,
                                          judge_of, key_of, path_of, read_unit, seeds_of)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #5a96fcf9
@@ -159,6 +159,7 @@ def gather(study: dict, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]:
         frame, about = read_unit(path_of(key := key_of(u, study)))
         name = {"study": study["study"], **asdict(u)}
         items.append(frame.assign(**name))
+        about["on_edge"] = edge_of(u, study, about["params"])
         facts.append({**name, **about, "main": u in main, "key": key, "identity": identity_of(u.model, study)})
     return pd.concat(items, ignore_index=True)[[*results.KEYS, "id", "label", "probability", "decision",
                                                 "status"]], pd.DataFrame(facts)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'KERNELS', 'Unit', 'corpus_names', 'judge_of', 'corpus_of', 'Split', 'split_of', 'help_of',
            'other_of', 'borrowed_of', 'seeds_of', 'seed_of', 'estimator_of', 'reset_peak', 'peak_memory', 'made_with',
-           'run_unit', 'key_of', 'path_of', 'write_unit', 'read_unit', 'golden']
+           'run_unit', 'edge_of', 'key_of', 'path_of', 'write_unit', 'read_unit', 'golden']
 
 # %% ../../nbs/evaluation/21_units.ipynb #7de7576c
 import hashlib, json, os, platform, sys, time
@@ -218,8 +218,7 @@ def _said_of(est, texts) -> tuple[np.ndarray, np.ndarray, dict]: # probability, 
 def _head(root: str) -> str: # the commit a project stands at; empty outside of a repository
     return git("rev-parse", "HEAD") or ""
 
-def _edge(est) -> bool | None:
-    return on_edge(est.params_, est.space or est.estimator.search_space) if isinstance(est, Tuned) else None
+def _bare(settings: dict) -> dict: return {k.removeprefix("estimator__"): v for k, v in settings.items()}
 
 # %% ../../nbs/evaluation/21_units.ipynb #ff5a2ea3
 def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
@@ -234,11 +233,10 @@ def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # prediction
     probability = np.where(status == "ok", probability, 1 - s.y[s.test])
     frame = pd.DataFrame(dict(id=s.corpus.frame.id.to_numpy()[s.test], label=s.y[s.test], probability=probability,
                               decision=decision, status=status) | alone)
-    bare = lambda settings: {k.removeprefix("estimator__"): v for k, v in settings.items()}
-    searched = bare(model_of(unit.model, study).search_space[0])
-    chosen = {k: v for k, v in bare(est.params_ if isinstance(est, Tuned) else est.get_params()).items()
+    searched = _bare(model_of(unit.model, study).search_space[0])
+    chosen = {k: v for k, v in _bare(est.params_ if isinstance(est, Tuned) else est.get_params()).items()
               if k in searched}
-    facts = dict(params=json.dumps(chosen, sort_keys=True), on_edge=_edge(est), leakage=s.leakage,
+    facts = dict(params=json.dumps(chosen, sort_keys=True), leakage=s.leakage,
                  train_rows=len(s.train), test_rows=len(s.test),
                  train_groups=len(np.unique(s.groups[s.train])), fit_seconds=fitted - started,
                  predict_seconds=predicted - fitted, parameters=int(est.n_parameters_),
@@ -248,6 +246,14 @@ def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # prediction
     if help_of(unit.model, study):
         facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
     return frame, facts
+
+# %% ../../nbs/evaluation/21_units.ipynb #6060cca8
+def edge_of(unit: Unit, study: dict, params: str, # the settings that it chose, JSON
+           ) -> bool | None: # None where nothing was searched
+    "Do the settings that a unit chose lie at the end of their grid?"
+    space, chosen = [_bare(s) for s in model_of(unit.model, study).search_space], json.loads(params)
+    searched = unit.tuning == "nested" and len(space) > 1 and all(s.keys() <= chosen.keys() for s in space)
+    return on_edge(chosen, space) if searched else None
 
 # %% ../../nbs/evaluation/21_units.ipynb #d4c1a417
 def _digest(what) -> str:

@@ -281,15 +281,14 @@ def _made(row: pd.Series, theirs: results.Results) -> dict[str, str]:
     return made
 
 def _facts(row: pd.Series, theirs: results.Results) -> dict:
-    "The settings that a unit says it chose, whether they are at the end of their grid, the commit and the packages."
+    "The settings that a unit says it chose, the commit and the packages."
     where = f"{theirs.folder/'units.parquet'}, model {row.model!r}"
-    commit, edge = row.get("commit", ""), row.get("on_edge")
+    commit = row.get("commit", "")
     try: params = json.dumps(dict(json.loads(row.get("params", ""))), sort_keys=True)
     except (TypeError, ValueError): raise CodemixError(f"{where}, column 'params': not settings in JSON") from None
     if not re.fullmatch("[0-9a-f]{0,64}", str(commit)):
         raise CodemixError(f"{where}, column 'commit': not the name of a commit")
-    edge = bool(edge) if isinstance(edge, (bool, np.bool_)) else None
-    return dict(params=params, on_edge=edge, commit=commit, made_with=json.dumps(_made(row, theirs), sort_keys=True))
+    return dict(params=params, commit=commit, made_with=json.dumps(_made(row, theirs), sort_keys=True))
 
 # %% ../../nbs/study/28c_exchange.ipynb #eaef7a7d
 def _parts(frame: pd.DataFrame, model: str, file: Path) -> dict[tuple, pd.DataFrame]:
