@@ -71,7 +71,7 @@ def _pools():
 @dataclass(eq=False, repr=False)
 class LR(Linear, NgramModel):
     "Logistic regression, L2, lbfgs, on one thread: its vectors are too short for more."
-    search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10, 30, 100, 300))
+    search_space = tuple({"C": c} for c in (.03, .1, .3, 1, 3, 10, 30, 100, 300, 1000, 3000))
     C: float = 1.
     space: str = "both-folded"
     min_df: int = 2
@@ -255,7 +255,7 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
 @dataclass(eq=False, repr=False)
 class RF(NgramModel):
     "Random forest on n-grams."
-    search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4))
+    search_space = tuple({"min_samples_leaf": n} for n in (1, 2, 4, 8, 16))
     while_tuning = {"n_estimators": 50}
     n_estimators: int = 200
     min_samples_leaf: int = 1
@@ -283,7 +283,7 @@ class RF(NgramModel):
 @dataclass(eq=False, repr=False)
 class Surface(TextClassifier):
     "Random forest on the 14 surface features of `text.surface`."
-    search_space = tuple({"min_samples_leaf": n} for n in (5, 2, 10, 20, 50, 100))
+    search_space = tuple({"min_samples_leaf": n} for n in (5, 1, 2, 10, 20, 50, 100))
     n_estimators: int = 100
     min_samples_leaf: int = 5
     random_state: int = 0

@@ -82,7 +82,7 @@ class Averaged(TextClassifier):
         self.members_ = [part_of(arrays, config, f"seed{i}") for i in range(self.seeds)]
 
 # %% ../../nbs/models/17_tuning.ipynb #99571c7c
-NATURAL = {"min_samples_leaf": 1}
+NATURAL = {"min_samples_leaf": 1, "gamma": .001}
 
 def on_edge(chosen: dict, space) -> bool | None: # None where no parameter has a grid of three values or more
     "Is a chosen setting at the end of its grid?"
