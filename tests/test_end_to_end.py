@@ -13,13 +13,13 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from codemix_nb.evaluation import units, results
-from codemix_nb.study import run as studies
 from codemix_nb.cli.app import main
-from codemix_nb.paths import paths
-from codemix_nb.evaluation.plan import plan
+from codemix_nb.evaluation import results, units
 from codemix_nb.evaluation.units import key_of, path_of, read_unit, run_unit
+from codemix_nb.experiments.base import plan
+from codemix_nb.paths import paths
 from codemix_nb.report.notebooks import run_notebooks
+from codemix_nb.study import run as studies
 from codemix_nb.study.spec import read
 
 

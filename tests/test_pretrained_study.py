@@ -6,17 +6,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from codemix_nb.evaluation import units, results
-from codemix_nb.models import encoders
-from codemix_nb.study import run as study
 from codemix_nb.data.corpora import load
-from codemix_nb.paths import CodemixError
+from codemix_nb.evaluation import results, units
 from codemix_nb.evaluation.executor import pending
-from codemix_nb.evaluation.plan import plan
-from codemix_nb.models.registry import not_run
 from codemix_nb.evaluation.units import key_of
-from codemix_nb.experiments import benchmark
-from codemix_nb.experiments import prompting
+from codemix_nb.experiments import benchmark, prompting
+from codemix_nb.experiments.base import plan
+from codemix_nb.models import encoders
+from codemix_nb.models.registry import not_run
+from codemix_nb.paths import CodemixError
+from codemix_nb.study import run as study
 from codemix_nb.study.spec import read
 
 
