@@ -23,7 +23,8 @@ def _reference(space, min_df, train, test):
         v = TfidfVectorizer(analyzer=p.analyzer, ngram_range=(p.low, p.high), lowercase=False, preprocessor=f,
                             sublinear_tf=True, min_df=min_df, **token)
         out.append((v.fit_transform(train), v.transform(test), v.get_feature_names_out()))
-    return sp.hstack([o[0] for o in out]).tocsr(), sp.hstack([o[1] for o in out]).tocsr(), np.concatenate([o[2] for o in out])
+    fitted, asked, names = zip(*out)
+    return sp.hstack(fitted).tocsr(), sp.hstack(asked).tocsr(), np.concatenate(names)
 
 def _texts(n=120, seed=0):
     rng = np.random.default_rng(seed)
@@ -63,7 +64,8 @@ def test_memory_is_bounded_and_changes_nothing():
     texts = _texts(60, 2)
     small = Counted(texts, Memory(texts, limit=20_000)); big = Counted(texts)
     for rows in [np.arange(k, 60) for k in range(6)]:
-        assert abs(TfidfSpace("both").fit_transform(small[rows]) - TfidfSpace("both").fit_transform(big[rows])).max() == 0
+        a, b = (TfidfSpace("both").fit_transform(counted[rows]) for counted in (small, big))
+        assert abs(a - b).max() == 0
     assert small.memory.size <= 20_000 or len(small.memory.kept) == 1
 
 

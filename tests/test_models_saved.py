@@ -50,7 +50,8 @@ def comes_back(model, folder):
     twice, _ = load_model(save_model(once, folder/"twice", {}))
     for back in (once, twice): np.testing.assert_allclose(back.predict_proba(ASKED), p, atol=1e-6)
     assert type(once) is type(model) and once.n_parameters_ == model.n_parameters_
-    assert json.loads((folder/"once"/"model.json").read_text())["config"] == json.loads((folder/"twice"/"model.json").read_text())["config"]
+    configs = [json.loads((folder/again/"model.json").read_text())["config"] for again in ("once", "twice")]
+    assert configs[0] == configs[1]
     return once
 
 
@@ -140,7 +141,8 @@ def test_no_other_class_is_read_and_no_other_module_imported(kind, tmp_path, mon
         assert "\n" not in str(caught.value) and "trap" not in sys.modules
 
 def test_a_model_of_another_package_comes_back(tmp_path, monkeypatch):
-    (tmp_path/"brought.py").write_text("from codemix_nb.models.classical import Majority\nclass Own(Majority): pass\nclass Loose: pass\n")
+    source = "from codemix_nb.models.classical import Majority", "class Own(Majority): pass", "class Loose: pass"
+    (tmp_path/"brought.py").write_text("\n".join(source) + "\n")
     monkeypatch.syspath_prepend(tmp_path)
     import brought
     with pytest.raises(CodemixError, match="Own: only models of the library"):

@@ -19,13 +19,15 @@ from .state import nested, part_of
 
 # %% ../../nbs/models/17c_calibrated.ipynb #395c3d0a
 def _checked(y, p):
-    "Labels and probabilities as arrays."
+    "Labels and probabilities as arrays; raises `CodemixError` naming the row of a wrong one."
     y, p = np.asarray(y), np.asarray(p, dtype=float)
     if y.shape != p.shape or y.ndim != 1: raise CodemixError(f"{np.size(y)} labels but {np.size(p)} probabilities")
     if not len(y): raise CodemixError("no predictions to judge")
-    for wrong, what, column in ((~np.isin(y, (0, 1)), "label", y), (~((p >= 0) & (p <= 1)), "probability", p)):
-        if wrong.any():
-            raise CodemixError(f"row {int(np.argmax(wrong))}: {what} {column[np.argmax(wrong)]!r} is not {'0 or 1' if what == 'label' else 'between 0 and 1'}")
+    for what, column, fits, must in (("label", y, np.isin(y, (0, 1)), "0 or 1"),
+                                     ("probability", p, (p >= 0) & (p <= 1), "between 0 and 1")):
+        if not fits.all():
+            row = int(np.argmin(fits))
+            raise CodemixError(f"row {row}: {what} {column[row]!r} is not {must}")
     return y.astype(int), p
 
 # %% ../../nbs/models/17c_calibrated.ipynb #27162258
@@ -38,6 +40,7 @@ def log_loss(y, p) -> float:
     y, p = _checked(y, p)
     return float(np.logaddexp(0, np.where(y == 1, -1, 1)*_odds(p)).mean())
 
+# %% ../../nbs/models/17c_calibrated.ipynb #8c039f77
 def temperature(
     y, p, # (n,) 0 or 1, probability of 1
 ) -> float: # between .05 and 20
@@ -45,8 +48,8 @@ def temperature(
     from scipy.optimize import minimize_scalar
     y, p = _checked(y, p)
     against = np.where(y == 1, -1, 1)*_odds(p)
-    return float(np.exp(minimize_scalar(lambda t: np.logaddexp(0, against*np.exp(-t)).mean(), bounds=np.log([.05, 20]),
-                                        method="bounded").x))
+    loss = lambda log_t: np.logaddexp(0, against*np.exp(-log_t)).mean()
+    return float(np.exp(minimize_scalar(loss, bounds=np.log([.05, 20]), method="bounded").x))
 
 # %% ../../nbs/models/17c_calibrated.ipynb #8dd7226b
 def _by_temperature(q, t): return expit(_odds(q)/t)
@@ -67,7 +70,8 @@ class Mender:
     @property
     def setting(self):
         "What was learnt, in brief: of a curve, how many thresholds it has."
-        return self.learnt if self.method == "platt" else self.learnt[0] if self.method == "temperature" else len(self.learnt[1])
+        if self.method == "platt": return self.learnt
+        return self.learnt[0] if self.method == "temperature" else len(self.learnt[1])
 
 # %% ../../nbs/models/17c_calibrated.ipynb #43d9a061
 def mender(
@@ -78,8 +82,9 @@ def mender(
     y, p = _checked(y, p)
     if method not in METHODS: raise CodemixError(f"method {method!r} is not one of {', '.join(METHODS)}")
     if len(np.unique(y)) < 2: raise CodemixError(f"cannot mend probabilities from rows that all have label {y[0]}")
-    return Mender(method, {"temperature": lambda: (temperature(y, p),), "platt": lambda: platt(_odds(p), y),
-                           "isotonic": lambda: _curve(y, p)}[method]())
+    learn = {"temperature": lambda: (temperature(y, p),), "platt": lambda: platt(_odds(p), y),
+             "isotonic": lambda: _curve(y, p)}
+    return Mender(method, learn[method]())
 
 def _curve(y, p) -> tuple: # edge, thresholds, heights
     from sklearn.isotonic import IsotonicRegression
@@ -98,8 +103,8 @@ class Calibrated(TextClassifier):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         groups, self.inner_ = self._groups(texts, groups), np.zeros(len(y))
         for train, test in folds.inner(y, groups, self.inner, self.random_state):
-            self.inner_[test] = clone(self.estimator).fit(texts[train], y[train],
-                                                          groups[train]).predict_proba(texts[test])[:, 1]
+            bare = clone(self.estimator).fit(texts[train], y[train], groups[train])
+            self.inner_[test] = bare.predict_proba(texts[test])[:, 1]
         self.mend_ = mender(y, self.inner_, self.method)
         self.model_ = clone(self.estimator).fit(texts, y, groups)
     def _proba1(self, texts): return self.mend_(self.model_.predict_proba(texts)[:, 1])

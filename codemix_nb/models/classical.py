@@ -39,11 +39,12 @@ class NgramModel(TextClassifier):
         else: self._nothing(y, **weight)
         self._after(texts, y, groups, **weight)
     def _nothing(self, y, **weight):
-        raise CodemixError(f"no n-gram occurs in {self.min_df} training comments; {type(self).__name__} has nothing to learn from")
+        why = f"{type(self).__name__} has nothing to learn from"
+        raise CodemixError(f"no n-gram occurs in {self.min_df} training comments; {why}")
     def _after(self, texts, y, groups, **weight): pass
     def _x(self, texts): return self.tfidf_.transform(texts)
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        "What was learnt, as arrays and JSON-able numbers."
+        "What was learnt: the vocabulary and idf as arrays, and JSON-able numbers (none here)."
         return self.tfidf_.table_.state(), {}
     def load_state(self, arrays, config: dict) -> None:
         "Take over a state; the settings of `self` must be those that it was trained with."
@@ -63,6 +64,7 @@ class Linear:
         super().load_state(arrays, config)
         self.coef_, self.intercept_ = arrays["coef"], config["intercept_"]
 
+# %% ../../nbs/models/13_classical.ipynb #ae8fe8a5
 @lru_cache
 def _pools():
     from threadpoolctl import ThreadpoolController
@@ -95,22 +97,23 @@ def platt(decisions: np.ndarray, # out-of-fold decisions
     weight = np.ones(len(y)) if weight is None else weight
     yes, no = (weight*y).sum(), (weight*(1 - y)).sum()
     target = np.where(y == 1, (yes + 1)/(yes + 2), 1/(no + 2))
-    m = LogisticRegression(C=1e6, solver="newton-cholesky", tol=1e-10).fit(np.tile(decisions, 2)[:, None],
-        np.repeat([1, 0], len(y)), sample_weight=np.concatenate([weight*target, weight*(1 - target)]))
+    m = LogisticRegression(C=1e6, solver="newton-cholesky", tol=1e-10)
+    m.fit(np.tile(decisions, 2)[:, None], np.repeat([1, 0], len(y)),
+          sample_weight=np.concatenate([weight*target, weight*(1 - target)]))
     return float(m.coef_[0, 0]), float(m.intercept_[0])
 
 # %% ../../nbs/models/13_classical.ipynb #378f1d51
 class Machine(NgramModel):
-    "A support vector machine with Platt probabilities; `calibrate=False` leaves the sigmoid of the bare decision (while tuning)."
+    "A support vector machine with Platt probabilities; with `calibrate=False`, the sigmoid of the bare decision."
     version, while_tuning = "2", {"calibrate": False}
     def _after(self, texts, y, groups, weight=None):
         self.platt_ = (1., 0.)
         if not self.calibrate: return
         groups, out = self._groups(texts, groups), np.zeros(len(y))
         for train, test in folds.inner(y, groups, 3, self.random_state):
-            part = clone(self).set_params(calibrate=False).fit(texts[train], y[train], groups[train],
-                None if weight is None else weight[train])
-            out[test] = part.decision_function(texts[test])
+            bare = clone(self).set_params(calibrate=False)
+            bare.fit(texts[train], y[train], groups[train], None if weight is None else weight[train])
+            out[test] = bare.decision_function(texts[test])
         self.platt_ = platt(out, y, weight)
     def _proba1(self, texts):
         slope, intercept = self.platt_
@@ -159,8 +162,8 @@ class NBMachine(LinearMachine):
     C: float = .1
     def _learn(self, texts, y, weight=None):
         x, memory = self._x(texts), self.tfidf_.memory_
-        key = ("nb", *self.tfidf_.key_, hashlib.blake2b(y.tobytes() + (b"" if weight is None else weight.tobytes()),
-                                                        digest_size=12).digest())
+        learnt_from = y.tobytes() + (b"" if weight is None else weight.tobytes())
+        key = ("nb", *self.tfidf_.key_, hashlib.blake2b(learnt_from, digest_size=12).digest())
         ratio = memory.get((*key, "ratio"), lambda: log_count_ratio(x, y, weight=weight))
         self._solve(memory.get((*key, "rows"), lambda: _scaled(x, ratio)), y, weight)
         self.coef_ = self.coef_*ratio
@@ -183,15 +186,15 @@ class RBFMachine(Machine):
     random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.svm import SVC
-        m = SVC(C=self.C, kernel="precomputed",
-                random_state=self.random_state).fit(np.exp(-self.gamma*self._distances(texts, texts)), y)
+        m = SVC(C=self.C, kernel="precomputed", random_state=self.random_state)
+        m.fit(np.exp(-self.gamma*self._distances(texts, texts)), y)
         self.support_, self.dual_, self.intercept_ = m.support_, m.dual_coef_[0], float(m.intercept_[0])
         self.train_, self.vectors_ = texts, None
     def _distances(self, a, b):
         compute = lambda: squared_distances(xa := self._x(a), xa if a is b else self._x(b))
         same = isinstance(a, Counted) and isinstance(b, Counted) and a.memory is b.memory is self.tfidf_.memory_
-        return self.tfidf_.memory_.get(("distances", *self.tfidf_.key_, a.digest, b.digest),
-                                       compute) if same else compute()
+        if not same: return compute()
+        return self.tfidf_.memory_.get(("distances", *self.tfidf_.key_, a.digest, b.digest), compute)
     def _to_support(self, texts):
         if self.train_ is None: return squared_distances(self._x(texts), self.vectors_)
         return self._distances(texts, self.train_)[:, self.support_]
@@ -211,6 +214,21 @@ class RBFMachine(Machine):
                                       shape=(len(self.dual_), len(arrays["idf"])))
 
 # %% ../../nbs/models/13_classical.ipynb #9b7828f3
+def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray: # (n,) value of the leaf of each row
+    "All rows down one tree together: at every node that holds some, by its feature and threshold."
+    node = np.zeros(x.shape[0], dtype=np.int64)
+    while True:
+        inner = np.flatnonzero(tree["left"][node] >= 0)
+        if not len(inner): return tree["value"][node]
+        for n in np.unique(node[inner]):
+            rows = np.flatnonzero(node == n)
+            column = np.zeros(x.shape[0], dtype=np.float32)
+            f = tree["feature"][n]
+            span = slice(x.indptr[f], x.indptr[f + 1])
+            column[x.indices[span]] = x.data[span]
+            node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
+
+# %% ../../nbs/models/13_classical.ipynb #abe47180
 class Forest:
     "Trees as arrays; predicts by walking all rows down each tree together."
     def __init__(self, trees: list[dict[str, np.ndarray]]): self.trees = trees
@@ -221,7 +239,7 @@ class Forest:
         return cls([dict(left=t.children_left, right=t.children_right, feature=t.feature, threshold=t.threshold,
                          value=t.value[:, 0, 1]/t.value[:, 0].sum(axis=1))
                          for t in (e.tree_ for e in forest.estimators_)])
-    def proba1(self, x) -> np.ndarray:
+    def proba1(self, x) -> np.ndarray: # (n,)
         "Mean leaf share of the second class."
         x = sp.csc_matrix(x, dtype=np.float32)
         return np.mean([_walk(t, x) for t in self.trees], axis=0)
@@ -238,19 +256,6 @@ class Forest:
         return cls([{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")}
                     for i in range(sum(k.endswith("_threshold") for k in arrays))])
 
-def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray:
-    node = np.zeros(x.shape[0], dtype=np.int64)
-    while True:
-        inner = np.flatnonzero(tree["left"][node] >= 0)
-        if not len(inner): return tree["value"][node]
-        for n in np.unique(node[inner]):
-            rows = np.flatnonzero(node == n)
-            column = np.zeros(x.shape[0], dtype=np.float32)
-            f = tree["feature"][n]
-            span = slice(x.indptr[f], x.indptr[f + 1])
-            column[x.indices[span]] = x.data[span]
-            node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
-
 # %% ../../nbs/models/13_classical.ipynb #8bb91296
 @dataclass(eq=False, repr=False)
 class RF(NgramModel):
@@ -265,10 +270,9 @@ class RF(NgramModel):
     random_state: int = 0
     def _learn(self, texts, y):
         from sklearn.ensemble import RandomForestClassifier
-        self.model_ = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf,
-                                             max_features=self.max_features,
-                                             random_state=self.random_state,
-                                             n_jobs=1).fit(self._x(texts).astype(np.float32), y)
+        forest = RandomForestClassifier(self.n_estimators, min_samples_leaf=self.min_samples_leaf, n_jobs=1,
+                                        max_features=self.max_features, random_state=self.random_state)
+        self.model_ = forest.fit(self._x(texts).astype(np.float32), y)
     def _proba1(self, texts): return self.model_.predict_proba(self._x(texts).astype(np.float32))[:, 1]
     @property
     def n_parameters_(self): return Forest.of(self.model_).n_nodes
@@ -314,8 +318,10 @@ MODELS = {m.name: m for m in [
            seconds=.8, golden=.3554),
     Method("lr", LR, "LR", "logistic regression on words and on fragments of words", seconds=3, golden=.4194),
     Method("rf", RF, "Random forest", "random forest on the same n-grams", seconds=25, golden=.3853),
-    Method("svm", LinearMachine, "Linear SVM", "support vector machine, a straight boundary", seconds=4, golden=.4418),
+    Method("svm", LinearMachine, "Linear SVM", "support vector machine, a straight boundary",
+           seconds=4, golden=.4418),
     Method("svm-rbf", RBFMachine, "RBF SVM", "support vector machine, a curved boundary", seconds=8, golden=.4631),
-    Method("nbsvm", NBMachine, "NB-SVM", "linear classifier on n-grams weighted by naive Bayes log-count ratios (Wang and Manning 2012)",
+    Method("nbsvm", NBMachine, "NB-SVM",
+           "linear classifier on n-grams weighted by naive Bayes log-count ratios (Wang and Manning 2012)",
            paper="wang2012", seconds=2, golden=.4594),
 ]}

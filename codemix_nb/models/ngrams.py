@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TOKEN', 'WORD', 'CHAR', 'SPACES', 'Part', 'Space', 'space_of', 'Counts', 'Fitted', 'fit_rows',
-           'transform_rows', 'Memory', 'Counted', 'TfidfSpace', 'TermTable', 'gram', 'squared_distances']
+           'transform_rows', 'Memory', 'Counted', 'TermTable', 'TfidfSpace', 'gram', 'squared_distances']
 
 # %% ../../nbs/models/11_ngrams.ipynb #f8a731ed
 import hashlib
@@ -28,7 +28,7 @@ class Part:
     high: int
     folded: bool = False
     def vectorizer(self, **options):
-        "The scikit-learn CountVectorizer that cuts these n-grams."
+        "The scikit-learn `CountVectorizer` that cuts these n-grams; `options` go to it."
         from sklearn.feature_extraction.text import CountVectorizer
         if self.analyzer == "word": options["token_pattern"] = TOKEN
         return CountVectorizer(analyzer=self.analyzer, ngram_range=(self.low, self.high), lowercase=False,
@@ -129,8 +129,10 @@ def _bytes(value) -> int:
 
 # %% ../../nbs/models/11_ngrams.ipynb #7703f3c5
 class Counted:
-    "A list of texts that shares one `Memory`; index it with an integer for a text, with an array or slice for another `Counted`."
-    def __init__(self, texts, memory: Memory | None = None, rows: np.ndarray | None = None):
+    "A list of texts that shares one `Memory`: an integer picks a text, an array or a slice another `Counted`."
+    def __init__(self, texts, # strings; not read when a memory is given
+                 memory: Memory | None = None, # of all texts; a new one when not given
+                 rows: np.ndarray | None = None): # which of its texts; all when not given
         self.memory = memory or Memory([str(t) for t in texts])
         self.rows = np.arange(len(self.memory.texts)) if rows is None else rows
         self.digest = hashlib.blake2b(self.rows.tobytes(), digest_size=12).digest()
@@ -141,6 +143,36 @@ class Counted:
         if isinstance(key, tuple): key = key[0]
         if isinstance(key, (int, np.integer)): return self.memory.texts[self.rows[key]]
         return Counted(None, self.memory, self.rows[key])
+
+# %% ../../nbs/models/11_ngrams.ipynb #3b7d0964
+class TermTable:
+    "A fitted vocabulary on its own: transforms texts it has never seen."
+    def __init__(self, space: Space, terms: list[np.ndarray], idf: np.ndarray):
+        self.space, self.terms, self.idf = space, terms, idf
+    @classmethod
+    def of(cls, space: str | Space, arrays) -> "TermTable":
+        "From the arrays that `state` gave."
+        space = space_of(space)
+        return cls(space, [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"])
+    def state(self) -> dict[str, np.ndarray]:
+        "Terms and idf as plain arrays."
+        return {"idf": self.idf, **{f"terms{i}": np.array(list(t), dtype=str) for i, t in enumerate(self.terms)}}
+    @property
+    def table_(self) -> "TermTable": return self
+    def transform(self, texts) -> sp.csr_matrix:
+        "TF-IDF rows of any texts."
+        from sklearn.preprocessing import normalize
+        texts, offset, blocks = [str(t) for t in texts], 0, []
+        for part, terms in zip(self.space.parts, self.terms):
+            if not len(terms) or not texts:
+                blocks.append(sp.csr_matrix((len(texts), len(terms))))
+                continue
+            known = {t: i for i, t in enumerate(terms)}
+            block = part.vectorizer(vocabulary=known).transform(texts).astype(np.float64)
+            block.data = np.log(block.data) + 1
+            blocks.append(normalize(block.multiply(self.idf[offset:offset + len(terms)][None, :]).tocsr()))
+            offset += len(terms)
+        return sp.hstack(blocks, format="csr")
 
 # %% ../../nbs/models/11_ngrams.ipynb #d4203caa
 class TfidfSpace(TransformerMixin, BaseEstimator):
@@ -157,7 +189,7 @@ class TfidfSpace(TransformerMixin, BaseEstimator):
         self.fitted_ = texts.memory.get(("fit", *self.key_), lambda: fit_rows(counts, texts.rows, self.min_df))
         return self
     def transform(self, texts) -> sp.csr_matrix:
-        "TF-IDF rows."
+        "TF-IDF rows; raises `NotFittedError` before `fit`."
         if not hasattr(self, "fitted_"): raise NotFittedError("this TfidfSpace is not fitted yet; call fit first")
         if isinstance(texts, Counted) and texts.memory is self.memory_:
             counts = self.memory_.count(self.key_[0])
@@ -170,45 +202,13 @@ class TfidfSpace(TransformerMixin, BaseEstimator):
     @property
     def table_(self) -> "TermTable":
         "Terms and idf without the corpus: all that a trained model has to keep."
-        counts, offset, terms = self.memory_.count(self.key_[0]), 0, []
-        for found in counts.terms:
-            inside = self.fitted_.columns[(self.fitted_.columns >= offset) & (self.fitted_.columns < offset + len(found))] - offset
-            terms.append(found[inside])
-            offset += len(found)
-        return TermTable(self.key_[0], terms, self.fitted_.idf)
+        counts, kept = self.memory_.count(self.key_[0]), self.fitted_.columns
+        every, part = np.concatenate(counts.terms), counts.part[kept]
+        return TermTable(self.key_[0], [every[kept[part == i]] for i in range(len(counts.terms))], self.fitted_.idf)
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         "`part:term` for every column."
         return np.array([f"{p.analyzer}{'-folded' if p.folded else ''}:{t}"
                          for p, terms in zip(self.table_.space.parts, self.table_.terms) for t in terms], dtype=object)
-
-# %% ../../nbs/models/11_ngrams.ipynb #3b7d0964
-class TermTable:
-    "A fitted vocabulary on its own: transforms texts it has never seen."
-    def __init__(self, space: Space, terms: list[np.ndarray], idf: np.ndarray):
-        self.space, self.terms, self.idf = space, terms, idf
-    @classmethod
-    def of(cls, space: str | Space, arrays) -> "TermTable":
-        "From what `state` gave."
-        space = space_of(space)
-        return cls(space, [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"])
-    def state(self) -> dict[str, np.ndarray]:
-        "Terms and idf as plain arrays."
-        return {"idf": self.idf, **{f"terms{i}": np.array(list(t), dtype=str) for i, t in enumerate(self.terms)}}
-    @property
-    def table_(self) -> "TermTable": return self
-    def transform(self, texts) -> sp.csr_matrix:
-        "TF-IDF rows of any texts."
-        from sklearn.preprocessing import normalize
-        texts, offset, blocks = [str(t) for t in texts], 0, []
-        for part, terms in zip(self.space.parts, self.terms):
-            if not len(terms) or not texts:
-                blocks.append(sp.csr_matrix((len(texts), len(terms))))
-                continue
-            block = part.vectorizer(vocabulary={t: i for i, t in enumerate(terms)}).transform(texts).astype(np.float64)
-            block.data = np.log(block.data) + 1
-            blocks.append(normalize(block.multiply(self.idf[offset:offset + len(terms)][None, :]).tocsr()))
-            offset += len(terms)
-        return sp.hstack(blocks, format="csr")
 
 # %% ../../nbs/models/11_ngrams.ipynb #b775a07b
 def gram(a: sp.csr_matrix, b: sp.csr_matrix, dense_from: float = .08) -> np.ndarray: # (len(a), len(b)) inner products

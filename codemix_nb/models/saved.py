@@ -20,16 +20,24 @@ SAID = dict(model="model", corpus="trained on", rows="comments", abusive="of the
             emptied="texts emptied by it", settings="settings", tuned="how they were chosen",
             inner_macro_f1="macro-F1 on the inner folds", seed="seed", corpus_sha256="sha256 of the corpus")
 
+# %% ../../nbs/models/17e_saved.ipynb #ebd1145a
+_PURPOSE = """
+An instrument for research, not for deployment. It repeats the judgements of one corpus and of its annotators; a \
+comment it calls abusive may be
+criticism, quotation or a joke between friends. Nobody should be moderated, reported or judged by it.
+
+Read it with `codemix predict FOLDER TEXT`.
+"""
+_GENERATED = "The corpus is a generated sample: the model works, and is evidence of nothing."
+
 def card(about: dict) -> str: # Markdown
     "A model's README: what it learnt from, what its labels mean, and what it is not for."
     shown = lambda v: ", ".join(f"{k} = {x}" for k, x in v.items()) or "none" if isinstance(v, dict) else str(v)
     plain = lambda v: " ".join(shown(v).split()).replace("|", "\\|").replace("<", "&lt;")
     rows = [f"| {title} | {plain(about[key])} |" for key, title in SAID.items() if about.get(key) is not None]
-    made = ["", "The corpus is a generated sample: the model works, and is evidence of nothing."] if about.get("generated") else []
-    return "\n".join([f"# {about.get('model', 'A model')}, trained with codemix_nb {__version__}", "", "| | |",
-                      "|:--|:--|", *rows, *made, "",
-                      "An instrument for research, not for deployment. It repeats the judgements of one corpus and of its annotators; a comment it calls abusive may be",
-                      "criticism, quotation or a joke between friends. Nobody should be moderated, reported or judged by it.", "", "Read it with `codemix predict FOLDER TEXT`.", ""])
+    title = f"# {about.get('model', 'A model')}, trained with codemix_nb {__version__}"
+    generated = ["", _GENERATED] if about.get("generated") else []
+    return "\n".join([title, "", "| | |", "|:--|:--|", *rows, *generated, _PURPOSE])
 
 # %% ../../nbs/models/17e_saved.ipynb #de8c83b9
 def save_model(
@@ -37,24 +45,25 @@ def save_model(
     folder: str | Path,
     about: dict, # JSON-able: treatment, corpus, what the labels mean
 ) -> Path: # the folder
-    "Write a trained model; a folder that holds something else is left alone."
+    "Write a trained model; raises `CodemixError` for a folder that holds something else, and leaves it alone."
     folder = model_folder(Path(folder), force=True)
     arrays, config = export_model(model)
-    said = json.dumps(dict(format=1, codemix_nb=__version__, **about, config=config), indent=1, ensure_ascii=False)
+    facts = json.dumps(dict(format=1, codemix_nb=__version__, **about, config=config), indent=1, ensure_ascii=False)
     def pack(path):
         with path.open("wb") as file: np.savez_compressed(file, **arrays)
     atomic_write(folder/"arrays.npz", pack)
     atomic_write(folder/"README.md", lambda p: p.write_text(card(about), encoding="utf-8"))
-    atomic_write(folder/"model.json", lambda p: p.write_text(said + "\n", encoding="utf-8"))
+    atomic_write(folder/"model.json", lambda p: p.write_text(facts + "\n", encoding="utf-8"))
     return folder
 
 # %% ../../nbs/models/17e_saved.ipynb #15764bf9
 def model_folder(folder: Path, force: bool = False) -> Path:
-    "The folder for a model: new, empty or, with `force`, another model's."
+    "The folder for a model: new, empty or, with `force`, another model's; raises `CodemixError` for any other."
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder/"model.json").exists(): raise CodemixError(f"{folder}: not empty, and not a model")
         if not force:
-            raise CodemixError(f"{folder}: holds a model already ({_whose(folder)}); give another --out, or --force to replace it")
+            remedy = "give another --out, or --force to replace it"
+            raise CodemixError(f"{folder}: holds a model already ({_whose(folder)}); {remedy}")
     return folder_at(folder)
 
 def _whose(folder: Path) -> str:
@@ -101,10 +110,11 @@ def treated(corpus, treat, # a Treatment
     report = damage(corpus.texts, np.where(corpus.labels == 1, "abusive", "not abusive"), treat)
     try: check_damage(report, meant=meant)
     except CodemixError as error:
-        raise CodemixError(f"{corpus.name}: {str(error).split(';')[0]}; take another --treatment, or say --meant if that is intended") from None
+        remedy = "take another --treatment, or say --meant if that is intended"
+        raise CodemixError(f"{corpus.name}: {str(error).split(';')[0]}; {remedy}") from None
     last = report[report.label == "all"].iloc[-1]
-    told = f"treatment {treat.name}: {last.emptied} of {last.rows} texts emptied, {last.characters_lost:.1%} of the characters lost"
-    return treat(corpus.texts), int(last.emptied), told
+    lost = f"{last.emptied} of {last.rows} texts emptied, {last.characters_lost:.1%} of the characters lost"
+    return treat(corpus.texts), int(last.emptied), f"treatment {treat.name}: {lost}"
 
 # %% ../../nbs/models/17e_saved.ipynb #0f235707
 def trained(chosen, # a Model, as in a study
@@ -116,9 +126,8 @@ def trained(chosen, # a Model, as in a study
     if "random_state" in estimator.get_params(): estimator.set_params(random_state=seed)
     if not tune or len(space) == 1:
         settings = {k: v for k, v in estimator.get_params().items() if k in space[0]}
-        return estimator.fit(texts, labels), dict(settings=settings,
-                                                  tuned="defaults" if not tune
-                                                  else "defaults; there is one setting only", seed=seed)
+        how = "defaults; there is one setting only" if tune else "defaults"
+        return estimator.fit(texts, labels), dict(settings=settings, tuned=how, seed=seed)
     inner = "holdout" if chosen.in_rounds else 3
     fitted = Tuned(estimator, space, inner, seed).fit(texts, labels)
     how = "one grouped hold-out" if inner == "holdout" else f"{inner} grouped inner folds"
@@ -128,5 +137,5 @@ def trained(chosen, # a Model, as in a study
 # %% ../../nbs/models/17e_saved.ipynb #aedb10aa
 def what_labels_mean(corpus) -> str:
     "What 1 and 0 stand for in a corpus."
-    said = corpus.provenance.label_meaning
-    return said if "1 =" in said else "; ".join(filter(None, ["1 = abusive, 0 = not abusive", said]))
+    meaning = corpus.provenance.label_meaning
+    return meaning if "1 =" in meaning else "; ".join(filter(None, ["1 = abusive, 0 = not abusive", meaning]))

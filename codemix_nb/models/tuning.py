@@ -18,8 +18,9 @@ from .state import nested, part_of
 # %% ../../nbs/models/17_tuning.ipynb #ba76105b
 VERSION = "2"
 
-def inner_splits(inner, y: np.ndarray, groups: np.ndarray, seed: int) -> list:
-    "Grouped inner folds for a number, one grouped hold-out for \"holdout\"."
+def inner_splits(inner, # a number of folds, or "holdout"
+                 y: np.ndarray, groups: np.ndarray, seed: int) -> list: # (train, test) positions of each split
+    "Grouped inner folds, or one grouped hold-out of a fifth."
     return [folds.holdout(y, groups, .2, seed)] if inner == "holdout" else folds.inner(y, groups, int(inner), seed)
 
 # %% ../../nbs/models/17_tuning.ipynb #3a391d8d
@@ -41,9 +42,8 @@ class Tuned(TextClassifier):
         self.best_ = clone(self.estimator).set_params(**self.params_).fit(texts, y, groups)
     def _score(self, settings, texts, y, groups, train, test) -> float:
         candidate = clone(self.estimator).set_params(**settings)
-        candidate.set_params(**candidate.while_tuning)
-        return f1_score(y[test], candidate.fit(texts[train], y[train], groups[train]).predict(texts[test]),
-                        average="macro")
+        candidate.set_params(**candidate.while_tuning).fit(texts[train], y[train], groups[train])
+        return f1_score(y[test], candidate.predict(texts[test]), average="macro")
     def _proba1(self, texts): return self.best_.predict_proba(texts)[:, 1]
     def decision_function(self, X): return self.best_.decision_function(as_texts(X))
     @property
@@ -67,7 +67,8 @@ class Averaged(TextClassifier):
         return tuple({f"estimator__{k}": v for k, v in settings.items()} for settings in self.estimator.search_space)
     def _fit(self, texts, y, groups):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
-        groups, seeds = self._groups(texts, groups), np.random.SeedSequence(self.random_state).generate_state(self.seeds)
+        groups = self._groups(texts, groups)
+        seeds = np.random.SeedSequence(self.random_state).generate_state(self.seeds)
         self.members_ = [clone(self.estimator).set_params(random_state=int(s % 2**31)).fit(texts, y, groups)
                          for s in seeds]
     def each(self, X) -> np.ndarray: # (n, seeds)
