@@ -42,7 +42,9 @@ def test_pickled_weights_are_refused(tiny_encoder, tmp_path):
 @pytest.mark.parametrize("kind", ["encoder", "causal"])
 def test_a_tiny_model_is_the_same_in_every_process(tmp_path, kind):
     import os, subprocess, sys
-    make = "import sys; from codemix_nb.models import encoders; from codemix_nb.data.corpora import load; print(encoders.revision(str(encoders.tiny_model(sys.argv[1], load('sample-ne-en').texts, sys.argv[2]))))"
+    make = ("import sys; from codemix_nb.models import encoders; from codemix_nb.data.corpora import load; "
+            "tiny = encoders.tiny_model(sys.argv[1], load('sample-ne-en').texts, sys.argv[2]); "
+            "print(encoders.revision(str(tiny)))")
     other = subprocess.run([sys.executable, "-c", make, str(tmp_path/"b"), kind], capture_output=True, text=True,
                            env=os.environ | {"PYTHONHASHSEED": "7"})
     from codemix_nb.data.corpora import load

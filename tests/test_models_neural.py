@@ -69,7 +69,8 @@ from codemix_nb.models.neural import MODELS
 from codemix_nb.data.sample import make
 c = make("ne-en", rows=240)
 y = np.where(np.random.default_rng(0).random(240) < .15, 1 - c.labels, c.labels)
-found = {n: m.make(epochs=6, patience=6, random_state=3).fit(c.texts, y, np.arange(240)).predict_proba(c.texts)[:, 1] for n, m in MODELS.items()}
+quick = lambda m: m.make(epochs=6, patience=6, random_state=3).fit(c.texts, y, np.arange(240))
+found = {n: quick(m).predict_proba(c.texts)[:, 1] for n, m in MODELS.items()}
 print(torch.backends.cpu.get_cpu_capability())
 np.savez(sys.argv[1], **found)
 """
@@ -169,4 +170,5 @@ GOLDEN = {'mlp': [0.000974, 0.999934, 0.000907], 'cnn': [0.147636, 0.989674, 0.1
 def test_golden_probabilities(name):
     x, y, g = _toy()
     got = MODELS[name].make(epochs=20, lr=.02, **TINY[name]).fit(x, y, g).predict_proba(x[:3])[:, 1]
-    assert np.allclose(got, GOLDEN[name], atol=1e-5), f"{name}: {got.round(6).tolist()}; new behaviour needs a new version"
+    why = f"{name}: {got.round(6).tolist()}; new behaviour needs a new version"
+    assert np.allclose(got, GOLDEN[name], atol=1e-5), why

@@ -62,28 +62,30 @@ def local_folder(name: str) -> Path:
     "Where a user puts the files of a model that cannot be fetched."
     return paths.home/"models"/name.replace("/", "--")
 
+# %% ../../nbs/models/12_encoders.ipynb #5632c07a
 def _packaged(name: str) -> Path | None:
     "The folder of a Python package that carries a model's weights."
     package = ENCODERS[name].package if name in ENCODERS else None
     spec = find_spec(package) if package else None
     return Path(spec.origin).parent/"model" if spec else None
 
+# %% ../../nbs/models/12_encoders.ipynb #6bb3a73b
+def _on_hub(name: str) -> bool: return name in ENCODERS or bool(re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name))
+
 def _hub(name: str, download: bool) -> Path | None:
     "The folder of a model in the hub's cache, fetched when asked for; a half-fetched one is not one."
     if not _on_hub(name): return None
     from huggingface_hub import snapshot_download
-    try:
-        folder = Path(snapshot_download(ENCODERS[name].hub if name in ENCODERS else name, allow_patterns=_FILES,
-                                        local_files_only=not download, etag_timeout=5))
+    hub = ENCODERS[name].hub if name in ENCODERS else name
+    try: folder = Path(snapshot_download(hub, allow_patterns=_FILES, local_files_only=not download, etag_timeout=5))
     except Exception: return None
     return folder if (folder/"config.json").is_file() and (download or any(folder.glob("*.safetensors"))) else None
 
-def _on_hub(name: str) -> bool: return name in ENCODERS or bool(re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name))
-
 def _at_hand(name: str) -> Path | None:
-    found = [Path(name).expanduser(), local_folder(name),
-             *([local_folder(ENCODERS[name].hub)] if name in ENCODERS else []), _packaged(name)]
-    return next((p for p in found if p and (p/"config.json").is_file()), None)
+    "The folder of a model on this computer, the hub's cache aside."
+    by_hub = [local_folder(ENCODERS[name].hub)] if name in ENCODERS else []
+    places = [Path(name).expanduser(), local_folder(name), *by_hub, _packaged(name)]
+    return next((p for p in places if p and (p/"config.json").is_file()), None)
 
 # %% ../../nbs/models/12_encoders.ipynb #c8a0128f
 _ABSENT = "pretrained models need the package {}, which is not installed: pip install codemix_nb[pretrained]"
@@ -96,29 +98,34 @@ def need(package: str):
 def _refused(folder: Path) -> str:
     if any(folder.glob("*.safetensors")): return ""
     pickled = any(p.suffix in (".bin", ".pt", ".pth", ".ckpt", ".pkl") for p in folder.iterdir())
-    return f"{folder}: no .safetensors file" + ("; pickled weights (.bin, .pt, .ckpt) are refused, because opening them can run code: convert them first" if pickled else "")
+    why = "are refused, because opening them can run code: convert them first"
+    return f"{folder}: no .safetensors file" + (f"; pickled weights (.bin, .pt, .ckpt) {why}" if pickled else "")
 
+# %% ../../nbs/models/12_encoders.ipynb #1b314a1b
 def missing(name: str) -> str: # empty when the model can be loaded with no network
     "Why a model cannot be loaded here, and how to get it."
     if not find_spec("transformers"): return _ABSENT.format("transformers")
     if folder := _at_hand(name) or _hub(name, False): return _refused(folder)
+    absent = f"model {name!r} is not at hand"
     if not _on_hub(name):
-        return (f"model {name!r} is not at hand: " + ("nothing of that name is there"
-                                                      if not Path(name).expanduser().exists()
-                                                      else "a folder of a model has a config.json, and this has none"))
+        there = Path(name).expanduser().exists()
+        why = "a folder of a model has a config.json, and this has none" if there else "nothing of that name is there"
+        return f"{absent}: {why}"
     hub, package = (ENCODERS[name].hub, ENCODERS[name].package) if name in ENCODERS else (name, None)
-    offer = f"pip install {package.replace('_', '-')}, or " if package else ""
-    return f"model {name!r} is not at hand: no folder of that name, none at {local_folder(name)}, none in the hub's cache; {offer}hf download {hub} --local-dir {local_folder(name)}"
+    offer, own = f"pip install {package.replace('_', '-')}, or " if package else "", local_folder(name)
+    tried = f"no folder of that name, none at {own}, none in the hub's cache"
+    return f"{absent}: {tried}; {offer}hf download {hub} --local-dir {own}"
 
+# %% ../../nbs/models/12_encoders.ipynb #9f556b96
 def find(name: str, # a short name of `ENCODERS`, a name on the hub, or a folder
          download: bool = True, # fetch it from the hub when it is not here
         ) -> Path:
     "The folder of a model's files; raises `CodemixError` saying what was tried and where a local folder goes."
-    folder = _at_hand(name) or need("huggingface_hub") and (_hub(name, False)
-                                                            or (_hub(name, True) if download else None))
+    folder = _at_hand(name)
+    if not folder and need("huggingface_hub"): folder = _hub(name, False) or (_hub(name, True) if download else None)
     if folder is None:
-        raise CodemixError(missing(name) + (" (the hub was tried too and could not be reached, or has no such model)"
-                                            if download and _on_hub(name) else ""))
+        asked = " (the hub was tried too and could not be reached, or has no such model)"
+        raise CodemixError(missing(name) + (asked if download and _on_hub(name) else ""))
     if why := _refused(folder): raise CodemixError(why)
     return folder
 
@@ -134,33 +141,37 @@ def _hash(files: tuple) -> str:
 def revision(name: str) -> str: # 16 hex digits
     "A hash of everything that decides what a model does; raises `CodemixError` when it is not at hand."
     folder = find(name)
-    own = sorted(p for pattern in ("config.json", "tokenizer*", "vocab*", "merges.txt", "*.model",
-                                   "special_tokens_map.json", "added_tokens.json", "*.safetensors", "*.jinja")
-                                   for p in folder.glob(pattern))
-    return _hash(tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in own))
+    patterns = ("config.json", "tokenizer*", "vocab*", "merges.txt", "*.model", "special_tokens_map.json",
+                "added_tokens.json", "*.safetensors", "*.jinja")
+    decide = sorted(p for pattern in patterns for p in folder.glob(pattern))
+    return _hash(tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in decide))
 
 # %% ../../nbs/models/12_encoders.ipynb #62088d4a
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
-def _tiny_tokenizer(texts: list[str], pieces: int, causal: bool):
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-    if causal:
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-        tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=pieces + 256, special_tokens=SPECIAL,
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False))
-    else:
-        words = Counter(w for t in texts for w in t.lower().split())
-        letters = sorted({c for w in words for c in w})
-        known = [*SPECIAL, *letters, *(f"##{c}" for c in letters),
-                 *(w for w in sorted(words, key=lambda w: (-words[w], w)) if len(w) > 1)]
-        tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(known[:pieces])}, unk_token="[UNK]"))
-        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-        tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]",
-            pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]",
-                                   sep_token="[SEP]", mask_token="[MASK]", eos_token="[SEP]", model_max_length=256)
+def _letters_tokenizer(texts: list[str], pieces: int):
+    "Byte-pair pieces, as causal models have them."
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=pieces + 256, special_tokens=SPECIAL,
+                                                             initial_alphabet=alphabet, show_progress=False))
+    return tokenizer
+
+def _words_tokenizer(texts: list[str], pieces: int):
+    "Letters and the commonest words, as BERT has them."
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    words = Counter(w for t in texts for w in t.lower().split())
+    letters = sorted({c for w in words for c in w})
+    known = [*SPECIAL, *letters, *(f"##{c}" for c in letters),
+             *(w for w in sorted(words, key=lambda w: (-words[w], w)) if len(w) > 1)]
+    tokenizer = Tokenizer(models.WordPiece({p: i for i, p in enumerate(known[:pieces])}, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer
 
 # %% ../../nbs/models/12_encoders.ipynb #d801a987
 def _quiet() -> None:
@@ -168,30 +179,36 @@ def _quiet() -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 
-CHAT = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+CHAT = ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}")
 
+def _tiny_net(kind: str, pieces: int, seed: int):
+    "Two layers, 32 wide, as they are drawn."
+    import torch
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
+    size = dict(vocab_size=pieces, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+                pad_token_id=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        if kind != "causal": return BertModel(BertConfig(max_position_embeddings=256, **size))
+        return LlamaForCausalLM(LlamaConfig(max_position_embeddings=2048, num_key_value_heads=2, eos_token_id=3,
+                                            bos_token_id=2, **size))
+
+# %% ../../nbs/models/12_encoders.ipynb #0ec12420
 def tiny_model(folder: str | Path, # is made
                texts: list[str], # to learn a vocabulary from
                kind: str = "encoder", # encoder, or causal (a language model with a chat template)
                pieces: int = 400, # size of the vocabulary
                seed: int = 0) -> Path:
-    "A small untrained model with a tokenizer of its own."
-    import torch
+    "A small untrained model with a tokenizer of its own; returns its folder."
     _quiet()
-    from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM
-    tokenizer, size = _tiny_tokenizer(list(texts), pieces, kind == "causal"), dict(hidden_size=32, num_hidden_layers=2,
-        num_attention_heads=2, intermediate_size=64)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        if kind == "causal":
-            model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=2048,
-                                                 num_key_value_heads=2, pad_token_id=0, eos_token_id=3, bos_token_id=2,
-                                                 **size))
-        else:
-            model = BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=256, pad_token_id=0,
-                                         **size))
+    from transformers import PreTrainedTokenizerFast
+    learn = _letters_tokenizer if kind == "causal" else _words_tokenizer
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=learn(list(texts), pieces), pad_token="[PAD]",
+                                        unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]",
+                                        eos_token="[SEP]", model_max_length=256)
     if kind == "causal": tokenizer.chat_template = CHAT
-    model.save_pretrained(folder)
+    _tiny_net(kind, len(tokenizer), seed).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Path(folder)
 
@@ -202,29 +219,39 @@ def pick_device(name: str = "auto"): # a torch.device
     if name != "auto": return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
 
+# %% ../../nbs/models/12_encoders.ipynb #cf4fc7df
 def _made_up(model, auto: str, absent) -> list[str]:
     "Weights that were not in the files, those of a pooler and of a head that is to be trained left out."
-    new = lambda k: "pooler" in k.split(".") or auto.endswith("Classification") and not k.startswith(f"{model.base_model_prefix}.")
-    return sorted(k for k in absent if not new(k))
+    head = lambda k: auto.endswith("Classification") and not k.startswith(f"{model.base_model_prefix}.")
+    return sorted(k for k in absent if "pooler" not in k.split(".") and not head(k))
 
+def _belongs(folder: Path, auto: str, tokenizer, model, absent) -> None:
+    "Raise `CodemixError` when the weights are not all there, or are another tokenizer's."
+    if lost := _made_up(model, auto, absent):
+        why = f"{len(lost)} of its weights are not in the files and would be random ({lost[0]})"
+        raise CodemixError(f"{folder}: cannot be loaded as {auto}: {why}")
+    pieces, rows = len(tokenizer), model.get_input_embeddings().num_embeddings
+    if pieces > rows:
+        why = f"the tokenizer knows {pieces:,} pieces, the model {rows:,}"
+        raise CodemixError(f"{folder}: {why}; they do not belong together")
+
+# %% ../../nbs/models/12_encoders.ipynb #9780711b
 def load_pretrained(name: str, # as for `find`
                     auto: str = "AutoModel", # which of transformers' Auto classes
                     **more, # for its from_pretrained: num_labels, dtype, ...
                    ) -> tuple: # tokenizer, model
-    "Tokenizer and model of a folder of safetensors; raises `CodemixError` in one line when they do not belong together."
+    "Tokenizer and model of a folder of safetensors; raises `CodemixError` when they do not belong together."
     transformers, folder = need("transformers"), find(name)
     _quiet()
+    here = dict(local_files_only=True, trust_remote_code=False)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model, said = getattr(transformers, auto).from_pretrained(folder, local_files_only=True, use_safetensors=True,
-            trust_remote_code=False, output_loading_info=True, **more)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **here)
+        model, loading = getattr(transformers, auto).from_pretrained(folder, use_safetensors=True,
+                                                                     output_loading_info=True, **here, **more)
     except Exception as error:
-        raise CodemixError(f"{folder}: cannot be loaded as {auto}: {(str(error).strip() or type(error).__name__).splitlines()[0][:200]}") from None
-    if lost := _made_up(model, auto, said["missing_keys"]):
-        raise CodemixError(f"{folder}: cannot be loaded as {auto}: {len(lost)} of its weights are not in the files and would be random ({lost[0]})")
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        raise CodemixError(f"{folder}: the tokenizer knows {len(tokenizer):,} pieces, the model {rows:,}; they do not belong together")
+        why = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise CodemixError(f"{folder}: cannot be loaded as {auto}: {why}") from None
+    _belongs(folder, auto, tokenizer, model, loading["missing_keys"])
     return tokenizer, model
 
 # %% ../../nbs/models/12_encoders.ipynb #70c564d9
@@ -255,12 +282,12 @@ def whole(text: str) -> str:
     "A text in which half of a surrogate pair has become the replacement character."
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
-def _pieces(tokenizer, texts: list[str], limit: int) -> list[list[int]]:
+def _pieces(tokenizer, texts: list[str], limit: int) -> list[list[int]]: # never an empty list for a text
+    if not texts: return []
     empty = [next(i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id, 0) if i is not None)]
-    return ([ids or empty for ids in tokenizer([whole(t) for t in texts], truncation=True,
-                                               max_length=min(limit, tokenizer.model_max_length),
-                                               return_attention_mask=False,
-                                               return_token_type_ids=False)["input_ids"]] if texts else [])
+    cut = tokenizer([whole(t) for t in texts], truncation=True, max_length=min(limit, tokenizer.model_max_length),
+                    return_attention_mask=False, return_token_type_ids=False)
+    return [ids or empty for ids in cut["input_ids"]]
 
 # %% ../../nbs/models/12_encoders.ipynb #76a28b70
 def _forward(texts: list[str], model: str, pooling: str, limit: int, device, dtype: str, threads: int,
@@ -269,19 +296,18 @@ def _forward(texts: list[str], model: str, pooling: str, limit: int, device, dty
     import torch
     tokenizer, net = _ready(model, device)
     pieces, out, before = _pieces(tokenizer, texts, limit), [None]*len(texts), torch.get_num_threads()
-    batches, threads = equal_lengths(np.array([len(p) for p in pieces]),
-                                     512 if device.type == "cpu"
-                                     else 16384), threads or before if device.type == "cpu" else 1
-    queue = iter(batches)
+    on_cpu, every = device.type == "cpu", pooling == "last4"
+    queue = iter(equal_lengths(np.array([len(p) for p in pieces]), 512 if on_cpu else 16384))
     def work(_):
         torch.set_num_threads(1)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext():
+        short = torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
+        with torch.inference_mode(), short:
             for rows in queue:
-                said = net(input_ids=torch.tensor([pieces[i] for i in rows], device=device),
-                           output_hidden_states=pooling == "last4")
-                for i, vectors in zip(rows, POOLINGS[pooling](said.hidden_states if pooling == "last4"
-                    else [said.last_hidden_state]).float().cpu().numpy()): out[i] = vectors
+                reply = net(input_ids=torch.tensor([pieces[i] for i in rows], device=device), output_hidden_states=every)
+                pooled = POOLINGS[pooling](reply.hidden_states if every else [reply.last_hidden_state])
+                for i, vectors in zip(rows, pooled.float().cpu().numpy()): out[i] = vectors
                 update(len(rows))
+    threads = (threads or before) if on_cpu else 1
     try:
         with ThreadPoolExecutor(threads) as pool: list(pool.map(work, range(threads)))
     finally: torch.set_num_threads(before)
@@ -306,22 +332,25 @@ def _read_shard(path: Path, dtype) -> dict[str, np.ndarray] | None:
     "The arrays of a shard, left on disk; nothing when it is torn or something else."
     try:
         with open(path, "rb") as f: header = json.loads(f.read(size := int.from_bytes(f.read(8), "little")))
-        said = header.pop("__metadata__")
+        checksum = header.pop("__metadata__")["crc"]
         arrays = {k: np.memmap(path, _KINDS[h["dtype"]], "r", 8 + size + h["data_offsets"][0], tuple(h["shape"]))
                   for k, h in header.items()}
-        return arrays if said["crc"] == _crc(arrays) and arrays["rows"].dtype == dtype else None
+        return arrays if checksum == _crc(arrays) and arrays["rows"].dtype == dtype else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError): return None
 
 # %% ../../nbs/models/12_encoders.ipynb #2dcb954c
 def _key(text: str) -> bytes: return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray: # positions
+    "Stretches of positions, each by its start and length, one after the other."
     return np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
 
+# %% ../../nbs/models/12_encoders.ipynb #f7fd487d
 class Shelf:
     "Rows kept in the shards of one folder, found by the hash of their text."
     def __init__(self, folder: Path, dtype):
-        self.folder, self.dtype, self.seen, self.shards, self.places, self.guard = Path(folder), np.dtype(dtype), set(), [], {}, Lock()
+        self.folder, self.dtype, self.guard = Path(folder), np.dtype(dtype), Lock()
+        self.seen, self.shards, self.places = set(), [], {}
     def look(self) -> None:
         "Take in the shards that have come since."
         with self.guard: self._look()
@@ -347,7 +376,8 @@ class Shelf:
         lengths, starts = np.zeros((2, len(keys)), dtype=np.int64)
         for s in np.unique(places[:, 0]):
             mine, ends = places[:, 0] == s, self.shards[s][0]
-            lengths[mine], starts[mine] = np.diff(ends, prepend=0)[places[mine, 1]], np.concatenate([[0], ends])[places[mine, 1]]
+            lengths[mine] = np.diff(ends, prepend=0)[places[mine, 1]]
+            starts[mine] = np.concatenate([[0], ends])[places[mine, 1]]
         out, at = np.empty((lengths.sum(), width), self.dtype), np.cumsum(lengths) - lengths
         for s in np.unique(places[:, 0]):
             mine = places[:, 0] == s
@@ -356,8 +386,8 @@ class Shelf:
 
 # %% ../../nbs/models/12_encoders.ipynb #be11f894
 def identity(model: str = "minilm", pooling: str = "mean", limit: int = 128, device: str = "auto",
-             dtype: str = "auto") -> str:
-    "What decides an embedding, apart from the text: weights, pooling, limit and precision; raises `CodemixError` when the model is not at hand or the pooling unknown."
+             dtype: str = "auto") -> str: # revision-pooling-limit-dtype-version
+    "What decides an embedding, apart from the text, as one name; raises `CodemixError` for what is not there."
     if pooling not in POOLINGS: raise CodemixError(f"unknown pooling {pooling!r}; known: {', '.join(POOLINGS)}")
     if dtype not in ("auto", "float32", "bfloat16"):
         raise CodemixError(f"unknown dtype {dtype!r}; known: auto, float32, bfloat16")
@@ -370,6 +400,18 @@ def _shelf(folder: Path, dtype) -> Shelf: return Shelf(folder, dtype)
 def _width(model: str) -> int: return json.loads((find(model)/"config.json").read_text(encoding="utf-8"))["hidden_size"]
 
 # %% ../../nbs/models/12_encoders.ipynb #6939f170
+def _fill(shelf, texts, keys, model, pooling, limit, device, dtype, threads, progress) -> None:
+    "Embed what a shelf lacks, 4,096 texts a shard."
+    from tqdm import tqdm
+    new = shelf.lacks(keys)
+    with tqdm(total=len(new), desc=f"embed {Path(model).name}", unit="text", delay=1, leave=False,
+              disable=None if progress is None else not progress) as bar:
+        for block in (new[i:i + 4096] for i in range(0, len(new), 4096)):
+            own = [texts[i] for i in block]
+            shelf.add([keys[i] for i in block],
+                      _forward(own, model, pooling, limit, device, dtype, threads, bar.update))
+
+# %% ../../nbs/models/12_encoders.ipynb #08eda7fb
 def _kept(texts, model, pooling, limit, device, dtype, threads, progress) -> tuple[np.ndarray, np.ndarray]:
     "Rows of all texts and how many each has; what is not yet on the shelf is embedded and put there."
     from filelock import FileLock
@@ -377,8 +419,8 @@ def _kept(texts, model, pooling, limit, device, dtype, threads, progress) -> tup
     odd = next((i for i, t in enumerate(texts) if not isinstance(t, str)), None)
     if odd is not None: raise CodemixError(f"text {odd}: expected a string, found {texts[odd]!r:.40}")
     name = identity(model, pooling, limit, device, dtype)
-    shelf, keys = _shelf(paths.home/"embeddings"/name,
-                         np.float16 if pooling == "tokens" else np.float32), [_key(t) for t in texts]
+    shelf = _shelf(paths.home/"embeddings"/name, np.float16 if pooling == "tokens" else np.float32)
+    keys = [_key(t) for t in texts]
     if shelf.lacks(keys): shelf.look()
     if shelf.lacks(keys):
         shelf.folder.mkdir(parents=True, exist_ok=True)
@@ -387,15 +429,6 @@ def _kept(texts, model, pooling, limit, device, dtype, threads, progress) -> tup
             _fill(shelf, texts, keys, model, pooling, limit, pick_device(device), name.split("-")[-2], threads,
                   progress)
     return shelf.take(keys, _width(model))
-
-def _fill(shelf, texts, keys, model, pooling, limit, device, dtype, threads, progress) -> None:
-    from tqdm import tqdm
-    new = shelf.lacks(keys)
-    with tqdm(total=len(new), desc=f"embed {Path(model).name}", unit="text", delay=1, leave=False,
-              disable=None if progress is None else not progress) as bar:
-        for part in (new[i:i + 4096] for i in range(0, len(new), 4096)):
-            shelf.add([keys[i] for i in part],
-                      _forward([texts[i] for i in part], model, pooling, limit, device, dtype, threads, bar.update))
 
 # %% ../../nbs/models/12_encoders.ipynb #55d5bc5e
 def embed(texts, # strings; equal ones are embedded once
@@ -407,14 +440,15 @@ def embed(texts, # strings; equal ones are embedded once
           threads: int | None = None, # on a CPU; torch's own number when not given
           progress: bool | None = None, # a bar when it is slow and there is a terminal
          ) -> np.ndarray: # (n, width), float32
-    "One vector a text, from the cache where it has been embedded before; raises `CodemixError` when the model is not at hand."
+    "One vector a text, from the cache where there is one; raises `CodemixError` when the model is not at hand."
     if pooling == "tokens": raise CodemixError("pooling 'tokens' gives several vectors a text; call token_states")
     return _kept(texts, model, pooling, limit, device, dtype, threads, progress)[0]
 
+# %% ../../nbs/models/12_encoders.ipynb #4177a39b
 def token_states(texts, model: str = "minilm", limit: int = 64, device: str = "auto", dtype: str = "auto",
                  threads: int | None = None, progress: bool | None = None,
                 ) -> tuple[np.ndarray, np.ndarray]: # (pieces, width) float16, (n + 1) where each text begins
-    "The last layer's vector of every piece of every text, packed one text after the other; from the cache as for `embed`."
+    "The last layer's vector of every piece, one text after the other; from the cache, and raising, as `embed` does."
     states, lengths = _kept(texts, model, "tokens", limit, device, dtype, threads, progress)
     return states, np.concatenate([[0], np.cumsum(lengths)])
 
@@ -426,39 +460,42 @@ def naive(texts, model: str = "minilm", pooling: str = "mean", limit: int = 128)
     out = []
     with torch.no_grad():
         for text in texts:
-            said = net(**tokenizer(whole(text), truncation=True, max_length=limit, return_tensors="pt"),
-                       output_hidden_states=True)
-            out.append(POOLINGS[pooling](said.hidden_states)[0, 0].numpy())
+            given = tokenizer(whole(text), truncation=True, max_length=limit, return_tensors="pt")
+            out.append(POOLINGS[pooling](net(**given, output_hidden_states=True).hidden_states)[0, 0].numpy())
     return np.stack(out) if out else np.zeros((0, _width(model)), np.float32)
 
 # %% ../../nbs/models/12_encoders.ipynb #ffa4273e
-def _cuts(words: list[str], tokenizer) -> pd.DataFrame: # a row a distinct word
+def _cuts(words: list[str], tokenizer) -> pd.DataFrame: # a row a word: pieces, unknown, single
     "How each word is cut, standing alone."
     ids = tokenizer([[w] for w in words], is_split_into_words=True, add_special_tokens=False)["input_ids"]
     pieces = [[p.removeprefix("##").lstrip("▁Ġ") for p in tokenizer.convert_ids_to_tokens(i)] for i in ids]
     return pd.DataFrame(dict(pieces=[len(p) for p in pieces], unknown=[tokenizer.unk_token_id in i for i in ids],
                              single=[sum(len(c) == 1 for c in p) for p in pieces]), index=words)
 
-def fertility(texts, # texts, or lists of tokens
-              model: str = "minilm", # as for `find`
-              languages=None, # a tag for each token, in lists; otherwise words and other signs are told apart
-             ) -> pd.DataFrame: # a row a tag: words, pieces_per_word, over_three, unknown, single_pieces
-    "How a model's tokenizer cuts the tokens of each language (Rust et al. 2021); raises `CodemixError` naming the text whose tags do not fit."
-    AutoTokenizer, texts = need("transformers").AutoTokenizer, list(texts)
+# %% ../../nbs/models/12_encoders.ipynb #b79623e5
+def _tagged(texts: list, languages) -> pd.DataFrame: # a row a token: token, tag
+    "Tokens and their tags; raises `CodemixError` naming the text whose tags do not fit, or that is none."
     odd = next((i for i, t in enumerate(texts) if not isinstance(t, (str, list, tuple, np.ndarray))), None)
     if odd is not None:
         raise CodemixError(f"text {odd}: expected a string or a list of tokens, found {texts[odd]!r:.40}")
     tokens = [[whole(w) for w in (tokenise(t) if isinstance(t, str) else t)] for t in texts]
-    tags = [["word" if is_word(t) else "sign" for t in row] for row in tokens] if languages is None else [list(row)
-        for row in languages]
-    odd = next((i for i, (a, b) in enumerate(zip(tokens, tags)) if len(a) != len(b)),
-               None if len(tokens) == len(tags) else min(len(tokens), len(tags)))
+    if languages is None: tags = [["word" if is_word(t) else "sign" for t in row] for row in tokens]
+    else: tags = [list(row) for row in languages]
+    end = None if len(tokens) == len(tags) else min(len(tokens), len(tags))
+    odd = next((i for i, (a, b) in enumerate(zip(tokens, tags)) if len(a) != len(b)), end)
     if odd is not None: raise CodemixError(f"text {odd}: as many tags as tokens are needed")
+    return pd.DataFrame(dict(token=list(chain.from_iterable(tokens)), tag=list(chain.from_iterable(tags))))
+
+# %% ../../nbs/models/12_encoders.ipynb #52a6663d
+def fertility(texts, # texts, or lists of tokens
+              model: str = "minilm", # as for `find`
+              languages=None, # a tag for each token, in lists; otherwise words and other signs are told apart
+             ) -> pd.DataFrame: # a row a tag: words, pieces_per_word, over_three, unknown, single_pieces
+    "How a tokenizer cuts the tokens of each language (Rust et al. 2021); raises `CodemixError` for tags that do not fit."
+    AutoTokenizer, flat = need("transformers").AutoTokenizer, _tagged(list(texts), languages)
     _quiet()
-    flat = pd.DataFrame(dict(token=list(chain.from_iterable(tokens)), tag=list(chain.from_iterable(tags))))
-    cut = _cuts(list(dict.fromkeys(flat.token)),
-                AutoTokenizer.from_pretrained(find(model), local_files_only=True,
-                                              trust_remote_code=False)).loc[flat.token].set_index(flat.index)
+    tokenizer = AutoTokenizer.from_pretrained(find(model), local_files_only=True, trust_remote_code=False)
+    cut = _cuts(list(dict.fromkeys(flat.token)), tokenizer).loc[flat.token].set_index(flat.index)
     by = cut.assign(over=cut.pieces > 3).groupby(flat.tag, sort=True)
     table = pd.DataFrame(dict(words=by.size(), pieces_per_word=by.pieces.mean(), over_three=by.over.mean(),
                               unknown=by.unknown.mean(), single_pieces=by.single.sum()/by.pieces.sum().clip(lower=1)))

@@ -70,8 +70,9 @@ class LengthBuckets(Sampler):
                  generator: torch.Generator | None = None):
         self.lengths, self.size, self.generator = lengths, size, generator
     def __len__(self) -> int: return -(-len(self.lengths)//self.size)
-    def _sorted(self, rows: torch.Tensor):
-        return rows[torch.argsort(self.lengths[rows], descending=True, stable=True)].split(self.size) if len(rows) else ()
+    def _sorted(self, rows: torch.Tensor): # batches
+        if not len(rows): return ()
+        return rows[torch.argsort(self.lengths[rows], descending=True, stable=True)].split(self.size)
     def __iter__(self):
         n, g = len(self.lengths), self.generator
         if g is None: yield from self._sorted(torch.arange(n)); return
@@ -97,7 +98,8 @@ class Bags:
     def __len__(self) -> int: return self.matrix.shape[0]
     def take(self, rows: torch.Tensor) -> tuple:
         chosen = self.matrix[rows.numpy()]
-        return torch.from_numpy(chosen.indices.astype(np.int64)), torch.from_numpy(chosen.data).to(torch.get_default_dtype()), torch.from_numpy(chosen.indptr[:-1].astype(np.int64))
+        columns, starts = (torch.from_numpy(a.astype(np.int64)) for a in (chosen.indices, chosen.indptr[:-1]))
+        return columns, torch.from_numpy(chosen.data).to(torch.get_default_dtype()), starts
 
 # %% ../../nbs/models/14_neural.ipynb #339df1e2
 def dropped(x: torch.Tensor, share: float, training: bool = True) -> torch.Tensor:
@@ -116,7 +118,8 @@ class BagNet(nn.Module):
     "Weighted sum of n-gram vectors, ReLU, dropout, one logit."
     def __init__(self, features: int, hidden: int = 64, dropout: float = .5, word_dropout: float = 0.):
         super().__init__()
-        self.first, self.bias = nn.Parameter(.1*torch.randn(max(features, 1), hidden)), nn.Parameter(torch.zeros(hidden))
+        self.first = nn.Parameter(.1*torch.randn(max(features, 1), hidden))
+        self.bias = nn.Parameter(torch.zeros(hidden))
         self.dropout, self.drop, self.last = Dropout(dropout), word_dropout, nn.Linear(hidden, 1)
     def forward(self, columns, weights, starts):
         weights = dropped(weights, self.drop, self.training)
@@ -130,18 +133,21 @@ def best_match(units: torch.Tensor, # (batch, length) numbers
               ) -> torch.Tensor: # (batch, filters) the largest sum over all windows
     "Convolution and max-pooling of embedded units, with gradients for the winning windows only."
     width, vocabulary, filters = table.shape
-    windows = F.pad(units, (width, width), value=PAD).unfold(1, width, 1) + vocabulary*torch.arange(width, device=units.device)
+    place = torch.arange(width, device=units.device)
+    windows = F.pad(units, (width, width), value=PAD).unfold(1, width, 1) + vocabulary*place
     with torch.no_grad():
         sums = F.embedding_bag(windows.reshape(-1, width), table.reshape(-1, filters), mode="sum")
         winner = sums.view(*windows.shape[:2], filters).argmax(1)
-    entries = windows.gather(1, winner[..., None].expand(-1, -1, width))*filters + torch.arange(filters, device=units.device)[:, None]
+    best = windows.gather(1, winner[..., None].expand(-1, -1, width))
+    entries = best*filters + torch.arange(filters, device=units.device)[:, None]
     return table.flatten()[entries].sum(2)
 
 # %% ../../nbs/models/14_neural.ipynb #4abbecf5
 def hide(units: torch.Tensor, share: float) -> torch.Tensor:
     "Replace a share of the units, padding apart, by UNKNOWN."
-    return torch.where((torch.rand(units.shape, device=units.device) < share) & (units != PAD), UNKNOWN,
-                       units) if share else units
+    if not share: return units
+    hidden = (torch.rand(units.shape, device=units.device) < share) & (units != PAD)
+    return torch.where(hidden, UNKNOWN, units)
 
 def _embedding(vocabulary: int, width: int, scale: float) -> nn.Embedding:
     e = nn.Embedding(vocabulary, width, padding_idx=PAD)
@@ -171,15 +177,16 @@ class RecurrentNet(nn.Module):
         super().__init__()
         self.embedding = _embedding(vocabulary, embedding, .3)
         self.readers = nn.ModuleList(nn.LSTM(embedding, hidden, batch_first=True) for _ in range(1 + both))
-        self.drop, self.soften, self.dropout, self.last = word_dropout, Dropout(dropout/2), Dropout(dropout), nn.Linear(hidden*(1 + both), 1)
+        self.drop, self.soften, self.dropout = word_dropout, Dropout(dropout/2), Dropout(dropout)
+        self.last = nn.Linear(hidden*(1 + both), 1)
     def forward(self, units, lengths):
         if self.training: units = hide(units, self.drop)
         place, best = torch.arange(units.shape[1], device=units.device)[None], []
         inside, vectors = place < lengths[:, None], self.soften(self.embedding(units))
         for k, reader in enumerate(self.readers):
             if k:
-                vectors = vectors.gather(1, torch.where(inside, lengths[:, None] - 1 - place,
-                                                        place)[..., None].expand_as(vectors))
+                turned = torch.where(inside, lengths[:, None] - 1 - place, place)
+                vectors = vectors.gather(1, turned[..., None].expand_as(vectors))
             best.append(reader(vectors)[0].masked_fill(~inside[..., None], -2).amax(1))
         return self.last(self.dropout(torch.cat(best, 1))).squeeze(1)
 
@@ -197,7 +204,8 @@ def repeatable(seed: int, threads: int = 1, device: torch.device = torch.device(
     "Seeded, thread-capped, deterministic torch; everything is put back afterwards."
     cuda = device.type == "cuda"
     if cuda: os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_default_dtype()
+    before_threads, before_dtype = torch.get_num_threads(), torch.get_default_dtype()
+    strict, warns = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=[device.index or 0] if cuda else []):
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=cuda)
@@ -205,10 +213,11 @@ def repeatable(seed: int, threads: int = 1, device: torch.device = torch.device(
         torch.set_default_dtype(dtype)
         try: yield
         finally:
-            torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1], warn_only=before[2])
-            torch.set_default_dtype(before[3])
+            torch.set_num_threads(before_threads)
+            torch.use_deterministic_algorithms(strict, warn_only=warns)
+            torch.set_default_dtype(before_dtype)
 
+# %% ../../nbs/models/14_neural.ipynb #132ef708
 def portable(seed: int, threads: int, device: torch.device):
     "`repeatable` in double precision, where the device has it at a bearable price."
     return repeatable(seed, threads, device, torch.float64 if device.type == "cpu" else torch.float32)
@@ -217,6 +226,7 @@ def portable(seed: int, threads: int, device: torch.device):
 def _average(kept: list, new: list, steps) -> None:
     torch._foreach_lerp_(kept, new, 1 - min(.99, (1 + int(steps))/(10 + int(steps))))
 
+# %% ../../nbs/models/14_neural.ipynb #3bf91412
 @torch.no_grad()
 def logits(net: nn.Module, data, rows=None, device: torch.device = torch.device("cpu"),
            size: int = 256) -> np.ndarray: # (n,)
@@ -229,6 +239,23 @@ def logits(net: nn.Module, data, rows=None, device: torch.device = torch.device(
     return out
 
 # %% ../../nbs/models/14_neural.ipynb #fbe33dc3
+def _one_round(net: nn.Module, mean: AveragedModel, optimiser, data, target: torch.Tensor, batches, clip: float,
+               device: torch.device) -> float: # mean loss of the steps
+    "A step for each batch, and the average of the weights brought up to date."
+    net.train()
+    losses = []
+    for rows in batches:
+        loss = F.binary_cross_entropy_with_logits(net(*(t.to(device) for t in data.take(rows))),
+                                                  target[rows].to(device))
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimiser.step()
+        mean.update_parameters(net)
+        losses.append(loss.item())
+    return float(np.mean(losses))
+
+# %% ../../nbs/models/14_neural.ipynb #71e186ac
 def train(net: nn.Module, data, # Padded or Bags
           y: np.ndarray, # (n,) 0 or 1
           fit: np.ndarray, watch: np.ndarray, # rows to learn from, rows to stop by
@@ -236,27 +263,17 @@ def train(net: nn.Module, data, # Padded or Bags
           clip: float = 1.0, # largest gradient norm
           seed: int = 0, device: torch.device = torch.device("cpu")) -> tuple[nn.Module, list[dict]]:
     "AdamW on the log loss; gives the averaged network of the best round, and the history of all rounds."
-    generator, fit, target = torch.Generator().manual_seed(seed), torch.as_tensor(fit), torch.as_tensor(y,
-        dtype=torch.get_default_dtype())
+    generator, fit = torch.Generator().manual_seed(seed), torch.as_tensor(fit)
+    target, watched = torch.as_tensor(y, dtype=torch.get_default_dtype()), torch.as_tensor(watch)
     net, history, best = net.to(device), [], (np.inf, None, 0)
     mean = AveragedModel(net, multi_avg_fn=_average)
     optimiser = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay)
     for epoch in range(1, epochs + 1):
-        net.train()
-        losses = []
-        for batch in LengthBuckets(data.lengths[fit], batch_size, generator):
-            loss = F.binary_cross_entropy_with_logits(net(*(t.to(device) for t in data.take(fit[batch]))),
-                                                      target[fit[batch]].to(device))
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(net.parameters(), clip)
-            optimiser.step()
-            mean.update_parameters(net)
-            losses.append(loss.item())
+        batches = (fit[batch] for batch in LengthBuckets(data.lengths[fit], batch_size, generator))
+        loss = _one_round(net, mean, optimiser, data, target, batches, clip, device)
         seen = torch.from_numpy(logits(mean.module, data, watch, device))
-        held = F.binary_cross_entropy_with_logits(seen,
-                                                  target[torch.as_tensor(watch)].double()).item() if len(watch) else -epoch
-        history.append(dict(epoch=epoch, train_loss=float(np.mean(losses)), held_out_loss=held if len(watch) else None))
+        held = F.binary_cross_entropy_with_logits(seen, target[watched].double()).item() if len(watch) else -epoch
+        history.append(dict(epoch=epoch, train_loss=loss, held_out_loss=held if len(watch) else None))
         if held < best[0] - 1e-4:
             best = held, {k: v.detach().clone() for k, v in mean.module.state_dict().items()}, epoch
         if epoch - best[2] >= patience: break
@@ -268,6 +285,7 @@ def pick_device(name: str = "auto") -> torch.device:
     "`auto` is CUDA where there is one."
     return torch.device("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else torch.device(name)
 
+# %% ../../nbs/models/14_neural.ipynb #c15f7541
 class TorchClassifier(TextClassifier):
     "What the neural estimators share; a subclass learns an encoder, encodes texts and builds its network."
     version, averages = "2", True
@@ -289,15 +307,16 @@ class TorchClassifier(TextClassifier):
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         "The trained model as arrays and JSON-able settings."
         arrays, config = self._vocabulary()
-        return {**arrays, **{f"net.{k}": v.cpu().numpy() for k, v in self.network_.state_dict().items()}}, {**config,
-            "history": self.history_}
+        weights = {f"net.{k}": v.cpu().numpy() for k, v in self.network_.state_dict().items()}
+        return arrays | weights, config | {"history": self.history_}
     def load_state(self, arrays, config: dict) -> None:
         "Take over a state; the settings of `self` must be those that it was trained with."
-        self.device_, self.history_, self.n_epochs_ = pick_device(self.device), config["history"], len(config["history"])
+        self.device_, self.history_ = pick_device(self.device), config["history"]
+        self.n_epochs_ = len(self.history_)
         self._read(arrays, config)
         with portable(0, self.threads, self.device_): self.network_ = self._network()
-        self.network_.load_state_dict({k[4:]: torch.from_numpy(np.array(arrays[k]))
-                                       for k in arrays if k.startswith("net.")})
+        weights = {k[4:]: torch.from_numpy(np.array(arrays[k])) for k in arrays if k.startswith("net.")}
+        self.network_.load_state_dict(weights)
         self.network_ = self.network_.to(self.device_).eval()
 
 # %% ../../nbs/models/14_neural.ipynb #fb392d27
@@ -310,6 +329,7 @@ class _Sequence(TorchClassifier):
     def _vocabulary(self): return {}, {"encoder": self.encoder_.config()}
     def _read(self, arrays, config): self.encoder_ = UNITS[self.unit](**config["encoder"])
 
+# %% ../../nbs/models/14_neural.ipynb #dc036027
 @dataclass(eq=False, repr=False)
 class CNN(_Sequence):
     "Filters of widths 3, 4 and 5 over characters or subwords, max-pooled (Kim 2014)."
@@ -360,6 +380,7 @@ class LSTM(_Sequence):
         return RecurrentNet(len(self.encoder_), self.embedding, self.hidden, self._both, self.dropout,
                             self.word_dropout)
 
+# %% ../../nbs/models/14_neural.ipynb #dac76365
 @dataclass(eq=False, repr=False)
 class BiLSTM(LSTM):
     "Two LSTMs, one from each end; `hidden` is the size of each."
