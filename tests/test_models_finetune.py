@@ -171,7 +171,8 @@ def test_adapters_train_little_and_leave_the_encoder(tiny, tmp_path):
     full, thin = _small(tiny).fit(x, y, g), _small(tiny, lora=2, lr=.02).fit(x, y, g)
     assert thin.n_parameters_ < full.n_parameters_/20
     start = load_pretrained(tiny)[1].state_dict()["encoder.layer.0.attention.self.query.weight"]
-    assert torch.equal(thin.scorer_.net.state_dict()["base_model.model.bert.encoder.layer.0.attention.self.query.base_layer.weight"], start)
+    query = "base_model.model.bert.encoder.layer.0.attention.self.query.base_layer.weight"
+    assert torch.equal(thin.scorer_.net.state_dict()[query], start)
     back, _ = load_model(save_model(thin, tmp_path/"m", {}))
     assert np.array_equal(back.predict_proba(x), thin.predict_proba(x))
     kept = back.state()[0]

@@ -92,7 +92,8 @@ def test_a_template_without_a_system_turn_keeps_the_instructions(tiny):
     from codemix_nb.models.prompting import _local, _rendered
     import copy
     tokenizer = copy.deepcopy(_local(tiny, revision(tiny), "cpu")[0])
-    tokenizer.chat_template = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}[assistant]"
+    tokenizer.chat_template = ("{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+                               "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{% endfor %}[assistant]")
     text = _rendered(messages(PROMPTS["abuse-en-1"], "yo"), tokenizer)
     assert text.startswith("[user]" + PROMPTS["abuse-en-1"].system) and text.endswith("Comment: yo[assistant]")
     tokenizer.chat_template = None
@@ -129,7 +130,8 @@ def test_calibration_by_hand(tiny, tmp_path):
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_calibration_mends_even_a_label_that_is_far_longer(tiny, tmp_path, name):
     make = lambda c: Prompted(tiny, name, ledger=tmp_path/"l.sqlite", calibrate=c).fit(["a", "b"], [0, 1])
-    assert (abs(make(True).predict_proba(["yo kura", "ramro"])[:, 1] - .5) < .2).all() and np.isfinite(make(False).predict_proba(["yo kura"])).all()
+    assert (abs(make(True).predict_proba(["yo kura", "ramro"])[:, 1] - .5) < .2).all()
+    assert np.isfinite(make(False).predict_proba(["yo kura"])).all()
 
 def test_a_comment_too_long_for_the_model_failed_and_has_no_label(tiny, tmp_path):
     m = Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
@@ -271,7 +273,8 @@ def test_the_schema_allows_the_two_labels_and_nothing_else(tmp_path):
                                 else completion(json.dumps({"label": "గాలి"})))) as (url, got):
                                     model_at(url, tmp_path, retries=0, prompt="abuse-te-telu-1").predict_proba(["yo"])
     schema = got[0]["response_format"]["json_schema"]
-    assert (schema["strict"] and schema["schema"]["properties"]["label"]["enum"] == list(PROMPTS["abuse-te-telu-1"].labels) and got[0]["temperature"] == 0)
+    allowed = schema["schema"]["properties"]["label"]["enum"]
+    assert schema["strict"] and allowed == list(PROMPTS["abuse-te-telu-1"].labels) and got[0]["temperature"] == 0
 
 def test_probability_from_the_piece_where_the_labels_part(tmp_path):
     piece = lambda token, *tops: dict(token=token, logprob=0, bytes=None,
@@ -308,7 +311,8 @@ def test_a_run_stops_when_nothing_comes_back_and_goes_on_later(tmp_path):
 
 def test_one_comment_that_a_server_will_not_take_changes_nothing_for_the_others(tmp_path):
     def script(n, body):
-        return (400, {}, '{"error": {"message": "too long"}}') if "lamo" in body["messages"][-1]["content"] else (200, {}, GOOD)
+        long = "lamo" in body["messages"][-1]["content"]
+        return (400, {}, '{"error": {"message": "too long"}}') if long else (200, {}, GOOD)
     with scripted(script) as (url, got):
         m = model_at(url, tmp_path, concurrency=1); m.predict_proba(["yo", "lamo", "ho"])
     assert m.status_.tolist() == ["ok", "failed", "ok"] and len(got) == 3 and all("response_format" in g for g in got)
@@ -419,9 +423,10 @@ def test_a_server_can_be_said_in_yaml(tmp_path):
 
 # %% ../nbs/models/16c_prompting.ipynb #5da542dd
 def test_nothing_meant_for_another_host_is_sent_along(tmp_path, monkeypatch):
-    for name, value in dict(OPENAI_ORG_ID="org-secret", OPENAI_PROJECT_ID="proj-secret", OPENAI_ADMIN_KEY="sk-secret",
-                            OPENAI_API_KEY="sk-secret",
-                            OPENAI_CUSTOM_HEADERS="Authorization: Bearer sk-secret\nX-Team: secret").items(): monkeypatch.setenv(name, value)
+    elsewhere = dict(OPENAI_ORG_ID="org-secret", OPENAI_PROJECT_ID="proj-secret", OPENAI_ADMIN_KEY="sk-secret",
+                     OPENAI_API_KEY="sk-secret",
+                     OPENAI_CUSTOM_HEADERS="Authorization: Bearer sk-secret\nX-Team: secret")
+    for name, value in elsewhere.items(): monkeypatch.setenv(name, value)
     monkeypatch.setenv("MY_KEY", "sk-mine")
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, got):
         assert model_at(url, tmp_path).predict(["yo"]).tolist() == [1]
@@ -481,7 +486,8 @@ def test_a_ledger_that_breaks_leaves_nobody_waiting(tmp_path, monkeypatch):
         with pytest.raises(CodemixError, match="disk is full"): m.predict_proba(["ek", "dui", "tin", "char"])
 
 def test_half_a_character_is_asked_about_here_and_there(tiny, tmp_path):
-    assert np.isfinite(Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict_proba(["\ud800 yo"])).all()
+    model = Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
+    assert np.isfinite(model.predict_proba(["\ud800 yo"])).all()
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
         assert model_at(url, tmp_path).predict(["\ud800 yo"]).tolist() == [1]
 

@@ -384,6 +384,7 @@ def corpus_interval(
     rows = []
     for name, values in drawn.items():
         low, high = ends(values, level)
-        rows.append(dict(measure=name, value=value[name].mean(), low=low, high=high, undefined=int(np.isnan(values).sum())))
+        undefined = int(np.isnan(values).sum())
+        rows.append(dict(measure=name, value=value[name].mean(), low=low, high=high, undefined=undefined))
     out = pd.DataFrame(rows)
     return out if likeliest is None else out.assign(likeliest=[v[0] for v in _estimates(likeliest, languages).values()])

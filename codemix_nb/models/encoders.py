@@ -303,7 +303,8 @@ def _forward(texts: list[str], model: str, pooling: str, limit: int, device, dty
         short = torch.autocast(device.type, torch.bfloat16) if dtype == "bfloat16" else nullcontext()
         with torch.inference_mode(), short:
             for rows in queue:
-                reply = net(input_ids=torch.tensor([pieces[i] for i in rows], device=device), output_hidden_states=every)
+                units = torch.tensor([pieces[i] for i in rows], device=device)
+                reply = net(input_ids=units, output_hidden_states=every)
                 pooled = POOLINGS[pooling](reply.hidden_states if every else [reply.last_hidden_state])
                 for i, vectors in zip(rows, pooled.float().cpu().numpy()): out[i] = vectors
                 update(len(rows))
@@ -491,7 +492,7 @@ def fertility(texts, # texts, or lists of tokens
               model: str = "minilm", # as for `find`
               languages=None, # a tag for each token, in lists; otherwise words and other signs are told apart
              ) -> pd.DataFrame: # a row a tag: words, pieces_per_word, over_three, unknown, single_pieces
-    "How a tokenizer cuts the tokens of each language (Rust et al. 2021); raises `CodemixError` for tags that do not fit."
+    "How a tokenizer cuts the tokens of each language (Rust et al. 2021); raises `CodemixError` for tags amiss."
     AutoTokenizer, flat = need("transformers").AutoTokenizer, _tagged(list(texts), languages)
     _quiet()
     tokenizer = AutoTokenizer.from_pretrained(find(model), local_files_only=True, trust_remote_code=False)

@@ -25,13 +25,15 @@ from .neural import LengthBuckets, Padded, logits, repeatable, stopping_split
 
 # %% ../../nbs/models/15_finetune.ipynb #2d60b063
 class Pieces:
-    "Numbers for the pieces of a pretrained tokenizer; a comment is cut at `limit` pieces, marks of beginning and end included."
-    def __init__(self, tokenizer, limit: int):
+    "Numbers for the pieces of a pretrained tokenizer."
+    def __init__(self, tokenizer,
+                 limit: int): # pieces of a comment that are read, marks of its beginning and end included
         if tokenizer.pad_token is None: tokenizer.pad_token = tokenizer.eos_token
         self.tokenizer, self.limit, self.pad = tokenizer, limit, tokenizer.pad_token_id
     def __call__(self, texts: list[str]) -> list[list[int]]:
-        return ([ids or [self.pad] for ids in self.tokenizer([whole(t) for t in texts], truncation=True,
-            max_length=self.limit, verbose=False)["input_ids"]] if len(texts) else [])
+        if not len(texts): return []
+        cut = self.tokenizer([whole(t) for t in texts], truncation=True, max_length=self.limit, verbose=False)
+        return [ids or [self.pad] for ids in cut["input_ids"]]
 
 # %% ../../nbs/models/15_finetune.ipynb #233514b6
 class Scorer(nn.Module):
@@ -93,15 +95,17 @@ def averaged(p: np.ndarray, # probability of each form
 # %% ../../nbs/models/15_finetune.ipynb #fd784b1c
 def precision_of(name: str, # auto, fp32, bf16 or fp16
                  device: torch.device) -> str: # fp32, bf16 or fp16
-    "`auto` is bfloat16 where the device multiplies in it, else single precision; raises `CodemixError` for what is unknown or not there."
+    "`auto` is bfloat16 where the device multiplies in it, else single; raises `CodemixError` for what is not there."
     if name not in ("auto", "fp32", "bf16", "fp16"):
         raise CodemixError(f"unknown precision {name!r}; known: auto, fp32, bf16, fp16")
     if name == "fp16" and device.type == "cpu":
         raise CodemixError("precision='fp16' needs a GPU; this fit runs on the CPU: use bf16 or fp32")
     if name != "auto": return name
-    able = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" else device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    if device.type == "cuda": able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else: able = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return "bf16" if able else "fp32"
 
+# %% ../../nbs/models/15_finetune.ipynb #3d223f2f
 def accelerator_of(device: torch.device, precision: str):
     "accelerate's `Accelerator` for one process, whatever an earlier fit of this process asked for."
     accelerate = need("accelerate")
@@ -112,9 +116,9 @@ def accelerator_of(device: torch.device, precision: str):
 # %% ../../nbs/models/15_finetune.ipynb #6d57a1ed
 def optimiser_of(net: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
     "AdamW (Loshchilov and Hutter 2019); biases and norms do not decay."
-    parts = [[p for p in trained(net).values() if (p.ndim > 1) == decays] for decays in (True, False)]
-    return torch.optim.AdamW([dict(params=parts[0], weight_decay=weight_decay), dict(params=parts[1], weight_decay=0.)],
-                             lr=lr, fused=True)
+    matrices, others = ([p for p in trained(net).values() if (p.ndim > 1) == wide] for wide in (True, False))
+    groups = [dict(params=matrices, weight_decay=weight_decay), dict(params=others, weight_decay=0.)]
+    return torch.optim.AdamW(groups, lr=lr, fused=True)
 
 def schedule_of(optimiser, steps: int, warmup: float): # share of the steps
     "A rate that rises in a straight line over the first steps and falls to nothing over the others."
@@ -157,9 +161,9 @@ def one_round(at: Progress, scorer: Scorer, given: Material, batch_size: int, ac
     scorer.train()
     batches, losses = list(LengthBuckets(given.data.lengths[given.learn], batch_size, at.generator)), []
     for start in range(0, len(batches), accumulate):
-        group = [given.learn[b] for b in batches[start:start + accumulate]]
-        total, seen = given.weight[torch.cat(group)].sum().to(accelerator.device), 0.
-        for rows in group:
+        step = [given.learn[b] for b in batches[start:start + accumulate]]
+        total, seen = given.weight[torch.cat(step)].sum().to(accelerator.device), 0.
+        for rows in step:
             with accelerator.autocast(): out = scorer(*(t.to(accelerator.device) for t in given.data.take(rows)))
             loss = F.binary_cross_entropy_with_logits(out, given.target[rows].to(out.device),
                                                       given.weight[rows].to(out.device), reduction="sum")/total
@@ -181,11 +185,11 @@ def save_progress(at: Progress, path: Path) -> Path:
                **{f"moment.{i}.{k}": v for i, m in moments.items() for k, v in m.items()},
                "random.cpu": torch.get_rng_state(), "random.batches": at.generator.get_state()}
     if torch.cuda.is_available(): tensors["random.cuda"] = torch.cuda.get_rng_state()
-    said = dict(history=at.history, best_loss=at.best_loss,
+    rest = dict(history=at.history, best_loss=at.best_loss,
                 schedule={k: v for k, v in at.schedule.state_dict().items() if k != "lr_lambdas"},
                 scaler=at.scaler.state_dict() if at.scaler else None)
-    return atomic_write(path, lambda p: save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, p,
-                                                  {"said": json.dumps(said)}))
+    on_cpu = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    return atomic_write(path, lambda p: save_file(on_cpu, p, {"said": json.dumps(rest)}))
 
 # %% ../../nbs/models/15_finetune.ipynb #23a6e956
 def load_progress(at: Progress, path: Path) -> Progress:
@@ -193,34 +197,36 @@ def load_progress(at: Progress, path: Path) -> Progress:
     from safetensors import SafetensorError, safe_open
     try:
         with safe_open(path, "pt") as f:
-            tensors, said = {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["said"])
-        part = lambda head: {k[len(head):]: v for k, v in tensors.items() if k.startswith(head)}
+            tensors, rest = {k: f.get_tensor(k) for k in f.keys()}, json.loads(f.metadata()["said"])
+        under = lambda head: {k[len(head):]: v for k, v in tensors.items() if k.startswith(head)}
         with torch.no_grad():
             for k, p in trained(at.net).items(): p.copy_(tensors[f"net.{k}"])
         moments = {}
-        for k, v in part("moment.").items(): moments.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
-        at.schedule.load_state_dict({**at.schedule.state_dict(), **said["schedule"]})
+        for k, v in under("moment.").items(): moments.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
+        at.schedule.load_state_dict({**at.schedule.state_dict(), **rest["schedule"]})
         groups = at.optimiser.state_dict()["param_groups"]
         for g, lr in zip(groups, at.schedule.get_last_lr()): g["lr"] = lr
         at.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         torch.set_rng_state(tensors["random.cpu"])
         at.generator.set_state(tensors["random.batches"])
         if torch.cuda.is_available() and "random.cuda" in tensors: torch.cuda.set_rng_state(tensors["random.cuda"])
-        if at.scaler and said["scaler"]: at.scaler.load_state_dict(said["scaler"])
+        if at.scaler and rest["scaler"]: at.scaler.load_state_dict(rest["scaler"])
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CodemixError(f"{path}: not a checkpoint of this fit ({str(error).splitlines()[0][:80]}); remove it to begin again") from None
-    at.history, at.best, at.best_loss = said["history"], {k: v.to(at.net.device)
-                                                          for k, v in part("best.").items()}, said["best_loss"]
+        why = str(error).splitlines()[0][:80]
+        raise CodemixError(f"{path}: not a checkpoint of this fit ({why}); remove it to begin again") from None
+    at.history, at.best_loss = rest["history"], rest["best_loss"]
+    at.best = {k: v.to(at.net.device) for k, v in under("best.").items()}
     return at
 
 # %% ../../nbs/models/15_finetune.ipynb #3a9ab667
 class Keeper:
     "Writes the rounds of a fit to one file, goes back to it, and removes it in the end."
-    def __init__(self, folder: str | Path | None, # "auto": under `paths.home`, one round a minute at most; None: nothing is kept
-                 *said): # all that decides the outcome
+    def __init__(self, folder: str | Path | None, # "auto": under `paths.home`, once a minute at most; None: nowhere
+                 *decides): # all that the outcome depends on
         self.pause, self.last = 60 if folder == "auto" else 0, time.monotonic()
         folder = paths.home/"checkpoints" if folder == "auto" else folder and Path(folder)
-        self.path = folder and folder/f"{hashlib.blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()}.safetensors"
+        fit = json.dumps(decides, sort_keys=True, default=str).encode()
+        self.path = folder and folder/f"{hashlib.blake2b(fit, digest_size=12).hexdigest()}.safetensors"
     def resume(self, at: Progress) -> Progress:
         return load_progress(at, self.path) if self.path and self.path.is_file() else at
     def __call__(self, at: Progress) -> None:
@@ -235,15 +241,17 @@ def log_loss(p: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
     "Weighted mean log loss of probabilities."
     return float(-np.average(np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-12, None)), weights=weight))
 
+# %% ../../nbs/models/15_finetune.ipynb #191239e4
 def train(at: Progress, scorer: Scorer, given: Material, accelerator, epochs: int, patience: int, batch_size: int,
           accumulate: int,
           after: Callable = lambda at: None, # called at the end of each round
          ) -> Progress:
-    "Rounds until there are no more or the held-out loss stops falling, then the best; raises `CodemixError` when the loss is not a number."
+    "Rounds until the held-out loss stops falling, then the best one; raises `CodemixError` when a loss is no number."
     while at.epoch < epochs and at.waited < patience:
         loss, held = one_round(at, scorer, given, batch_size, accumulate, accelerator), given.held()
         if not np.isfinite([loss, held or 0.]).all():
-            raise CodemixError(f"round {at.epoch + 1}: the loss is not a number; try a lower rate (lr) or precision='fp32'")
+            remedy = "try a lower rate (lr) or precision='fp32'"
+            raise CodemixError(f"round {at.epoch + 1}: the loss is not a number; {remedy}")
         at.history.append(dict(epoch=at.epoch + 1, train_loss=loss, held_out_loss=held))
         if held is not None and (at.best_loss is None or held < at.best_loss):
             at.best, at.best_loss = {k: p.detach().clone() for k, p in trained(at.net).items()}, held
@@ -265,8 +273,8 @@ class Pretrained(TextClassifier):
                                          dtype=torch.float32)
         self.pieces_ = Pieces(tokenizer, min(self.limit, tokenizer.model_max_length))
         net.config.pad_token_id = self.pieces_.pad
-        self.scorer_ = Scorer((adapt(net, self.lora) if self.lora else freeze(net, self.freeze)).to(self.device_),
-                              self.pieces_.pad)
+        net = adapt(net, self.lora) if self.lora else freeze(net, self.freeze)
+        self.scorer_ = Scorer(net.to(self.device_), self.pieces_.pad)
     def _proba1(self, texts):
         rows, forms = spread(list(texts), self.views)
         with repeatable(0, self.threads, self.device_):
@@ -275,14 +283,16 @@ class Pretrained(TextClassifier):
     @property
     def n_parameters_(self) -> int: return sum(p.numel() for p in trained(self.scorer_.net).values())
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        "What training changed and the pooler, which some encoders come without, as arrays; JSON-able settings that name the pretrained model."
+        "What training changed, and the pooler that some encoders lack, as arrays; the encoder's revision, the history."
         pooler = {k: p for k, p in self.scorer_.net.named_parameters() if ".pooler." in k}
-        return {k: p.detach().cpu().numpy() for k, p in (trained(self.scorer_.net) | pooler).items()}, dict(encoder_revision=revision(self.encoder), history=self.history_)
+        arrays = {k: p.detach().cpu().numpy() for k, p in (trained(self.scorer_.net) | pooler).items()}
+        return arrays, dict(encoder_revision=revision(self.encoder), history=self.history_)
     def load_state(self, arrays, config: dict) -> None:
         "Take over a state; raises `CodemixError` when the pretrained model is not the one it was made from."
-        if config["encoder_revision"] != revision(self.encoder):
-            raise CodemixError(f"{self.encoder}: revision {revision(self.encoder)}, but this model was fine-tuned from {config['encoder_revision']}")
-        self.device_, self.history_, self.n_epochs_ = pick_device(self.device), config["history"], len(config["history"])
+        if (here := revision(self.encoder)) != (was := config["encoder_revision"]):
+            raise CodemixError(f"{self.encoder}: revision {here}, but this model was fine-tuned from {was}")
+        self.device_, self.history_ = pick_device(self.device), config["history"]
+        self.n_epochs_ = len(self.history_)
         with repeatable(0, self.threads, self.device_): self._build()
         self.scorer_.net.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}, strict=False)
 
@@ -327,14 +337,14 @@ class FineTuned(Pretrained):
         self.n_epochs_ = len(self.history_)
     def _material(self, texts, y, weight) -> Material:
         watch, (rows, forms) = self.watch_rows_, spread(texts, self.views)
-        held = lambda: log_loss(self._proba1([texts[i] for i in watch]), y[watch],
-                                weight[watch]) if len(watch) else None
-        return Material(Padded(self.pieces_(forms)), rows, torch.as_tensor(y[rows], dtype=torch.float32),
-                        torch.as_tensor(weight[rows], dtype=torch.float32),
-                        torch.from_numpy(np.flatnonzero(np.isin(rows, self.fit_rows_))), held)
+        judged = lambda: log_loss(self._proba1([texts[i] for i in watch]), y[watch], weight[watch])
+        target, weights = (torch.as_tensor(column[rows], dtype=torch.float32) for column in (y, weight))
+        learn = torch.from_numpy(np.flatnonzero(np.isin(rows, self.fit_rows_)))
+        return Material(Padded(self.pieces_(forms)), rows, target, weights, learn,
+                        lambda: judged() if len(watch) else None)
     def _train(self, given: Material, keeper: Keeper, seed: int) -> Progress:
-        accelerator, optimiser = accelerator_of(self.device_, self.precision_), optimiser_of(self.scorer_.net, self.lr,
-            self.weight_decay)
+        accelerator = accelerator_of(self.device_, self.precision_)
+        optimiser = optimiser_of(self.scorer_.net, self.lr, self.weight_decay)
         steps = self.epochs*-(-len(LengthBuckets(given.data.lengths[given.learn], self.batch_size))//self.accumulate)
         at = Progress(self.scorer_.net, *accelerator.prepare(optimiser, schedule_of(optimiser, steps, self.warmup)),
                       torch.Generator().manual_seed(seed), accelerator.scaler)

@@ -17,7 +17,10 @@ _COLUMNS = dict(key="TEXT", comment="TEXT", letters="TEXT", model="TEXT", served
                 made="TEXT", status="TEXT", raw="TEXT", label="INTEGER", probability="REAL", log_odds="REAL",
                 read_from="TEXT", tokens_in="INTEGER", tokens_out="INTEGER", estimated="INTEGER", seconds="REAL",
                 cost="REAL", note="TEXT")
-FINAL = ("ok", "refused", "off-label")
+FINAL = ("ok", "refused", "off-label") # what is an answer, and is not asked for again
+
+def _marks(values) -> str: # `?, ?, ?`
+    return ", ".join("?"*len(values))
 
 def comment_hash(text: str) -> str: # 16 hex digits
     "What stands for a comment in the ledger."
@@ -25,46 +28,6 @@ def comment_hash(text: str) -> str: # 16 hex digits
 
 class Budget(CodemixError):
     "The next call could pass the budget."
-
-# %% ../../nbs/models/16a_ledger.ipynb #c5acd7e8
-class Ledger:
-    "Every call to a language model, in one SQLite file of the home folder."
-    def __init__(self, path: str | Path | None = None): # `ledger/calls.sqlite` of the home folder when not given
-        self.path = Path(path or paths.home/"ledger"/"calls.sqlite")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._open() as c:
-            c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {', '.join(f'{k} {v}' for k, v in _COLUMNS.items())})"), c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
-    def _open(self): return _Transaction(self.path)
-    def add(self, rows: list[dict], spend=None, budget: float | None = None) -> list[int]: # row numbers
-        "Write rows; with a budget, all or none of them, raising `Budget` when what is spent and what they may cost would pass it."
-        with self._open() as c:
-            if budget is not None and self._spent(c, spend) + sum(r[spend] if spend == "cost"
-                else r["tokens_in"] + r["tokens_out"] for r in rows) > budget:
-                    raise Budget(f"budget of {budget:g} {'tokens' if spend == 'tokens' else 'of money'}")
-            return [c.execute(f"INSERT INTO calls ({', '.join(r)}) VALUES ({', '.join('?'*len(r))})",
-                              list(r.values())).lastrowid for r in rows]
-    def settle(self, number: int, **what) -> None:
-        "Fill in what became of a row."
-        with self._open() as c:
-            c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
-    def _spent(self, c, spend):
-        return c.execute(f"SELECT COALESCE(SUM({'cost' if spend == 'cost' else 'tokens_in + tokens_out'}), 0) FROM calls WHERE host <> ''").fetchone()[0]
-    def spent(self, spend: str = "tokens") -> float: # tokens, or cost
-        "What all calls to servers came to, those without an answer at their highest estimate."
-        with self._open() as c: return self._spent(c, spend)
-    def answers(self, keys) -> dict[str, dict]: # key → status, label, probability, log_odds
-        "The answer of each key that has one."
-        keys, found = list(dict.fromkeys(keys)), {}
-        with self._open() as c:
-            for i in range(0, len(keys), 500):
-                part = keys[i:i + 500]
-                for key, *row in c.execute(f"SELECT key, status, label, probability, log_odds FROM calls WHERE status IN ('ok', 'refused', 'off-label') AND key IN ({', '.join('?'*len(part))}) ORDER BY id", part): found[key] = dict(zip(("status", "label", "probability", "log_odds"), row))
-        return found
-    def table(self, raw: bool = False, # also the answers as they came, which can quote comments
-             ) -> pd.DataFrame: # one row a call
-        "All calls; without `raw`, fit to be shown."
-        with self._open() as c:
-            return (pd.read_sql_query(f"SELECT id, {', '.join(k for k in _COLUMNS if raw or k != 'raw')} FROM calls ORDER BY id", c))
 
 # %% ../../nbs/models/16a_ledger.ipynb #648846b6
 class _Transaction:
@@ -80,3 +43,50 @@ class _Transaction:
     def __exit__(self, kind, *_):
         self.connection.execute("ROLLBACK" if kind else "COMMIT")
         self.connection.close()
+
+# %% ../../nbs/models/16a_ledger.ipynb #c5acd7e8
+class Ledger:
+    "Every call to a language model, in one SQLite file of the home folder."
+    def __init__(self, path: str | Path | None = None): # `ledger/calls.sqlite` of the home folder when not given
+        self.path = Path(path or paths.home/"ledger"/"calls.sqlite")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as c:
+            columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+            c.execute(f"CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, {columns})")
+            c.execute("CREATE INDEX IF NOT EXISTS by_key ON calls (key)")
+    def _open(self): return _Transaction(self.path)
+    def add(self, rows: list[dict],
+            spend: str | None = None, # what a budget is counted in: tokens, or cost
+            budget: float | None = None) -> list[int]: # row numbers
+        "Write all rows or none; raises `Budget` when what is spent and what they may cost would pass the budget."
+        price = lambda row: row[spend] if spend == "cost" else row["tokens_in"] + row["tokens_out"]
+        with self._open() as c:
+            if budget is not None and self._spent(c, spend) + sum(map(price, rows)) > budget:
+                raise Budget(f"budget of {budget:g} {'tokens' if spend == 'tokens' else 'of money'}")
+            return [c.execute(f"INSERT INTO calls ({', '.join(r)}) VALUES ({_marks(r)})", list(r.values())).lastrowid
+                    for r in rows]
+    def settle(self, number: int, **what) -> None:
+        "Fill in what became of a row."
+        with self._open() as c:
+            c.execute(f"UPDATE calls SET {', '.join(f'{k} = ?' for k in what)} WHERE id = ?", [*what.values(), number])
+    def _spent(self, c, spend):
+        what = "cost" if spend == "cost" else "tokens_in + tokens_out"
+        return c.execute(f"SELECT COALESCE(SUM({what}), 0) FROM calls WHERE host <> ''").fetchone()[0]
+    def spent(self, spend: str = "tokens") -> float: # tokens, or cost
+        "What all calls to servers came to, those without an answer at their highest estimate."
+        with self._open() as c: return self._spent(c, spend)
+    def answers(self, keys) -> dict[str, dict]: # key → status, label, probability, log_odds
+        "The answer of each key that has one."
+        keys, known, names = list(dict.fromkeys(keys)), {}, ("status", "label", "probability", "log_odds")
+        with self._open() as c:
+            for some in (keys[i:i + 500] for i in range(0, len(keys), 500)):
+                rows = c.execute(f"SELECT key, {', '.join(names)} FROM calls WHERE status IN ({_marks(FINAL)}) "
+                                 f"AND key IN ({_marks(some)}) ORDER BY id", [*FINAL, *some])
+                known |= {key: dict(zip(names, row)) for key, *row in rows}
+        return known
+    def table(self, raw: bool = False, # also the answers as they came, which can quote comments
+             ) -> pd.DataFrame: # one row a call
+        "All calls; without `raw`, fit to be shown."
+        with self._open() as c:
+            columns = ", ".join(k for k in _COLUMNS if raw or k != "raw")
+            return pd.read_sql_query(f"SELECT id, {columns} FROM calls ORDER BY id", c)

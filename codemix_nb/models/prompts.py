@@ -40,30 +40,33 @@ def _digest(what) -> str:
     return hashlib.blake2b(json.dumps(what, sort_keys=True, ensure_ascii=True).encode(), digest_size=16).hexdigest()
 
 # %% ../../nbs/models/16_prompts.ipynb #8027eb3e
+def _plain(label: str) -> str:
+    "A label as it is compared: case, white space and the signs around it left out."
+    return nfkc(label).casefold().strip(" .,:;!?।'\"`*_“”‘’")
+
+# %% ../../nbs/models/16_prompts.ipynb #845146bc
 def read_prompt(path) -> Prompt: # a YAML file
     "A prompt from its file; raises `CodemixError` naming the file and the key that is missing, unknown or not text."
-    try: said = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    try: entries = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise CodemixError(f"{path}: not a prompt: {str(error).splitlines()[0]}") from None
-    keys, said = set(Prompt.__dataclass_fields__), said if isinstance(said, dict) else {}
-    if wrong := sorted(map(str, keys ^ set(said))):
-        raise CodemixError(f"{path}: {'no' if wrong[0] in keys else 'unknown'} key {wrong[0]!r}; a prompt has: {', '.join(Prompt.__dataclass_fields__)}")
-    if wrong := [k for k, v in said.items() if not (isinstance(v, str) and v.strip())]:
-        raise CodemixError(f"{path}, key {wrong[0]!r}: expected text, found {said[wrong[0]]!r:.40}")
-    if said["user"].count("{comment}") != 1: raise CodemixError(f"{path}, key 'user': needs {{comment}} exactly once")
-    a, b = (_plain(said[k]) for k in ("fine", "abusive"))
+    keys, entries = set(Prompt.__dataclass_fields__), entries if isinstance(entries, dict) else {}
+    if wrong := sorted(map(str, keys ^ set(entries))):
+        what = "no" if wrong[0] in keys else "unknown"
+        raise CodemixError(f"{path}: {what} key {wrong[0]!r}; a prompt has: {', '.join(Prompt.__dataclass_fields__)}")
+    if wrong := [k for k, v in entries.items() if not (isinstance(v, str) and v.strip())]:
+        raise CodemixError(f"{path}, key {wrong[0]!r}: expected text, found {entries[wrong[0]]!r:.40}")
+    if entries["user"].count("{comment}") != 1:
+        raise CodemixError(f"{path}, key 'user': needs {{comment}} exactly once")
+    a, b = (_plain(entries[k]) for k in ("fine", "abusive"))
     if not a or not b or a.startswith(b) or b.startswith(a):
-        raise CodemixError(f"{path}: the labels {said['fine']!r} and {said['abusive']!r} begin alike; one must not be the beginning of the other")
-    return Prompt(**said)
-
-def _plain(said: str) -> str:
-    "A label as it is compared: case, white space and the signs around it left out."
-    return nfkc(said).casefold().strip(" .,:;!?।'\"`*_“”‘’")
+        labels = f"{entries['fine']!r} and {entries['abusive']!r}"
+        raise CodemixError(f"{path}: the labels {labels} begin alike; one must not be the beginning of the other")
+    return Prompt(**entries)
 
 # %% ../../nbs/models/16_prompts.ipynb #9dca908b
-PROMPTS = {p.name: p for p in (read_prompt(f)
-                               for f in sorted(resources.files("codemix_nb").joinpath("prompts").iterdir(),
-                                               key=lambda f: f.name) if f.name.endswith(".yaml"))}
+_FILES = sorted(resources.files("codemix_nb").joinpath("prompts").iterdir(), key=lambda f: f.name)
+PROMPTS = {p.name: p for p in (read_prompt(f) for f in _FILES if f.name.endswith(".yaml"))}
 
 def prompt_of(prompt) -> Prompt: # a name in `PROMPTS`, the path of a file, or a `Prompt`
     "Look a prompt up; raises `CodemixError` with the known names."
@@ -78,15 +81,16 @@ def messages(prompt: Prompt, comment: str,
              form: str = "word", # word: a bare label; json: an object with one key
             ) -> list[dict[str, str]]: # role, content
     "The conversation that asks for one label."
-    say = (lambda k: json.dumps({"label": prompt.labels[k]},
-                                ensure_ascii=False)) if form == "json" else (lambda k: prompt.labels[k])
+    as_json = lambda k: json.dumps({"label": prompt.labels[k]}, ensure_ascii=False)
+    say = as_json if form == "json" else lambda k: prompt.labels[k]
     turns = [turn for text, k in shots for turn in (dict(role="user", content=prompt.ask(text)),
                                                     dict(role="assistant", content=say(k)))]
     return [dict(role="system", content=f"{prompt.system}\n{getattr(prompt, form)}"), *turns,
             dict(role="user", content=prompt.ask(comment))]
 
 # %% ../../nbs/models/16_prompts.ipynb #0793d387
-REFUSAL = re.compile(r"\W*(?:i(?:'m| am)? ?(?:sorry|afraid|unable|can't|cannot|can not|won't|will not|must decline)|sorry\b|my apologies|as an ai\b)", re.I)
+REFUSAL = re.compile(r"\W*(?:i(?:'m| am)? ?(?:sorry|afraid|unable|can't|cannot|can not|won't|will not|must decline)"
+                     r"|sorry\b|my apologies|as an ai\b)", re.I)
 STATUSES = ("ok", "refused", "off-label", "failed")
 
 def read_answer(raw: str | None, prompt: Prompt,
@@ -99,9 +103,9 @@ def read_answer(raw: str | None, prompt: Prompt,
     if text.startswith("{"):
         try: pairs, end = json.JSONDecoder(object_pairs_hook=list).raw_decode(text)
         except (ValueError, RecursionError): return "failed", None
-        said = [v for k, v in pairs if k == "label"]
-        if text[end:].strip() or len(said) != 1 or not isinstance(said[0], str): return "off-label", None
-        text = said[0]
+        given = [v for k, v in pairs if k == "label"]
+        if text[end:].strip() or len(given) != 1 or not isinstance(given[0], str): return "off-label", None
+        text = given[0]
     if not text: return "failed", None
-    found = [_plain(label) == _plain(text) for label in prompt.labels]
-    return ("ok", found.index(True)) if any(found) else ("off-label", None)
+    fits = [_plain(label) == _plain(text) for label in prompt.labels]
+    return ("ok", fits.index(True)) if any(fits) else ("off-label", None)

@@ -17,48 +17,61 @@ from .ledger import Budget, Ledger
 from .prompts import Prompt, read_answer
 
 # %% ../../nbs/models/16b_server.ipynb #2281af88
+def _wrong_kind(server) -> str | None:
+    "The first setting of a server that is of a wrong kind or size."
+    number = lambda *of: all(isinstance(n, (int, float)) and n >= 0 for n in of)
+    text, whole_number = (lambda k: isinstance(getattr(server, k), str)), (lambda k: isinstance(getattr(server, k), int))
+    price = server.price
+    fits = dict(base_url=text("base_url"), key_variable=text("key_variable"), timeout=number(server.timeout),
+                backoff=number(server.backoff), longest_wait=number(server.longest_wait),
+                concurrency=whole_number("concurrency"), retries=whole_number("retries"),
+                give_up=whole_number("give_up"), budget=server.budget is None or number(server.budget),
+                price=not price or isinstance(price, (tuple, list)) and len(price) == 2 and number(*price))
+    return next((name for name, fine in fits.items() if not fine), None)
+
+def _wrong_address(base_url: str) -> str: # empty when it will do
+    "What is wrong with the address of a server."
+    url = urlsplit(base_url)
+    try: port = url.port != 0
+    except ValueError: port = False
+    if url.scheme not in ("http", "https") or not url.hostname or not port:
+        return "expected the address of a server, such as http://127.0.0.1:8000/v1"
+    if not (url.username or url.password or url.query): return ""
+    remedy = "put it into an environment variable and name that as key_variable"
+    return f"no key or password belongs in an address; {remedy}"
+
+# %% ../../nbs/models/16b_server.ipynb #b3c891bf
 @dataclass(frozen=True)
 class Server:
-    "Where to ask, and with how much patience and money."
+    "Where to ask, and with how much patience and money; raises `CodemixError` for a setting that makes no sense."
     base_url: str                        # of an OpenAI-compatible server, with its /v1
-    key_variable: str = ""               # the environment variable that holds the key; empty: OPENAI_API_KEY at api.openai.com, no key elsewhere
+    key_variable: str = ""               # environment variable of the key; empty: OPENAI_API_KEY, at api.openai.com only
     concurrency: int = 4                 # calls under way at once
     retries: int = 3                     # further tries of a call that did not give a label
     timeout: float = 60.                 # seconds to wait for an answer
     backoff: float = .5                  # seconds before the first retry; doubles
     longest_wait: float = 60.            # seconds; also of a wait that the server asks for
     give_up: int = 10                    # comments in a row without any reply, after which the run stops
-    budget: float | None = None          # the ledger's calls to servers may come to this in all: money if there is a price, tokens if not
+    budget: float | None = None          # of all calls in the ledger: money if there is a price, tokens if not
     price: tuple[float, float] | None = None # money for a million tokens in, and out
     def __post_init__(self):
-        number = lambda *of: all(isinstance(n, (int, float)) and n >= 0 for n in of)
-        fits = dict(base_url=isinstance(self.base_url, str), key_variable=isinstance(self.key_variable, str),
-                    timeout=number(self.timeout), backoff=number(self.backoff), longest_wait=number(self.longest_wait),
-                    concurrency=isinstance(self.concurrency, int), retries=isinstance(self.retries, int),
-                    give_up=isinstance(self.give_up, int), budget=self.budget is None or number(self.budget),
-                    price=not self.price or isinstance(self.price, (tuple, list)) and len(self.price) == 2
-                    and number(*self.price))
-        if wrong := [k for k, fine in fits.items() if not fine]:
-            raise CodemixError(f"{wrong[0]}: not a setting of a server that makes sense; see prompting.Server")
-        url = urlsplit(self.base_url)
-        try: port = url.port != 0
-        except ValueError: port = False
-        if url.scheme not in ("http", "https") or not url.hostname or not port:
-            raise CodemixError("base_url: expected the address of a server, such as http://127.0.0.1:8000/v1")
-        if url.username or url.password or url.query:
-            raise CodemixError("base_url: no key or password belongs in an address; put it into an environment variable and name that as key_variable")
+        if wrong := _wrong_kind(self):
+            raise CodemixError(f"{wrong}: not a setting of a server that makes sense; see prompting.Server")
+        if wrong := _wrong_address(self.base_url): raise CodemixError(f"base_url: {wrong}")
         if self.key_variable and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.key_variable):
-            raise CodemixError("key_variable: expected the NAME of an environment variable in capitals, never the key itself")
+            expected = "the NAME of an environment variable in capitals, never the key itself"
+            raise CodemixError(f"key_variable: expected {expected}")
         if self.concurrency < 1 or self.retries < 0:
-            raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {self.concurrency} and {self.retries}")
+            found = f"{self.concurrency} and {self.retries}"
+            raise CodemixError(f"concurrency must be at least 1 and retries at least 0, not {found}")
     @property
     def host(self) -> str: return urlsplit(self.base_url).netloc
     @property
     def spend(self) -> str: return "cost" if self.price else "tokens"
-    def cost(self, tokens_in: int, tokens_out: int) -> float | None:
+    def cost(self, tokens_in: int, tokens_out: int) -> float | None: # None without a price
         return (tokens_in*self.price[0] + tokens_out*self.price[1])/1e6 if self.price else None
-    def key(self) -> str:
-        "The key, from the environment alone, and only for the host it was meant for."
+    def key(self) -> str: # "none" for a server that wants none
+        "The key, from the environment alone, for its host alone; raises `CodemixError` when it is not there."
         name = self.key_variable or ("OPENAI_API_KEY" if urlsplit(self.base_url).hostname == "api.openai.com" else "")
         if name and not os.environ.get(name):
             raise CodemixError(f"no key for {self.host}: set the environment variable {name}")
@@ -74,16 +87,16 @@ class Dialect:
     length: str = "max_tokens"
     temperature: bool = True
     logprobs: bool = False
-    def request(self, prompt: Prompt, longest: int) -> dict:
+    def request(self, prompt: Prompt, longest: int) -> dict: # longest: tokens of the answer
         "Arguments of a chat completion."
         schema = dict(type="object", properties=dict(label=dict(type="string", enum=list(prompt.labels))),
                       required=["label"], additionalProperties=False)
         forms = dict(json_schema=dict(type="json_schema", json_schema=dict(name="label", strict=True, schema=schema)),
                      json_object=dict(type="json_object"))
-        return {self.length: longest} | (dict(response_format=forms[self.form]) if self.form in forms
-                                         else {}) | (dict(temperature=0) if self.temperature
-                                                     else {}) | (dict(logprobs=True, top_logprobs=5) if self.logprobs
-                                                         else {})
+        request = {self.length: longest}
+        if self.form in forms: request["response_format"] = forms[self.form]
+        if self.temperature: request["temperature"] = 0
+        return request | (dict(logprobs=True, top_logprobs=5) if self.logprobs else {})
     def simpler(self, complaint: str) -> "Dialect | None":
         "The next thing to try after a complaint; nothing when there is none."
         if "max_completion_tokens" in complaint and self.length == "max_tokens":
@@ -135,79 +148,76 @@ def _nobody(error) -> bool:
         error = error.__cause__ or error.__context__
     return False
 
-def _after_error(error, server: Server, model: str) -> dict:
-    "What an error of the client means: a status, whether to try again, and when."
+# %% ../../nbs/models/16b_server.ipynb #27f95216
+_RERUN = "what is answered so far is in the ledger, and a rerun goes on from it"
+
+def _after_error(error, server: Server, model: str) -> dict: # an outcome: status, note, again, and what else is known
+    "What an error of the client means; raises `CodemixError` for one that ends the run."
     import openai
-    code, kind = getattr(error, "status_code", None), type(error).__name__
+    code, kind, reason = getattr(error, "status_code", None), type(error).__name__, getattr(error, "code", None)
     note = f"{kind} {code}" if code else kind
     if isinstance(error, openai.APITimeoutError): return dict(status="failed", note=note, again=True)
     if isinstance(error, openai.APIConnectionError) and _nobody(error):
-        raise CodemixError(f"{server.host}: nobody answers there; what is answered so far is in the ledger, and a rerun goes on from it") from None
-    if code in _STOP or 300 <= (code or 0) < 400 or getattr(error, "code", None) == "insufficient_quota":
-        raise CodemixError(f"{server.host}, model {model!r}: {_STOP.get(code) or ('no credit is left' if code == 429 else 'it points to another address, which is not followed')} ({note})") from None
+        raise CodemixError(f"{server.host}: nobody answers there; {_RERUN}") from None
+    if code in _STOP or 300 <= (code or 0) < 400 or reason == "insufficient_quota":
+        other = "no credit is left" if code == 429 else "it points to another address, which is not followed"
+        raise CodemixError(f"{server.host}, model {model!r}: {_STOP.get(code) or other} ({note})") from None
     if code in (400, 422):
-        return dict(status="refused" if "content" in str(getattr(error, "code", "")) else "failed", note=note,
-                    again=False, complaint=str(getattr(error, "message", "")), free=True)
-    return dict(status="failed", note=note, again=True, free=code in (409, 429, 503),
-                wait=(getattr(error, "response", None) is not None and error.response.headers.get("retry-after"))
-                or None)
+        status = "refused" if "content" in str(getattr(error, "code", "")) else "failed"
+        return dict(status=status, note=note, again=False, complaint=str(getattr(error, "message", "")), free=True)
+    response = getattr(error, "response", None)
+    wait = response is not None and response.headers.get("retry-after")
+    return dict(status="failed", note=note, again=True, free=code in (409, 429, 503), wait=wait or None)
 
 # %% ../../nbs/models/16b_server.ipynb #e6cda145
-def _reply(reply, prompt: Prompt) -> dict:
+def _probability(choice, prompt: Prompt, label: int) -> float | None:
+    "What log-probabilities say, where they say something and agree with the answer."
+    try: p = label_probability(getattr(choice.logprobs, "content", None), prompt)
+    except (AttributeError, TypeError): return None
+    return p if p is not None and np.isfinite(p) and (p >= .5) == (label == 1) else None
+
+def _reply(reply, prompt: Prompt) -> dict: # an outcome
     "Status, class, probability and tokens of a completion."
     choice = (getattr(reply, "choices", None) or [None])[0]
-    said = getattr(choice, "message", None)
-    text = getattr(said, "content", None)
-    if said is None or not isinstance(text, (str, type(None))):
+    message = getattr(choice, "message", None)
+    text, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
+    if message is None or not isinstance(text, (str, type(None))):
         return dict(status="failed", note="no completion in the answer", again=True)
-    status, label = read_answer(text, prompt,
-                                bool(getattr(said, "refusal", None)) or choice.finish_reason == "content_filter")
-    try: found = label_probability(getattr(choice.logprobs, "content", None), prompt) if status == "ok" else None
-    except (AttributeError, TypeError): found = None
-    if found is not None and (not np.isfinite(found) or (found >= .5) != (label == 1)): found = None
-    used = [getattr(reply.usage, k, None) for k in ("prompt_tokens", "completion_tokens")]
-    return dict(status=status, label=label, probability=label if found is None else found,
-                read_from="logprobs" if found is not None else "answer",
-                raw=whole(str(text or getattr(said, "refusal", None) or "")), again=status in ("failed", "off-label"),
-                served=whole(" ".join(str(s) for s in (reply.model, getattr(reply, "system_fingerprint", None)) if s)),
-                used=tuple(used) if all(isinstance(n, int) and n >= 0 for n in used) else None,
+    status, label = read_answer(text, prompt, bool(refusal) or choice.finish_reason == "content_filter")
+    p = _probability(choice, prompt, label) if status == "ok" else None
+    tokens = tuple(getattr(reply.usage, k, None) for k in ("prompt_tokens", "completion_tokens"))
+    served = (s for s in (reply.model, getattr(reply, "system_fingerprint", None)) if s)
+    return dict(status=status, label=label, probability=label if p is None else p,
+                read_from="answer" if p is None else "logprobs",
+                raw=whole(str(text or refusal or "")), again=status in ("failed", "off-label"),
+                served=whole(" ".join(map(str, served))),
+                used=tokens if all(isinstance(n, int) and n >= 0 for n in tokens) else None,
                 note="" if status != "failed" else f"unreadable answer ({choice.finish_reason})")
 
-# %% ../../nbs/models/16b_server.ipynb #70dd7374
-_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding",
-            "user-agent"}
+# %% ../../nbs/models/16b_server.ipynb #70fd899a
+def _now() -> str: return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
-class Caller:
-    "Asks one server about many comments."
-    def __init__(self, server: Server, model: str, prompt: Prompt, ledger: Ledger, longest: int = 24,
-                 logprobs: bool = False):
-        try: import openai
-        except ImportError:
-            raise CodemixError("asking a server needs the openai package: pip install 'codemix_nb[prompting]'") from None
-        self.server, self.model, self.prompt, self.ledger, self.longest = server, model, prompt, ledger, longest
-        self.secret, self.dialect, self.stop, self.turn, self.under_way = server.key(), Dialect(logprobs=logprobs), threading.Event(), threading.Condition(), 0
-        self.worked, self.unheard = set(), 0
-        self.client = openai.OpenAI(base_url=server.base_url, api_key=self.secret, max_retries=0,
-                                    timeout=server.timeout,
-                                    http_client=openai.DefaultHttpxClient(follow_redirects=False,
-                                        event_hooks=dict(request=[self._bare])))
-    def _bare(self, request) -> None:
-        "Strike out the headers that the client takes from the environment, for any host but the one they are meant for."
-        if request.url.host == "api.openai.com": return
-        for name in set(request.headers) - _HEADERS: del request.headers[name]
-        request.headers["authorization"] = f"Bearer {self.secret}"
-    def _send(self, told: list[dict], dialect: Dialect) -> dict:
-        import openai
-        try:
-            return _reply(self.client.chat.completions.create(model=self.model, messages=told,
-                **dialect.request(self.prompt, self.longest)), self.prompt)
-        except openai.APIError as error: return _after_error(error, self.server, self.model)
-        except (AttributeError, LookupError, TypeError) as error:
-            return dict(status="failed", note=f"no completion in the answer ({type(error).__name__})", again=True)
-        except ValueError as error:
-            return dict(status="failed", note=f"half an answer ({type(error).__name__})", again=True)
-    def _reserve(self, row: dict) -> int | None:
-        "Write a call's row, unless the run was stopped; while others are under way and can turn out cheaper than feared, wait for them rather than give up."
+def _spent(server: Server, used: tuple[int, int]) -> dict: # used: tokens in and out
+    return dict(tokens_in=used[0], tokens_out=used[1], cost=server.cost(*used), estimated=0)
+
+def _row_of(outcome: dict, server: Server, secret: str) -> dict:
+    "The columns that an outcome fills in."
+    used = (0, 0) if outcome.get("free") else outcome.get("used")
+    columns = ("status", "label", "probability", "read_from", "served", "note", "raw")
+    row = {k: outcome[k] for k in columns if k in outcome}
+    for k in ("raw", "served"):
+        if secret != "none" and k in row: row[k] = row[k].replace(secret, "[key]")
+    if outcome["status"] != "ok": row |= dict(label=None, probability=None)
+    return row | (_spent(server, used) if used else {})
+
+# %% ../../nbs/models/16b_server.ipynb #f93fb7b6
+class _Account:
+    "What the calls of a run may cost and what they did cost, shared by its threads."
+    def __init__(self, server: Server, ledger: Ledger):
+        self.server, self.ledger = server, ledger
+        self.stop, self.turn, self.under_way = threading.Event(), threading.Condition(), 0
+    def reserve(self, row: dict) -> int | None:
+        "Write a call's row and give its number, or nothing once the run is stopped; raises `Budget`."
         with self.turn:
             while not self.stop.is_set():
                 try: number, = self.ledger.add([row], self.server.spend, self.server.budget)
@@ -217,65 +227,95 @@ class Caller:
                 else:
                     self.under_way += 1
                     return number
-    def _settle(self, number: int, **what) -> None:
+    def settle(self, number: int, **what) -> None:
+        "Fill in what became of a call, and wake who waits for its money."
         with self.turn:
             try: self.ledger.settle(number, **what)
             finally:
                 self.under_way -= 1
                 self.turn.notify_all()
-    def ask(self, row: dict, told: list[dict]) -> None:
-        "One comment, with its retries; every try is a row of the ledger."
-        retry, most = 0, sum(len(m["content"].encode()) + 16 for m in told) + 16
-        while not self.stop.is_set():
-            dialect, estimate = self.dialect, dict(tokens_in=most, tokens_out=self.longest,
-                                                   cost=self.server.cost(most, self.longest), estimated=1)
-            number, became = self._reserve(row | estimate | dict(asked_as=str(dialect), made=_now(), status="sent",
-                note="")), dict(status="failed", note="stopped")
-            if number is None: return
+
+# %% ../../nbs/models/16b_server.ipynb #848a6bfc
+_HEADERS = {"host", "accept", "accept-encoding", "connection", "content-type", "content-length", "transfer-encoding",
+            "user-agent"}
+
+def _openai():
+    "The package; raises `CodemixError` saying how to install it."
+    try: import openai
+    except ImportError:
+        raise CodemixError("asking a server needs the openai package: pip install 'codemix_nb[prompting]'") from None
+    return openai
+
+def _client(server: Server, secret: str):
+    "A client that sends the key, nothing that the environment holds for another host, and follows no redirection."
+    openai = _openai()
+    def strip(request) -> None:
+        if request.url.host == "api.openai.com": return
+        for name in set(request.headers) - _HEADERS: del request.headers[name]
+        request.headers["authorization"] = f"Bearer {secret}"
+    plain = openai.DefaultHttpxClient(follow_redirects=False, event_hooks=dict(request=[strip]))
+    return openai.OpenAI(base_url=server.base_url, api_key=secret, max_retries=0, timeout=server.timeout,
+                         http_client=plain)
+
+# %% ../../nbs/models/16b_server.ipynb #70dd7374
+class Caller:
+    "Asks one server about many comments."
+    def __init__(self, server: Server, model: str, prompt: Prompt, ledger: Ledger, longest: int = 24,
+                 logprobs: bool = False):
+        _openai()
+        self.server, self.model, self.prompt, self.longest = server, model, prompt, longest
+        self.secret, self.dialect, self.guard = server.key(), Dialect(logprobs=logprobs), threading.Lock()
+        self.account, self.client = _Account(server, ledger), _client(server, self.secret)
+        self.worked, self.unheard = set(), 0
+    def _send(self, turns: list[dict], dialect: Dialect) -> dict: # an outcome
+        import openai
+        request = dialect.request(self.prompt, self.longest)
+        try: return _reply(self.client.chat.completions.create(model=self.model, messages=turns, **request), self.prompt)
+        except openai.APIError as error: return _after_error(error, self.server, self.model)
+        except (AttributeError, LookupError, TypeError) as error: why = "no completion in the answer", error
+        except ValueError as error: why = "half an answer", error
+        return dict(status="failed", note=f"{why[0]} ({type(why[1]).__name__})", again=True)
+    def ask(self, row: dict, turns: list[dict]) -> None:
+        "One comment, with its retries; raises `CodemixError` when the run cannot go on."
+        retry, most = 0, sum(len(m["content"].encode()) + 16 for m in turns) + 16
+        estimate = dict(tokens_in=most, tokens_out=self.longest, cost=self.server.cost(most, self.longest), estimated=1)
+        while not self.account.stop.is_set():
+            dialect, became = self.dialect, dict(status="failed", note="stopped")
+            sent = dict(asked_as=str(dialect), made=_now(), status="sent", note="")
+            if (number := self.account.reserve(row | estimate | sent)) is None: return
             started = time.perf_counter()
-            try: became = self._row(found := self._send(told, dialect))
+            try: became = _row_of(outcome := self._send(turns, dialect), self.server, self.secret)
             except CodemixError:
                 became |= _spent(self.server, (0, 0))
                 raise
-            finally: self._settle(number, seconds=time.perf_counter() - started, **became)
-            if self._adapt(dialect, found): continue
-            if not found["again"] or retry == self.server.retries: return self._heard(found)
-            self.stop.wait(wait_before(retry, self.server, found.get("wait")))
+            finally: self.account.settle(number, seconds=time.perf_counter() - started, **became)
+            if self._adapt(dialect, outcome): continue
+            if not outcome["again"] or retry == self.server.retries: return self._heard(outcome)
+            self.account.stop.wait(wait_before(retry, self.server, outcome.get("wait")))
             retry += 1
-    def _heard(self, found: dict) -> None:
+    def _heard(self, outcome: dict) -> None:
         "Stop when comment after comment gets no reply at all."
-        with self.turn: self.unheard = 0 if "raw" in found or found["status"] == "refused" else self.unheard + 1
+        heard = "raw" in outcome or outcome["status"] == "refused"
+        with self.guard: self.unheard = 0 if heard else self.unheard + 1
         if self.unheard >= self.server.give_up:
-            raise CodemixError(f"{self.server.host}: {self.unheard} comments in a row got no reply ({found['note']}); what is answered so far is in the ledger, and a rerun goes on from it")
-    def _row(self, found: dict) -> dict:
-        "What an outcome puts into the ledger."
-        used = (0, 0) if found.get("free") else found.get("used")
-        kept = {k: found[k] for k in ("status", "label", "probability", "read_from", "served", "note", "raw")
-                if k in found}
-        for k in ("raw", "served"):
-            if self.secret != "none" and k in kept: kept[k] = kept[k].replace(self.secret, "[key]")
-        if found["status"] != "ok": kept |= dict(label=None, probability=None)
-        return kept | (_spent(self.server, used) if used else {})
-    def _adapt(self, used: Dialect, found: dict) -> bool:
+            why = f"{self.unheard} comments in a row got no reply ({outcome['note']})"
+            raise CodemixError(f"{self.server.host}: {why}; {_RERUN}")
+    def _adapt(self, used: Dialect, outcome: dict) -> bool:
         "Go over to a simpler dialect after a complaint; true when there is one to try."
-        if "raw" in found: self.worked.add(used)
-        if "complaint" not in found or found["status"] == "refused" or used in self.worked: return False
-        with self.turn:
+        if "raw" in outcome: self.worked.add(used)
+        if "complaint" not in outcome or outcome["status"] == "refused" or used in self.worked: return False
+        with self.guard:
             if self.dialect != used: return True
-            simpler = used.simpler(found["complaint"])
+            simpler = used.simpler(outcome["complaint"])
             self.dialect = simpler or used
             return simpler is not None
     def all(self, asked: list[tuple[dict, list[dict]]]) -> None:
         "Ask about all of them; the first error stops the rest, and calls under way are waited for."
         with ThreadPoolExecutor(self.server.concurrency) as pool:
-            calls = [pool.submit(self.ask, row, told) for row, told in asked]
+            calls = [pool.submit(self.ask, row, turns) for row, turns in asked]
             try:
                 for call in as_completed(calls): call.result()
             except BaseException:
-                self.stop.set()
+                self.account.stop.set()
                 for call in calls: call.cancel()
                 raise
-
-def _spent(server: Server, used: tuple[int, int]) -> dict:
-    return dict(tokens_in=used[0], tokens_out=used[1], cost=server.cost(*used), estimated=0)
-def _now() -> str: return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
