@@ -206,7 +206,7 @@ class Prompted(Asked):
         answers = _answers(self, texts, shots)
         self.status_ = np.array([a["status"] if a["status"] in ("ok", "refused") else "failed" for a in answers],
                                 dtype=object)
-        read = lambda answers, what: np.array([a[what] if a["status"] == "ok" else np.nan for a in answers], dtype=float)
+        read = lambda of, what: np.array([a[what] if a["status"] == "ok" else np.nan for a in of], dtype=float)
         if not self.calibrate: return read(answers, "probability")
         blank = _answers(self, ["N/A"]*len(texts), shots, "content-free")
         p = expit(read(answers, "log_odds") - read(blank, "log_odds"))
@@ -227,8 +227,9 @@ def _answers(asker, texts: list[str], shots: list, note: str = "") -> list[dict]
     at, prompt = asker.where_, asker.prompt_
     if at: form, settings = "json", dict(longest=asker.longest, temperature=0, logprobs=asker.logprobs)
     else: form, settings = "word", dict(scored="labels")
-    common = dict(model=asker.model, served="" if at else asker.weights_, host=at.host if at else "", prompt=prompt.name,
-                  prompt_hash=prompt.hash, language=prompt.language, settings=json.dumps(settings, sort_keys=True))
+    common = dict(model=asker.model, served="" if at else asker.weights_, host=at.host if at else "",
+                  prompt=prompt.name, prompt_hash=prompt.hash, language=prompt.language,
+                  settings=json.dumps(settings, sort_keys=True))
     asked = [messages(prompt, t, s, form) for t, s in zip(texts, shots)]
     keys = [_digest([turns, asker.model if at else asker.weights_, settings]) for turns in asked]
     known = asker.ledger_.answers(keys)

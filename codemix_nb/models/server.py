@@ -20,12 +20,12 @@ from .prompts import Prompt, read_answer
 def _wrong_kind(server) -> str | None:
     "The first setting of a server that is of a wrong kind or size."
     number = lambda *of: all(isinstance(n, (int, float)) and n >= 0 for n in of)
-    text, whole_number = (lambda k: isinstance(getattr(server, k), str)), (lambda k: isinstance(getattr(server, k), int))
     price = server.price
-    fits = dict(base_url=text("base_url"), key_variable=text("key_variable"), timeout=number(server.timeout),
-                backoff=number(server.backoff), longest_wait=number(server.longest_wait),
-                concurrency=whole_number("concurrency"), retries=whole_number("retries"),
-                give_up=whole_number("give_up"), budget=server.budget is None or number(server.budget),
+    fits = dict(base_url=isinstance(server.base_url, str), key_variable=isinstance(server.key_variable, str),
+                timeout=number(server.timeout), backoff=number(server.backoff),
+                longest_wait=number(server.longest_wait), concurrency=isinstance(server.concurrency, int),
+                retries=isinstance(server.retries, int), give_up=isinstance(server.give_up, int),
+                budget=server.budget is None or number(server.budget),
                 price=not price or isinstance(price, (tuple, list)) and len(price) == 2 and number(*price))
     return next((name for name, fine in fits.items() if not fine), None)
 
@@ -45,7 +45,7 @@ def _wrong_address(base_url: str) -> str: # empty when it will do
 class Server:
     "Where to ask, and with how much patience and money; raises `CodemixError` for a setting that makes no sense."
     base_url: str                        # of an OpenAI-compatible server, with its /v1
-    key_variable: str = ""               # environment variable of the key; empty: OPENAI_API_KEY, at api.openai.com only
+    key_variable: str = ""               # environment variable of the key; OPENAI_API_KEY at api.openai.com
     concurrency: int = 4                 # calls under way at once
     retries: int = 3                     # further tries of a call that did not give a label
     timeout: float = 60.                 # seconds to wait for an answer
@@ -270,7 +270,8 @@ class Caller:
     def _send(self, turns: list[dict], dialect: Dialect) -> dict: # an outcome
         import openai
         request = dialect.request(self.prompt, self.longest)
-        try: return _reply(self.client.chat.completions.create(model=self.model, messages=turns, **request), self.prompt)
+        complete = self.client.chat.completions.create
+        try: return _reply(complete(model=self.model, messages=turns, **request), self.prompt)
         except openai.APIError as error: return _after_error(error, self.server, self.model)
         except (AttributeError, LookupError, TypeError) as error: why = "no completion in the answer", error
         except ValueError as error: why = "half an answer", error
