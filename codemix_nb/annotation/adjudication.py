@@ -77,21 +77,22 @@ def _accuracy(model, data: pd.DataFrame, how: str) -> dict[int, float]:
     return {w: float(knows + (1 - knows)*sum(prior[k]*t for k, t in zip(labels, guess)))
             for w, knows, guess in zip(data.worker.unique(), model.spamming_[:, 1], model.thetas_)}
 
+# %% ../../nbs/annotation/09d_adjudication.ipynb #32484a58
 def worker_accuracy(annotations: Annotations,
                     how: str = "dawid-skene", # as in `aggregate`
                     seed: int = 0, restarts: int = 3, # of mace
                    ) -> pd.DataFrame: # worker, annotations, accuracy
-    "Estimated accuracy of each worker in the first round: under a model, or against the majority he is part of."
+    "Estimated accuracy of each worker in the first round: under a model, or against a majority they are part of."
     if how not in HOW: raise CodemixError(f"unknown method {how!r}; known: {', '.join(HOW)}")
     frame = annotations.frame[annotations.frame["round"] == 1]
     if how == "majority":
         label = frame.item_id.map({i: l for i, (l, _) in _majority(frame).items()})
-        found = (frame.label == label)[label.notna()].groupby(frame.worker).mean().to_dict()
+        accuracy = (frame.label == label)[label.notna()].groupby(frame.worker).mean().to_dict()
     else:
         model, data, names = _fit(frame, how, seed, restarts)
-        found = {names["worker"][w]: a for w, a in _accuracy(model, data, how).items()}
+        accuracy = {names["worker"][w]: a for w, a in _accuracy(model, data, how).items()}
     counts = frame.worker.value_counts()
-    return pd.DataFrame([(w, int(counts[w]), found.get(w)) for w in sorted(counts.index)],
+    return pd.DataFrame([(w, int(counts[w]), accuracy.get(w)) for w in sorted(counts.index)],
                         columns=["worker", "annotations", "accuracy"])
 
 # %% ../../nbs/annotation/09d_adjudication.ipynb #486e220e

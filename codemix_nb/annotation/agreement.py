@@ -83,6 +83,7 @@ def _kappa(joint: np.ndarray) -> np.ndarray:
     agreed = _ratio(np.trace(joint, axis1=1, axis2=2), total)
     return _corrected(agreed, _ratio((joint.sum(1)*joint.sum(2)).sum(1), total**2))
 
+# %% ../../nbs/annotation/09c_agreement.ipynb #87c58533
 SHARED = 20
 
 def _pairs(v: Votes) -> list[tuple[int, int]]:

@@ -174,14 +174,14 @@ def _counted(corpus: Corpus, agreed: pd.DataFrame | None) -> dict[str, str]:
     listed = lambda d: ", ".join(f"{k} {v:,}" for k, v in d.items())
     labels = (f"{f['comments']:,} comments, {f['abusive']:,} abusive and {f['not_abusive']:,} not. "
               f"Label meaning: {p.label_meaning or TO_FILL}.")
-    if "annotators_per_comment" in f: said = f" Labels a comment, in the median: {f['annotators_per_comment']:g}."
-    else: said = ""
+    many = "annotators_per_comment" in f
+    voices = f" Labels a comment, in the median: {f['annotators_per_comment']:g}." if many else ""
     return dict(curation_rationale=f"Sources: {listed(f['sources'])}.",
                 language_variety=f"Languages: {', '.join(language_tags(p)) or TO_FILL} (BCP 47). "
                                  f"Scripts of the comments: {listed(f['scripts'])}.",
         text_characteristics=f"{f['median_words']:g} words in the median, {f['longest_words']} at most; "
                              f"{f['near_duplicates']:,} comments have a near-duplicate.",
-        annotation_protocol=labels + said
+        annotation_protocol=labels + voices
                 + ("\n\n" + _table(agreed[[c for c in _AGREED if c in agreed]]) if agreed is not None else ""))
 
 _AGREED = ("measure", "value", "low", "high", "items", "workers")
@@ -230,6 +230,7 @@ def _croissant():
     except ImportError: raise CodemixError("Croissant metadata needs mlcroissant: pip install mlcroissant") from None
     return mlcroissant
 
+# %% ../../nbs/annotation/09b_datacard.ipynb #a4499ad9
 _MEANS = dict(id="row or id as published, never text", text="the comment as published", label="1 = abusive, 0 = not",
               source="where in the published file it comes from")
 
@@ -249,16 +250,15 @@ def _responsible(corpus: Corpus, answers: dict, agreed: pd.DataFrame | None) -> 
     "The responsible-AI properties: answers, what is counted, and marks."
     mlc, counted = _croissant(), _counted(corpus, None)
     many = {k for k, t in mlc.Metadata.__annotations__.items() if "list[" in str(t)}
-    said = {f.property: " ".join(filter(None, [answers.get(k) or f"{TO_FILL}: {f.question}", counted.get(k, "")]))
-            for k, f in FIELDS.items() if f.property}
-    said["data_preprocessing_protocol"] = [f"{step}: {rows} rows" + (f" ({note})" if note else "")
-                                           for step, rows, note in corpus.ledger.itertuples(index=False)]
-    if agreed is not None: said["data_annotation_analysis"] = [_line(r) for r in agreed.itertuples()]
-    else: said["data_annotation_analysis"] = ["None: no annotators." if corpus.provenance.generated
-                                              else f"{TO_FILL}: agreement of the annotators"]
+    out = {f.property: " ".join(filter(None, [answers.get(k) or f"{TO_FILL}: {f.question}", counted.get(k, "")]))
+           for k, f in FIELDS.items() if f.property}
+    out["data_preprocessing_protocol"] = [f"{step}: {rows} rows" + (f" ({note})" if note else "")
+                                          for step, rows, note in corpus.ledger.itertuples(index=False)]
+    nobody = "None: no annotators." if corpus.provenance.generated else f"{TO_FILL}: agreement of the annotators"
+    out["data_annotation_analysis"] = [nobody] if agreed is None else [_line(r) for r in agreed.itertuples()]
     if "annotators" in corpus.frame:
-        said["annotations_per_item"] = f"{facts_of(corpus)['annotators_per_comment']:g} in the median"
-    return {k: [v] if k in many and isinstance(v, str) else v for k, v in said.items()}
+        out["annotations_per_item"] = f"{facts_of(corpus)['annotators_per_comment']:g} in the median"
+    return {k: [v] if k in many and isinstance(v, str) else v for k, v in out.items()}
 
 def _line(r) -> str:
     "One measure of agreement in words."
@@ -305,19 +305,20 @@ def export_parquet(corpus: Corpus, folder, # made if need be
                   ) -> Export:
     "Write a corpus with everything that must go with it; raises `CodemixError` when its licence forbids a copy."
     _allowed(corpus, redistribute)
-    folder, said = Path(folder), statement(corpus, known, agreed)
+    folder, about_it = Path(folder), statement(corpus, known, agreed)
     if redistribute:
-        said = Markdown(said + "\nExported by somebody who declared to hold the rights to pass a copy on.\n")
+        about_it = Markdown(about_it + "\nExported by somebody who declared to hold the rights to pass a copy on.\n")
     table = atomic_write(folder/f"{corpus.name}.parquet", lambda part: corpus.frame.to_parquet(part, index=False))
     about = dict(name=corpus.name, file=table.name, file_sha256=sha256_of(table), sha256=corpus.sha256,
                  provenance=asdict(corpus.provenance), ledger=corpus.ledger.to_dict("records"))
     meta = croissant(corpus, table, known, agreed)
     texts = {"corpus.json": json.dumps(about, ensure_ascii=False, indent=1),
-             "croissant.json": json.dumps(meta, ensure_ascii=False, indent=1), "datastatement.md": said,
+             "croissant.json": json.dumps(meta, ensure_ascii=False, indent=1), "datastatement.md": about_it,
              "ledger.csv": corpus.ledger.to_csv(index=False)}
     for name, text in texts.items():
         atomic_write(folder/name, lambda part, text=text: part.write_text(str(text), encoding="utf-8"))
-    return Export(folder, [table.name, *texts], [*to_fill(said), *(f"croissant.json: {k}" for k in to_fill(meta))])
+    unknown = [*to_fill(about_it), *(f"croissant.json: {k}" for k in to_fill(meta))]
+    return Export(folder, [table.name, *texts], unknown)
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #27ee868b
 def read_export(folder) -> Corpus:

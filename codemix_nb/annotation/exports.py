@@ -339,19 +339,19 @@ def _lines(text: str) -> list:
         except json.JSONDecodeError: return None
     return [(f"row {n}", parse(line)) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
 
-def _unfold(found) -> list:
+def _unfold(parsed) -> list:
     "Records of a parsed JSON file: a list, a mapping of ids to records, a mapping of columns, or one record."
-    if isinstance(found, list): return found
-    if not isinstance(found, dict): return [found]
-    if found and all(isinstance(v, dict) for v in found.values()): return [{"id": k, **v} for k, v in found.items()]
-    answered = any(k == "responses" or k.endswith(".responses") for k in found)
-    if answered and all(isinstance(v, list) for v in found.values()):
-        return [dict(zip(found, row)) for row in zip_longest(*found.values())]
-    return [found]
+    if isinstance(parsed, list): return parsed
+    if not isinstance(parsed, dict): return [parsed]
+    if parsed and all(isinstance(v, dict) for v in parsed.values()): return [{"id": k, **v} for k, v in parsed.items()]
+    answered = any(k == "responses" or k.endswith(".responses") for k in parsed)
+    if answered and all(isinstance(v, list) for v in parsed.values()):
+        return [dict(zip(parsed, row)) for row in zip_longest(*parsed.values())]
+    return [parsed]
 
 # %% ../../nbs/annotation/09_exports.ipynb #875b73d5
 def _parse(data: bytes, name: str) -> list[tuple[str, object]]:
-    "Records of a JSON or JSON-lines file, each with its place."
+    "Records of a JSON or JSON-lines file, each with its place; raises `CodemixError` for what is neither."
     try: text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         row = data[:error.start].count(10) + 1
@@ -363,6 +363,7 @@ def _parse(data: bytes, name: str) -> list[tuple[str, object]]:
         if error.msg == "Extra data": return _lines(text)
         raise CodemixError(f"{name}, row {error.lineno}: not JSON ({error.msg})") from None
 
+# %% ../../nbs/annotation/09_exports.ipynb #c906607a
 def _plain(value):
     "Arrays as lists and missing numbers as nothing, so that rows of a Parquet file look like JSON."
     if isinstance(value, np.ndarray): value = value.tolist()
@@ -384,17 +385,17 @@ def _part(path: Path) -> Part:
     "Read one file."
     if not path.exists(): raise CodemixError(f"{path}: no such file")
     if path.suffix.lower() in _JSON: return Part(path.name, path.stem, _parse(path.read_bytes(), str(path)), False)
-    found = read_any(path)
-    records = [{str(k): _plain(v) for k, v in r.items()} for r in found.frame.to_dict("records")]
-    return Part(path.name, path.stem, [(f"row {n}", r) for n, r in zip(found.rows, records)], True)
+    table = read_any(path)
+    records = [{str(k): _plain(v) for k, v in r.items()} for r in table.frame.to_dict("records")]
+    return Part(path.name, path.stem, [(f"row {n}", r) for n, r in zip(table.rows, records)], True)
 
 def _zipped(path: Path) -> list[Part]:
     "The JSON files in a zip, as doccano delivers them."
     try:
         with zipfile.ZipFile(path) as box:
-            found = {n: box.read(n) for n in sorted(box.namelist()) if n.lower().endswith(_JSON)}
+            files = {n: box.read(n) for n in sorted(box.namelist()) if n.lower().endswith(_JSON)}
     except (zipfile.BadZipFile, OSError): raise CodemixError(f"{path}: not a readable zip file") from None
-    return [Part(f"{path.name}/{n}", Path(n).stem, _parse(data, f"{path}/{n}"), False) for n, data in found.items()]
+    return [Part(f"{path.name}/{n}", Path(n).stem, _parse(data, f"{path}/{n}"), False) for n, data in files.items()]
 
 # %% ../../nbs/annotation/09_exports.ipynb #b8884d3e
 def _parts(path) -> list[Part]:
@@ -405,10 +406,11 @@ def _parts(path) -> list[Part]:
         return _zipped(path) if path.suffix.lower() == ".zip" else [_part(path)]
     if isinstance(path, Mapping):
         return [part._replace(person=str(person)) for person, p in path.items() for part in _parts(p)]
-    found = list(path)
-    if all(isinstance(p, (str, Path)) for p in found): return [part for p in found for part in _parts(p)]
-    return [Part("records", "", [(f"record {n}", _plain(r)) for n, r in enumerate(found, 1)], False)]
+    listed = list(path)
+    if all(isinstance(p, (str, Path)) for p in listed): return [part for p in listed for part in _parts(p)]
+    return [Part("records", "", [(f"record {n}", _plain(r)) for n, r in enumerate(listed, 1)], False)]
 
+# %% ../../nbs/annotation/09_exports.ipynb #d0cf7cb1
 def _tool_of(part: Part) -> str:
     "The tool that wrote a file, told from its records."
     records = [r for _, r in part.records if isinstance(r, dict)][:50]
@@ -427,6 +429,7 @@ def _known(labels) -> dict[str, str] | None:
     pairs = labels.items() if isinstance(labels, Mapping) else [(l, l) for l in labels]
     return {str(k).strip().casefold(): str(v) for k, v in pairs}
 
+# %% ../../nbs/annotation/09_exports.ipynb #61649ccc
 def _settle(raw: Raw, known: dict[str, str] | None) -> Raw:
     "The annotation with item, worker and label as text, or with the reason why it cannot be used."
     item, who, answers = _word(raw.item_id), _name(raw.worker), list(dict.fromkeys(_answers(raw.label)))
@@ -501,17 +504,16 @@ _OWN_FILE = {"doccano", "prodigy"}
 def _raws(part: Part, kind: str, many: bool, question, item, worker) -> list[Raw]:
     "Annotations as found in one file."
     whose = worker if worker is not None else part.person if many and kind in _OWN_FILE else None
-    found, t = [], TOOLS[kind]
+    raws, t = [], TOOLS[kind]
     for where, record in part.records:
-        at = f"{part.name}, {where}"
         ours = isinstance(record, dict) and (kind == "csv" or t.recognises(record))
-        try: made = t.read(record, question, item, whose) if ours else [Raw(why="other format")]
-        except (AttributeError, TypeError, KeyError, ValueError, OverflowError): made = [Raw(why="other format")]
-        found += [raw._replace(place=at) for raw in made]
-    return found
+        try: read = t.read(record, question, item, whose) if ours else [Raw(why="other format")]
+        except (AttributeError, TypeError, KeyError, ValueError, OverflowError): read = [Raw(why="other format")]
+        raws += [raw._replace(place=f"{part.name}, {where}") for raw in read]
+    return raws
 
 def _one_question(raws: list[Raw], name: str, question: str | None) -> None:
-    "Two questions in one file cannot be one label; the user says which."
+    "Two questions in one file cannot be one label; raises `CodemixError` when the user does not say which."
     asked = list(dict.fromkeys(r.question for r in raws if r.question))
     if question is None and len(asked) > 1:
         shown = ", ".join(map(str, asked[:8]))
@@ -538,8 +540,9 @@ def read_annotations(path, # a file, folder or zip, a list of them, {person: fil
     if not parts: raise CodemixError(f"{path}: no export in it; known kinds: {', '.join(_JSON + _TABLES)}")
     for part in parts:
         kind = tool or _tool_of(part)
-        found = _raws(part, kind, len(parts) > 1 or isinstance(path, Mapping), question, item, worker)
-        raws += found; kinds += [kind]*len(found)
+        read = _raws(part, kind, len(parts) > 1 or isinstance(path, Mapping), question, item, worker)
+        raws += read
+        kinds += [kind]*len(read)
     name = Path(path).name if isinstance(path, (str, Path)) else parts[0].name
     _one_question(raws, name, question)
     return _finish(raws, name, kinds, _hash(path, parts), labels, strict)

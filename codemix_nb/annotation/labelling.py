@@ -43,6 +43,7 @@ def _told(names) -> tuple[frozenset, frozenset]:
     plain = {w for w in every if len(w) == 1 and w[0].isalpha()}
     return frozenset(every - plain), frozenset(plain)
 
+# %% ../../nbs/annotation/09a_labelling.ipynb #f1364eff
 def _without_names(text: str, anywhere: frozenset, first: frozenset) -> tuple[str, int]:
     "The text with known names replaced, and how many there were."
     words, spans, i = list(_WORD.finditer(text)), [], 0
@@ -59,13 +60,13 @@ def strip_people(texts, # comments
                  names=(), # of known people, such as the authors of the comments
                 ) -> tuple[list[str], pd.DataFrame]: # the texts; kind, found, comments
     "Put placeholders where a person could be found, and count them; doing it twice changes nothing."
-    told, out, found = _told(names), [], {kind: [] for kind in [*KINDS, "name"]}
+    names, out, counts = _told(names), [], {kind: [] for kind in [*KINDS, "name"]}
     for text in texts:
         for kind in ("e-mail", "link", "phone", "name", "handle"):
-            text, n = _without_names(text, *told) if kind == "name" else KINDS[kind][0].subn(KINDS[kind][1], text)
-            found[kind].append(n)
+            text, n = _without_names(text, *names) if kind == "name" else KINDS[kind][0].subn(KINDS[kind][1], text)
+            counts[kind].append(n)
         out.append(text)
-    return out, pd.DataFrame([dict(kind=k, found=sum(n), comments=sum(map(bool, n))) for k, n in found.items()])
+    return out, pd.DataFrame([dict(kind=k, found=sum(n), comments=sum(map(bool, n))) for k, n in counts.items()])
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #f6d1cb16
 def local_salt() -> bytes: # 32 random bytes
@@ -86,7 +87,7 @@ def pseudonym(value: str, # an author's id or name
 _SLASHED = r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?!\d)"
 
 def _day_first(pairs: pd.DataFrame, where: str) -> bool:
-    "Do dates of the form 3/4/2024 begin with the day? Told from those that can be read in one way only."
+    "Do dates like 3/4/2024 begin with the day? Raises `CodemixError` when no date can be read in one way only."
     first, second = (pairs[c].dropna().astype(int).gt(12).any() for c in (0, 1))
     if first == second:
         why = "both orders of day and month occur" if first else "day and month cannot be told apart"
@@ -276,8 +277,9 @@ class Draw(NamedTuple):
     def _repr_html_(self) -> str:
         return f"<b>{len(self.frame):,} comments drawn</b><br>{self.strata.to_html(index=False)}"
 
+# %% ../../nbs/annotation/09a_labelling.ipynb #2eb64cd4
 def _measured(frame: pd.DataFrame, measure, edges) -> tuple[np.ndarray, tuple | None]:
-    "The number of each comment and the edges that go with it."
+    "The number of each comment and the edges that go with it; raises `CodemixError` for a column that is not there."
     if callable(measure): return np.array([measure(t) for t in frame.text], dtype=float), edges
     if isinstance(measure, str):
         if measure not in frame:
@@ -306,9 +308,8 @@ def sample_by_mixing(frame: pd.DataFrame, # id, text, and platform where there i
     given = np.concatenate([equal_shares(cell, w)
                             for w, (_, cell) in zip(wanted, room.groupby("stratum", observed=True))])
     strata = room.rename("available").reset_index().rename(columns={"_platform": "platform"}).assign(drawn=given)
-    take = dict(zip(room.index, given))
-    drawn = pd.concat([rows.head(take[key])
-                       for key, rows in pool.groupby(["stratum", "_platform"], observed=True)]).sort_index()
+    take, cells = dict(zip(room.index, given)), pool.groupby(["stratum", "_platform"], observed=True)
+    drawn = pd.concat([rows.head(take[key]) for key, rows in cells]).sort_index()
     weight = {key: room[key]/take[key] for key in take if take[key]}
     drawn["weight"] = [weight[key] for key in zip(drawn.stratum, drawn._platform)]
     return Draw(drawn.drop(columns="_platform").reset_index(drop=True),
@@ -357,6 +358,7 @@ def _lines(log: Path) -> tuple[list[dict], int]:
             raise CodemixError(f"{log}, row {row}: {why}") from None
     return records, len(data) - len(whole)
 
+# %% ../../nbs/annotation/09a_labelling.ipynb #a6709792
 def _texts_of(items) -> dict[str, str]:
     "Item id → text, from a frame, a corpus or a mapping; raises `CodemixError` for an id that stands twice."
     frame = getattr(items, "frame", items)
@@ -394,13 +396,18 @@ class Log:
 _NAME, COLUMNS = re.compile(r"\w[\w.-]*"), ["item_id", "worker", "label", "tool", "time", "round", "note"]
 _short = lambda text: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
+def _check_names(worker: str, labels: list[str]) -> None:
+    "Raise `CodemixError` for an annotator that cannot name a file, and for labels that cannot be told apart."
+    if not _NAME.fullmatch(worker):
+        raise CodemixError(f"annotator {worker!r}: use letters, digits, dots and dashes; it becomes a file name")
+    if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
+        raise CodemixError(f"labels {labels}: two or more, all different, none empty")
+
+# %% ../../nbs/annotation/09a_labelling.ipynb #5809f2ca
 class Judgements:
     "What one annotator said so far: a log, and the tables made from it."
     def __init__(self, texts: dict[str, str], labels: list[str], worker: str, folder, **settings):
-        if not _NAME.fullmatch(worker):
-            raise CodemixError(f"annotator {worker!r}: use letters, digits, dots and dashes; it becomes a file name")
-        if len(set(labels)) != len(labels) or len(labels) < 2 or "" in labels:
-            raise CodemixError(f"labels {labels}: two or more, all different, none empty")
+        _check_names(worker, labels)
         self.texts, self.labels, self.worker, self.folder = texts, labels, worker, Path(folder)
         self.said, self.history = {}, []
         self.log = Log(self.folder/"log"/f"{worker}.jsonl", dict(worker=worker, labels=labels, **settings))

@@ -54,6 +54,7 @@ def _firsts(cluster: np.ndarray, rank: np.ndarray) -> np.ndarray:
     first = order[np.r_[True, np.diff(cluster[order]) > 0]]
     return first[np.argsort(-np.bincount(cluster)[cluster[first]], kind="stable")]
 
+# %% ../../nbs/annotation/18a_suggest.ipynb #e2385ffd
 def _diverse(z, taken, n, seed):
     "Medoids of clusters in which nothing is labelled."
     cluster, distance = _clusters(z, len(taken) + n, seed)
@@ -155,6 +156,7 @@ def gains(curves: pd.DataFrame, # from `simulate`, with random among the ways
                              better=(part[way] > part["random"]).mean(), worth=_worth(plain, part[way].mean())))
     return pd.DataFrame(rows)
 
+# %% ../../nbs/annotation/18a_suggest.ipynb #25807745
 def _worth(plain: pd.Series, score: float) -> float:
     "Random labels that reach a score on average; missing beyond the last point and before the first."
     best = plain.cummax()
