@@ -175,7 +175,7 @@ def add_treatment(name: str, # how studies call it
                   steps: str | list, # step names separated by spaces, or Step objects
                   version: str = "1", # change it whenever the outcome changes
                  ) -> Treatment:
-    "Register a treatment, from step names or own `Step`s."
+    "Register a treatment, from step names or own `Step`s; raises `CodemixError` for a step that is not known."
     steps = steps.split() if isinstance(steps, str) else steps
     unknown = [s for s in steps if isinstance(s, str) and s not in STEPS]
     if unknown: raise CodemixError(f"treatment {name!r}: unknown step {unknown[0]!r}; known: {', '.join(STEPS)}")

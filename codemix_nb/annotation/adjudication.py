@@ -82,7 +82,7 @@ def worker_accuracy(annotations: Annotations,
                     how: str = "dawid-skene", # as in `aggregate`
                     seed: int = 0, restarts: int = 3, # of mace
                    ) -> pd.DataFrame: # worker, annotations, accuracy
-    "Estimated accuracy of each worker in the first round: under a model, or against a majority they are part of."
+    "Accuracy of each worker in the first round, by a model or against the majority; raises `CodemixError` for another."
     if how not in HOW: raise CodemixError(f"unknown method {how!r}; known: {', '.join(HOW)}")
     frame = annotations.frame[annotations.frame["round"] == 1]
     if how == "majority":

@@ -270,8 +270,8 @@ def croissant(corpus: Corpus,
               file: Path, # the Parquet file that is described
               known: dict | None = None, # answers, by the keys of FIELDS and CARD; `published` is a date
               agreed: pd.DataFrame | None = None, # from `annotation.agreement`
-             ) -> dict: # JSON-LD
-    "Croissant 1.1 metadata with responsible-AI properties (MLCommons 2024); what is not known is marked or left out."
+             ) -> dict: # JSON-LD; what is not known is marked or left out
+    "Croissant 1.1 metadata with responsible-AI properties (MLCommons 2024); raises `CodemixError` when not valid."
     mlc, p, answers, file = _croissant(), corpus.provenance, _answers(corpus, known), Path(file)
     optional = dict(url=answers.get("url") or p.url or None, version=answers.get("version"),
                     cite_as=answers.get("citation") or p.citation or TO_FILL, in_language=list(p.languages) or None,
@@ -338,7 +338,7 @@ def read_export(folder) -> Corpus:
 LABELS = ["not abusive", "abusive"]
 
 def to_datasets(corpus: Corpus): # → datasets.Dataset
-    "The corpus as a `datasets.Dataset` with a `ClassLabel`, its licence and citation."
+    "The corpus as a `datasets.Dataset` with licence and citation; raises `CodemixError` without the library."
     for name, value in dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1",
                             HF_HOME=str(paths.home/"huggingface")).items():
         os.environ.setdefault(name, value)

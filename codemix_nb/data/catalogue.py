@@ -42,7 +42,7 @@ def enter(name: str, # how the set is called
 
 # %% ../../nbs/data/02a_catalogue.ipynb #517f99aa
 def entry(name: str, kind: str | None = None) -> Entry:
-    "The entry of a set; an unknown name, or one of another kind, is told with the known ones."
+    "The entry of a set; raises `CodemixError` with the known names for any other, or for one of another kind."
     known = [n for n, e in ENTRIES.items() if kind in (None, e.kind)]
     if name not in known:
         raise CodemixError(f"no {'set of kind ' + kind if kind else 'set'} is called {name!r}; "

@@ -105,7 +105,7 @@ def build(name: str, # short name of the corpus
           ledger: Ledger, # with the reader's own lines
           provenance: Provenance,
          ) -> Corpus:
-    "Finish a corpus: drop blanks and contradictions, check the schema, close the ledger."
+    "Drop blanks and contradictions, close the ledger; raises `CodemixError` for ids that repeat, or one class left."
     frame = ledger.drop(frame, frame.text.str.strip().eq(""), "blank", "no text")
     frame = ledger.drop(frame, conflicts(frame), "conflict", "the same text under both labels")
     if "source" not in frame: frame = frame.assign(source="all")

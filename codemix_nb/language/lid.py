@@ -192,7 +192,7 @@ class _Chain(BaseEstimator):
     "What a trained chain does: tag, be kept, be read again."
     version = "1"
     def predict_proba(self, sentences) -> list[np.ndarray]: # (tokens, tags) of each sentence, columns as in `tags_`
-        "Probability of each tag at each token."
+        "Probability of each tag at each token; raises `CodemixError` before training."
         if not hasattr(self, "tags_"):
             raise CodemixError("this WordLID is not trained yet; call fit, or get a trained one from load_lid")
         sentences = _sentences(sentences)
@@ -406,7 +406,7 @@ def tag(texts, # comments; or lists of tokens
         ids=None, # one a comment; 0, 1, 2 … otherwise
         threshold: float | None = None, # below it a tag is "unknown"
        ) -> pd.DataFrame: # id, position, token, tag, probability (of the most probable tag), one row a token
-    "Tag every token of every comment."
+    "Tag every token of every comment; raises `CodemixError` when there are more or fewer ids than comments."
     sentences = [tokenise(t) if isinstance(t, str) else list(t) for t in texts]
     ids = list(range(len(sentences)) if ids is None else ids)
     if len(ids) != len(sentences): raise CodemixError(f"{len(sentences)} comments and {len(ids)} ids")

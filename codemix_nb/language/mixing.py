@@ -75,7 +75,7 @@ def m_index(
     neutral: frozenset = NEUTRAL, # tags that belong to no language
     languages: int | None = None, # how many the corpus has; those seen, at least 2, when not given
 ) -> float: # 0 (one language) to 1 (equal shares); missing without words
-    "Multilingual index of Barnett et al. (2000)."
+    "Multilingual index of Barnett et al. (2000); raises `CodemixError` for fewer languages than the comment has."
     counts = np.array(list(Counter(language_tags(tags, neutral)).values()), dtype=float)
     if not len(counts): return nan
     k, squares = languages or max(len(counts), 2), ((counts / counts.sum())**2).sum()
@@ -197,7 +197,7 @@ def per_comment(
     ids: Sequence | None = None, # names of the rows
     neutral: frozenset = NEUTRAL, # tags that belong to no language
 ) -> pd.DataFrame: # a row a comment, a column a measure
-    "Every measure of every comment; the M-index counts the languages of the whole list."
+    "Every measure of every comment, the M-index by the languages of all; raises `CodemixError` for ids amiss."
     comments = _listed(comments)
     if ids is not None and len(ids) != len(comments):
         raise CodemixError(f"ids: {len(ids)} for {len(comments)} comments")

@@ -101,7 +101,7 @@ PAIRS = {"te": [ENTRIES["aksharantar-tel"].sources["test"]], "hi": [ENTRIES["aks
 # %% ../../nbs/language/06_romanise.ipynb #28c9b88c
 def word_pairs(language: str, # te, hi or ne
               ) -> pd.DataFrame: # native, roman (lower case)
-    "Native words and how people typed them; pairs with an empty side are left out and counted in `attrs`."
+    "Native words as people typed them, empty sides counted in `attrs`; raises `CodemixError` for another language."
     if language not in PAIRS: raise CodemixError(f"no word pairs for {language!r}; known: {', '.join(PAIRS)}")
     pairs = []
     for source in PAIRS[language]:
