@@ -92,7 +92,7 @@ def test_the_watched_contrast_is_the_declared_one_and_its_seeds_are_counted(pape
     table = coming_star.tabulate(paper)
     assert {(a, b) for a, b in zip(table.a, table.b)} == {("svm-rbf", "svm")}
     counts = table.groupby("corpus")[["significant_plain", "significant_corrected"]].sum()
-    assert counts.loc[NE].tolist() == [7, 5] and counts.loc[TE].tolist() == [0, 0]
+    assert counts.loc[NE].tolist() == [1, 0] and counts.loc[TE].tolist() == [3, 1]
 
 
 def test_no_fragment_of_a_word_is_shown(paper):
@@ -108,17 +108,18 @@ def test_what_holds_is_declared_and_what_is_highest_only_measured(paper):
     assert len(held) == 6 and held.iloc[1:].str.contains("Holm p").all() and not held.str.contains("highest|best").any()
     facts = "highest mean|the audit of the corpus|Pairs of models that do not differ"
     assert found[found.kind == "measured"].sentence.str.contains(facts).all()
-    assert found.sentence.str.contains("Supported only by a laxer choice: NB-SVM over CNN on Nepali-English").sum() == 1
+    laxer = found[found.sentence.str.startswith("Supported only by a laxer choice")].sentence
+    assert len(laxer) == 1 and laxer.iloc[0].count("NB-SVM over CNN on Nepali-English") == 1
     said = " ".join(found.sentence)
-    for rate in ("6.0", "7.2", "0.8", "22.8", "32.0", "3.6", "10.4", "4.0", "4.8", "1.6"):
+    for rate in ("6.0", "7.2", "0.8", "22.8", "32.0", "3.6", "10.4", "5.6"):
         assert f"{rate}\u00a0%" in said, rate
 
 
 def test_across_sources_stands_beside_the_same_source_within_the_folds(paper):
     table = by_source.tabulate(paper).set_index(["model", "tested_on"])
     row = table.loc[("nbsvm", "id")]
-    assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.761, abs=.001)
-    assert row.across == pytest.approx(.575, abs=.001)
+    assert row.train_across == 528 and row["rows"] == 2874 and row.inside == pytest.approx(.760, abs=.001)
+    assert row.across == pytest.approx(.564, abs=.001)
 
 
 def test_other_corpora_lift_the_open_track_over_its_target():
