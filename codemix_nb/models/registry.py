@@ -6,11 +6,12 @@
 __all__ = ['CORE', 'known', 'card_of', 'model_of', 'cards_of', 'needs_of', 'imported', 'identity_of', 'not_run']
 
 # %% ../../nbs/models/17b_registry.ipynb #7e6c1bd0
-import json, pkgutil, re
+import json, re
 from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from ..paths import CodemixError, paths
 from .base import Method
 from .state import GROUP
@@ -19,28 +20,36 @@ from .state import GROUP
 CORE = ("classical", "neural", "finetune", "fewshot", "prompting") # modules with a list `MODELS` of cards
 
 @lru_cache
-def _written(module: str) -> tuple[str, ...]: # names of models
+def _written(path: Path) -> tuple[str, ...]: # names of models
     "The cards that a module of the library holds, read off its source without importing it."
-    return tuple(re.findall(r'Method\("([\w-]+)"', (paths.library/"models"/f"{module}.py").read_text(encoding="utf-8")))
+    return tuple(re.findall(r'\bMethod\(\s*"([\w-]+)"', path.read_text(encoding="utf-8")))
+
+def _of(module: str) -> tuple[str, ...]: return _written(paths.library/"models"/f"{module}.py") # names of models
 
 def _of_the_literature() -> dict[str, str]: # name of a model → module
-    "The methods of the literature, a module each."
-    return {m.name.replace("_", "-"): m.name for m in pkgutil.iter_modules([str(paths.library/"methods")])}
+    "The methods of the literature; a module holds any number of cards."
+    return {name: path.stem for path in sorted((paths.library/"methods").glob("*.py")) for name in _written(path)}
 
 def known() -> list[str]:
     "Every model that can be named, without importing one: the library's own, the literature's, other packages'."
-    return [*(n for module in CORE for n in _written(module)), *_of_the_literature(),
+    return [*(n for module in CORE for n in _of(module)), *_of_the_literature(),
             *(e.name for e in entry_points(group=GROUP))]
 
 # %% ../../nbs/models/17b_registry.ipynb #2b9351c1
 def card_of(name: str) -> Method:
     "The card of a model by name; raises `CodemixError` with the known names."
     for module in CORE:
-        if name in _written(module): return import_module(f"codemix_nb.models.{module}").MODELS[name]
-    if module := _of_the_literature().get(name): return import_module(f"codemix_nb.methods.{module}").METHOD
+        if name in _of(module): return import_module(f"codemix_nb.models.{module}").MODELS[name]
+    if module := _of_the_literature().get(name): return _held(import_module(f"codemix_nb.methods.{module}"), name)
     for found in entry_points(group=GROUP):
         if found.name == name: return found.load()
     raise CodemixError(f"unknown model {name!r}; known: {', '.join(known())}")
+
+def _held(module, name: str) -> Method:
+    "The card of a name among what a module defines; raises `CodemixError` when it is written there and not kept."
+    found = next((c for c in vars(module).values() if isinstance(c, Method) and c.name == name), None)
+    if found is None: raise CodemixError(f"{module.__name__}: the card {name!r} stands under no name of the module")
+    return found
 
 def _on_embeddings(name: str) -> Method:
     "A head that reads the embeddings of an encoder instead of n-grams."
