@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from codemix_nb.paths import CodemixError, paths
+from codemix_nb.models.auxiliary import HOWS
 from codemix_nb.models.base import Method
 from codemix_nb.models.state import GROUP
 from codemix_nb.models.registry import *
@@ -30,6 +31,22 @@ OTHER = Method(
     "another", NBMachine, "Another")
 {"lost": Method("lost", LR)}
 '''
+
+def test_a_card_that_helps_is_a_way(monkeypatch):
+    from dataclasses import dataclass
+    from codemix_nb.models import registry
+    from codemix_nb.models.auxiliary import Rows
+    from codemix_nb.models.classical import LR, NBMachine
+    @dataclass(eq=False, repr=False)
+    class Mixed(Rows): estimator: LR = None
+    cards = {"mixed": Method("mixed", Mixed, search_space=({},), version="7", helps=True), "plain": Method("plain", LR)}
+    monkeypatch.setattr(registry, "_of_the_literature", lambda: dict.fromkeys(cards, "somewhere"))
+    monkeypatch.setattr(registry, "card_of", lambda name: cards[name])
+    made = helped_by(NBMachine(), (), "mixed", .2, 5)
+    assert type(made) is Mixed and (made.weight, made.random_state) == (.2, 5)
+    assert way_key("mixed") == ["7", {"calibrate": True}] and way_key("rows") == []
+    for name in ("plain", "magic"):
+        with pytest.raises(CodemixError, match=f"unknown way '{name}'; known: experts, rows, mixed$"): way_of(name)
 
 def test_a_module_of_the_literature_holds_any_number_of_cards(tmp_path, monkeypatch):
     from types import ModuleType, SimpleNamespace
