@@ -210,7 +210,7 @@ def _wrong_help(study: dict): # yields (key, what is wrong)
     names, judge = corpus_names(study), (study["judged"] or {}).get("test")
     if judge in names: yield "judged.test", f"{judge!r} is trained on in this study; a judge must be another corpus"
     made = lambda c: c.startswith("sample-")
-    yield from ((key, f"{m!r} only helps another model; in a variant of that, say auxiliary: {{corpora: [...], how: {m}}}")
+    yield from ((key, f"{m!r} only helps another; in a variant of that, say auxiliary: {{corpora: [...], how: {m}}}")
                 for key, m in _models_of(study) if model_of(m, study).helps)
     for name, said in ((n, v["auxiliary"]) for n, v in study["variants"].items() if v["auxiliary"]):
         key, model = f"variants.{name}.auxiliary", study["variants"][name]["model"]
