@@ -11,6 +11,7 @@ from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import encoders
 from codemix_nb.models.classical import LR, LinearMachine, NBMachine, RBFMachine, _scaled, log_count_ratio
 from codemix_nb.models.ngrams import Counted, SPACES
+from codemix_nb.models.registry import card_of, known
 from codemix_nb.text import treatment
 from codemix_nb.models.tuning import Tuned
 from codemix_nb.evaluation.bench import *
@@ -26,6 +27,11 @@ def test_both_ways_agree(space, models):
 
 
 # %% ../nbs/evaluation/19_bench.ipynb #9aa342da
+def test_cards_state_what_models_cost():
+    t = costs(turns=1).set_index("model")
+    assert {"majority", "lr-word", "lr", "svm", "nbsvm"} <= set(t.index) and t.loc["nbsvm"].eq(1).all()
+    assert t.apart.drop("majority").between(.1, 10).all(), t.apart.round(2).to_dict()
+
 def test_the_engine_is_quicker():
     assert compare("sample-ne-en", "char", outer=1, models=("nbsvm",)).set_index("model").ratio["total"] > 2
 

@@ -39,7 +39,7 @@ def borrowed(): return borrow(_made("other", 60, 900), _made("main", 40), thresh
 @pytest.mark.parametrize("how, name", [("experts", "lr"), ("experts", "nbsvm"), ("experts", "surface"), ("rows", "lr"),
                                        ("rows", "svm"), ("rows", "nbsvm")])
 def test_contract_of_the_estimators(how, name, borrowed):
-    assert len(check_estimator(lambda: helped_by(MODELS[name].make(), (borrowed,), how, .3))) >= 19
+    assert len(check_estimator(lambda: HOWS[how](MODELS[name].make(), (borrowed,), .3))) >= 19
 
 
 # %% ../nbs/models/17a_auxiliary.ipynb #31ef6ef2
@@ -108,7 +108,7 @@ def test_nested_tuning_sees_the_inner_settings(borrowed):
     from codemix_nb.models.tuning import Tuned
     texts, y = Counted(_made("main", 40).texts), np.arange(40) % 2
     for how in HOWS:
-        tuned = Tuned(helped_by(NBMachine(), (borrowed,), how, .3)).fit(texts, y, np.arange(40))
+        tuned = Tuned(HOWS[how](NBMachine(), (borrowed,), .3)).fit(texts, y, np.arange(40))
         assert set(tuned.params_) == {"estimator__C"} and tuned.best_.estimator.C == tuned.params_["estimator__C"]
 
 

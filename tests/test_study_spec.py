@@ -4,14 +4,14 @@
 import yaml
 from pathlib import Path
 from functools import lru_cache
-from typing import Literal
+from itertools import chain
 from pydantic import Field, ValidationError, create_model
 from codemix_nb import files
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora
 from codemix_nb.models import classical
-from codemix_nb.models.registry import model_of
+from codemix_nb.models.registry import model_of, way_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.units import corpus_names
 from codemix_nb.experiments.base import Block, Contrast, experiments
@@ -41,7 +41,7 @@ def test_every_committed_study_is_valid():
     ("variants: {o: {model: lr, auxiliary: {corpora: [nope], how: experts}}}",
      "variants.o.auxiliary.corpora': unknown corpus 'nope'; known: .*te-en-abuse"),
     ("variants: {o: {model: lr, auxiliary: {corpora: [sample-te-en], how: magic}}}",
-     "variants.o.auxiliary.how': .*'experts' or 'rows'"),
+     "variants.o.auxiliary.how': unknown way 'magic'; known: experts, rows"),
     ("variants: {o: {model: lr, auxiliary: {corpora: [sample-ne-en], how: rows}}}",
      "'sample-ne-en' is the study's own corpus"),
     ("variants: {o: {model: lr, auxiliary: {corpora: [te-en-abuse], how: rows}}}",

@@ -23,7 +23,7 @@ from ..data import corpora, folds, sameness
 from ..models import auxiliary
 from ..models.base import Method, TextClassifier
 from ..models.ngrams import Counted
-from ..models.registry import identity_of, model_of
+from ..models.registry import helped_by, identity_of, model_of, way_key
 from ..models.tuning import VERSION, Averaged, Tuned, on_edge
 
 # %% ../../nbs/evaluation/21_units.ipynb #c5d4b4ec
@@ -152,7 +152,7 @@ def estimator_of(unit: Unit, study: dict):
     seed, one, space = seed_of(unit, model), model.make(), list(model.search_space)
     if "random_state" in one.get_params(): one.set_params(random_state=seed)
     if said := help_of(unit.model, study):
-        one = auxiliary.helped_by(one, tuple(borrowed_of(unit, study)), said["how"], said["weight"], seed)
+        one = helped_by(one, tuple(borrowed_of(unit, study)), said["how"], said["weight"], seed)
     if (seeds := seeds_of(model, study)) > 1:
         one, space = Averaged(one, seeds, seed), [{f"estimator__{k}": v for k, v in s.items()} for s in space]
     inner = "holdout" if model.in_rounds else study.get("inner_folds", 3)
@@ -277,7 +277,7 @@ def key_of(unit: Unit, study: dict,
             sameness.VERSION, folds.VERSION]
     said = help_of(unit.model, study)
     if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
-                      [[n, other_of(n).sha256] for n in said["corpora"]]]]
+                      [[n, other_of(n).sha256] for n in said["corpora"]], *way_key(said["how"])]]
     else: more = []
     if weights := identity or identity_of(unit.model, study): more.append(weights)
     model = model_of(unit.model, study)

@@ -85,6 +85,7 @@ class Method:
     golden: float | None = None        # mean square of its probabilities on a fold of the sample, for this version
     search_space: tuple | None = None  # the class's when not given
     version: str = ""                  # the class's when not given
+    helps: bool = False                # a way for another model to learn from other corpora: `how` of a variant
     def __post_init__(self):
         own = getattr(self.make, "func", self.make)
         if self.kind not in COLOURED:

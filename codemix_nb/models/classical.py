@@ -56,6 +56,7 @@ class Linear:
     weighs = True
     def _nothing(self, y, weight=None):
         self.coef_, self.intercept_ = np.zeros(0), float(logit(np.average(y, weights=weight)))
+    def _learn(self, texts, y, weight=None): self.solve(self._x(texts), y, weight)
     def decision_function(self, X): return self._x(as_texts(X)) @ self.coef_ + self.intercept_
     def state(self):
         arrays, config = super().state()
@@ -78,9 +79,10 @@ class LR(Linear, NgramModel):
     space: str = "both-folded"
     min_df: int = 2
     max_iter: int = 1000
-    def _learn(self, texts, y, weight=None):
+    def solve(self, x, y, weight=None):
+        "Learn the weights of the columns of any matrix."
         from sklearn.linear_model import LogisticRegression
-        x, m = self._x(texts), LogisticRegression(C=self.C, max_iter=self.max_iter)
+        m = LogisticRegression(C=self.C, max_iter=self.max_iter)
         with _pools().limit(limits=1, user_api="blas"): m.fit(x, y, sample_weight=weight)
         self.coef_, self.intercept_ = m.coef_[0], float(m.intercept_[0])
     def _proba1(self, texts): return expit(self.decision_function(texts))
@@ -135,8 +137,8 @@ class LinearMachine(Linear, Machine):
     min_df: int = 2
     calibrate: bool = True
     random_state: int = 0
-    def _learn(self, texts, y, weight=None): self._solve(self._x(texts), y, weight)
-    def _solve(self, x, y, weight):
+    def solve(self, x, y, weight=None):
+        "Learn the weights of the columns of any matrix."
         from sklearn.svm import LinearSVC
         m = LinearSVC(C=self.C, random_state=self.random_state).fit(x, y, sample_weight=weight)
         self.coef_, self.intercept_ = m.coef_[0], float(m.intercept_[0])
@@ -165,7 +167,7 @@ class NBMachine(LinearMachine):
         learnt_from = y.tobytes() + (b"" if weight is None else weight.tobytes())
         key = ("nb", *self.tfidf_.key_, hashlib.blake2b(learnt_from, digest_size=12).digest())
         ratio = memory.get((*key, "ratio"), lambda: log_count_ratio(x, y, weight=weight))
-        self._solve(memory.get((*key, "rows"), lambda: _scaled(x, ratio)), y, weight)
+        self.solve(memory.get((*key, "rows"), lambda: _scaled(x, ratio)), y, weight)
         self.coef_ = self.coef_*ratio
 
 def _scaled(x: sp.csr_matrix, weights: np.ndarray) -> sp.csr_matrix:

@@ -9,14 +9,14 @@ __all__ = ['Auxiliary', 'Variant', 'OwnCorpus', 'Main', 'schema', 'read']
 import yaml
 from pathlib import Path
 from functools import lru_cache
-from typing import Literal
+from itertools import chain
 from pydantic import Field, ValidationError, create_model
 from .. import files
 from ..paths import CodemixError, paths
 from ..text import treatment
 from ..data import corpora
 from ..models import classical
-from ..models.registry import model_of
+from ..models.registry import model_of, way_of
 from ..evaluation import results
 from ..evaluation.units import corpus_names
 from ..experiments.base import Block, Contrast, experiments
@@ -25,7 +25,7 @@ from ..experiments.base import Block, Contrast, experiments
 class Auxiliary(Block):
     "Other corpora that help a model: an open track of its own."
     corpora: list[str] = Field(min_length=1) # registered names
-    how: Literal["experts", "rows"]          # models trained on them, or their rows beside one's own
+    how: str                                 # experts, rows, or a method whose card says that it helps
     weight: float = Field(1, gt=0)           # of a borrowed row, or of what an expert says
 
 class Variant(Block):
@@ -164,6 +164,8 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
     yield from ((key, why) for key, m in _models_of(study)
                 if (why := _complaint(lambda m: model_of(m, study).make(), m)))
+    yield from ((f"variants.{name}.auxiliary.how", why) for name, v in study["variants"].items()
+                if v["auxiliary"] and (why := _complaint(way_of, v["auxiliary"]["how"])))
     known = corpora.list_corpora()
     lent = [(f"variants.{name}.auxiliary.corpora", c) for name, v in study["variants"].items()
             for c in (v["auxiliary"] or {}).get("corpora", [])]
@@ -208,14 +210,16 @@ def _wrong_help(study: dict): # yields (key, what is wrong)
     names, judge = corpus_names(study), (study["judged"] or {}).get("test")
     if judge in names: yield "judged.test", f"{judge!r} is trained on in this study; a judge must be another corpus"
     made = lambda c: c.startswith("sample-")
+    yield from ((key, f"{m!r} only helps another; in a variant of that, say auxiliary: {{corpora: [...], how: {m}}}")
+                for key, m in _models_of(study) if model_of(m, study).helps)
     for name, said in ((n, v["auxiliary"]) for n, v in study["variants"].items() if v["auxiliary"]):
         key, model = f"variants.{name}.auxiliary", study["variants"][name]["model"]
         yield from ((f"{key}.corpora", f"{c!r} is the study's own corpus; only another one can help")
                     for c in said["corpora"] if c in (*names, judge))
         yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not")
                     for c in said["corpora"] if made(c) != made(names[0]))
-        if said["how"] == "rows" and not model_of(name, study).make().weighs:
-            yield f"{key}.how", f"{model!r} gives every row the same weight; say experts"
+        if why := way_of(said["how"]).refuses(model_of(name, study).make()):
+            yield f"{key}.how", f"{model!r} {why}"
         if name in (study["terms"] or {}).get("models", []):
             yield "terms.models", f"{name!r} learns from other corpora and has no terms of its own"
 
@@ -238,7 +242,7 @@ def read(study: str, # name of a file in nbs/studies, or a path
         raise CodemixError(f"unknown study {study!r}; known: {', '.join(known)}; or give the path of a .yaml file")
     checked = _checked(path, _said(path))
     _own_files(checked, path.parent)
-    for key, what in (*_wrong_names(checked), *_wrong_links(checked), *_wrong_help(checked)):
+    for key, what in chain(_wrong_names(checked), _wrong_links(checked), _wrong_help(checked)):
         raise CodemixError(f"{path.name}, key {key!r}: {what}")
     taken = paths.studies/f"{checked['study']}.yaml"
     if taken.exists() and taken.resolve() != path.resolve():
