@@ -12,6 +12,7 @@ from codemix_nb.models import encoders
 from codemix_nb.models.classical import LR, LinearMachine, NBMachine, RBFMachine, _scaled, log_count_ratio
 from codemix_nb.models.ngrams import Counted, SPACES
 from codemix_nb.models.registry import card_of, known
+from codemix_nb.paths import CodemixError
 from codemix_nb.text import treatment
 from codemix_nb.models.tuning import Tuned
 from codemix_nb.evaluation.bench import *
@@ -48,3 +49,11 @@ def test_a_missing_encoder_is_said_and_nothing_more(capsys, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main(["--only", "embeddings", "--model", "no-such/model"]) == 0
     assert "not at hand" in capsys.readouterr().out
+
+
+# %% ../nbs/evaluation/19_bench.ipynb #f15441c7
+def test_a_corpus_out_of_reach_gives_way_to_the_sample(monkeypatch, capsys):
+    from codemix_nb.evaluation.bench import _reachable
+    def load(name): raise CodemixError("could not reach it")
+    monkeypatch.setattr(corpora, "load", load)
+    assert _reachable("ne-en-abuse") == "sample-ne-en" and "no ratio is promised" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from ..models import encoders
 from ..models.classical import LR, LinearMachine, NBMachine, RBFMachine, _scaled, log_count_ratio
 from ..models.ngrams import Counted, SPACES
 from ..models.registry import card_of, known
+from ..paths import CodemixError
 from ..text import treatment
 from ..models.tuning import Tuned
 
@@ -70,7 +71,7 @@ def _compare(corpus, space, outer, models, seed, progress) -> pd.DataFrame:
     counted = Counted(texts)
     counted.memory.count(SPACES[space])
     counting = time.perf_counter() - started
-    for f, m in tqdm([(f, m) for f in range(outer) for m in models], desc="bench",
+    for f, m in tqdm([(f, m) for f in range(outer) for m in models], desc=f"bench: {corpus}, both ways", unit="fit",
                      disable=None if progress is None else not progress):
         train, test = np.flatnonzero(fold != f), np.flatnonzero(fold == f)
         one = OURS[m](space=space)
@@ -120,15 +121,18 @@ def _loop(texts, model, threads):
 # %% ../../nbs/evaluation/19_bench.ipynb #c411f2f1
 def embeddings(texts: list[str], # in any order
                model: str = "minilm", turns: int = 4, seed: int = 2025,
+               progress: bool | None = None,
              ) -> pd.DataFrame: # a row a way: seconds, texts a second, ratio to the loop, lowest cosine to it
     "Embed texts one at a time, with an empty cache in 32 and in 16 bits, and once more; all on the CPU."
     import torch
+    from tqdm import tqdm
     model, order, total, cosine = str(encoders.find(model)), np.random.default_rng(seed).permutation(len(texts)), {}, {}
     cold = {"cold, float32": "float32", "cold, bfloat16": "bfloat16"}
     few = [texts[i] for i in order[:30]]
     with _empty_home(): [encoders.embed(few, model, device="cpu", dtype=d) for d in cold.values()]
     threads = min({1, torch.get_num_threads()}, key=lambda n: _loop(few, model, n)[0])
-    for part in np.array_split(order, turns):
+    for part in tqdm(np.array_split(order, turns), desc=f"bench: {len(texts):,} texts embedded", unit="part",
+                     disable=None if progress is None else not progress):
         mine, said = [texts[i] for i in part], {}
         seconds, oracle = _loop(mine, model, threads)
         total["one at a time"] = total.get("one at a time", 0) + seconds
@@ -145,7 +149,7 @@ def embeddings(texts: list[str], # in any order
 # %% ../../nbs/evaluation/19_bench.ipynb #e89d17b1
 def _print_embeddings(corpus: str, model: str) -> None:
     if why := encoders.missing(model): return print(f"embeddings: {why}\n")
-    table = embeddings(treatment("clean")(corpora.load(corpus).texts), model)
+    table = embeddings(treatment("clean")(corpora.load(corpus).texts), model, progress=True)
     shown = table.assign(seconds=table.seconds.map("{:.2f}".format),
                          texts_a_second=table.texts_a_second.map("{:,.0f}".format),
                          ratio=table.ratio.map("{:.1f}x".format), cosine=table.cosine.map("{:.5f}".format))
@@ -169,6 +173,14 @@ def costs(corpus: str = "sample-ne-en", # a registered corpus
     return table.assign(apart=table.measured/table.stated).reset_index()
 
 # %% ../../nbs/evaluation/19_bench.ipynb #13b314f4
+def _reachable(corpus: str) -> str: # the corpus, or the sample
+    "A corpus whose file can be had; where it can not, the generated sample, and one line that says so."
+    try: corpora.load(corpus)
+    except CodemixError as error:
+        print(f"{error}\nbench: on sample-ne-en instead, for which no ratio is promised", flush=True)
+        return "sample-ne-en"
+    return corpus
+
 def main(argv=None) -> int:
     "`make bench`: print both comparisons, their ratios and the peak memory."
     import argparse, resource
@@ -180,9 +192,10 @@ def main(argv=None) -> int:
     p.add_argument("--space", default="char", choices=list(SPACES))
     p.add_argument("--outer", type=int, default=10, help="outer folds to run, of ten")
     args = p.parse_args(argv)
+    wanted, args.corpus = args.corpus, _reachable(args.corpus)
     if args.only != "protocol": _print_embeddings(args.corpus, args.model)
     if args.only == "embeddings": return 0
-    table = compare(args.corpus, args.space, args.outer)
+    table = compare(args.corpus, args.space, args.outer, progress=True)
     shown = table.assign(usual=table.usual.map("{:.1f} s".format), ours=table.ours.map("{:.1f} s".format),
                          difference=table.difference.map("{:.0e}".format), ratio=table.ratio.map("{:.1f}x".format))
     print(shown.to_string(index=False))
@@ -191,7 +204,8 @@ def main(argv=None) -> int:
           f"same settings everywhere: {bool(table.same_settings.all())}, "
           f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6:.2f} GB")
     good = table.same_settings.all() and table.difference.max() < 1e-6
-    return 0 if good and (args.outer < 10 or table.ratio.iloc[-1] >= 15) else 1
+    promised = args.corpus == wanted and args.outer == 10
+    return 0 if good and (not promised or table.ratio.iloc[-1] >= 15) else 1
 
 # %% ../../nbs/evaluation/19_bench.ipynb #5b3a44e4
 if __name__ == "__main__" and "ipykernel" not in __import__("sys").modules: raise SystemExit(main())
