@@ -36,7 +36,8 @@ def test_tuning_never_sees_the_test_part():
 # %% ../nbs/models/17_tuning.ipynb #509ef882
 def test_holdout_and_one_setting():
     texts, y = [f"{'ramro' if i % 2 else 'bekar'} {i}" for i in range(60)], np.arange(60) % 2
-    assert Tuned(LR(space="word", min_df=1), inner="holdout").fit(texts, y, np.arange(60)).scores_.shape == (9,)
+    held = Tuned(LR(space="word", min_df=1), inner="holdout").fit(texts, y, np.arange(60))
+    assert held.scores_.shape == (len(LR.search_space),)
     assert Tuned(LR(space="word", min_df=1), space=[{"C": 5}]).fit(texts, y, np.arange(60)).params_ == {"C": 5}
 
 

@@ -23,7 +23,7 @@ LONG = ("04_lid.ipynb", "14a_embedded.ipynb", "15a_fewshot.ipynb", "18_audit.ipy
 # not compared yet: stored outputs are stale, or nobody has looked; a name leaves the list when its notebook passes
 KNOWN_STALE = """
     annotation/09_exports annotation/09a_labelling annotation/09b_datacard annotation/09c_agreement
-    annotation/09d_adjudication cli/29_cli data/02_corpora data/02a_catalogue data/07_sameness
+    annotation/09d_adjudication data/02_corpora data/02a_catalogue data/07_sameness
     evaluation/19_bench evaluation/21_units evaluation/21b_executor evaluation/21c_nulls evaluation/21d_items
     evaluation/22_significance evaluation/23_calibration experiments/62_mixing experiments/63_audit
     experiments/64_words experiments/66_calibration experiments/67_explain experiments/68_prompting
