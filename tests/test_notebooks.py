@@ -43,7 +43,8 @@ def kernel():
     folder = tempfile.mkdtemp(prefix="kernel-")
     manager = AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=os.path.join(folder, "k.json"))
     yield manager
-    asyncio.run(manager.shutdown_kernel(now=True))  # nbclient leaves a kernel that it did not make: half a gigabyte each
+    # nbclient leaves a kernel that it did not make: half a gigabyte each
+    asyncio.run(manager.shutdown_kernel(now=True))
     shutil.rmtree(folder, ignore_errors=True)
 
 

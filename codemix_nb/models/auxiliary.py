@@ -91,7 +91,8 @@ def joined(texts: Counted, # of the main corpus
 
 def _at_hand(other: Borrowed) -> None:
     if other.texts is None:
-        raise CodemixError(f"{other.name}: a saved model keeps no comment of another corpus; to train it again, borrow them again")
+        raise CodemixError(f"{other.name}: a saved model keeps no comment of another corpus; to train it again, borrow "
+                           "them again")
 
 # %% ../../nbs/models/17a_auxiliary.ipynb #56953113
 def _bare(estimator, seed: int):

@@ -80,7 +80,7 @@ def _variant(name: str, said: dict) -> Method:
 
 # %% ../../nbs/models/17b_registry.ipynb #b568d068
 def cards_of(study: dict) -> dict[str, dict]: # model → title, says, kind, paper, in_rounds
-    "What the pages of a study need to know about its models; it travels in the manifest, so that rendering looks no model up."
+    "What a study's pages need to know about its models; it travels in the manifest, so rendering looks no model up."
     variants = study.get("variants") or {}
     kind = lambda name, card: "pretrained" if (variants.get(name) or {}).get("features") else card.kind
     cards = {m: model_of(m, study) for m in dict.fromkeys([*study["models"], *variants])}
@@ -135,6 +135,6 @@ def identity_of(name: str, study: dict | None = None) -> str: # empty for a mode
             else _brings(model_of(name, study).make()))
 
 def not_run(study: dict) -> dict[str, str]: # model → what it lacks
-    "The models of a study that cannot run on this machine and whose results nobody gave; they are left out of the plan and named in every table."
+    "Models of a study that cannot run here and whose results nobody gave; not planned, and named in every table."
     named, here_too = dict.fromkeys([*study["models"], *(study.get("variants") or {})]), imported(study)
     return {m: why for m in named if m not in here_too and (why := needs_of(m, study))}
