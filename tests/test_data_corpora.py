@@ -65,6 +65,8 @@ def test_the_test_file_has_no_header(made_test_file, order):
     assert len(c) == 20 and c.frame.id.tolist()[:2] == ["1", "2"] and c.labels.tolist()[:2] == [0, 1]
     assert c.texts[0] == "made up comment number 0"
 
+
+# %% ../nbs/data/02_corpora.ipynb #f6f462af
 def test_a_test_file_without_labels_is_told(made_test_file):
     made_test_file([(i, f"made up comment {i}", "maybe") for i in range(20)])
     with pytest.raises(CodemixError, match="no column holds the labels"): load("hold-telugu-test")
@@ -113,6 +115,8 @@ def test_truth_values_of_yaml(tmp_path):
     p = tmp_path/"x.csv"; p.write_text("text,label\na,yes\nb,no\n")
     assert read_table(p, positive=True, negative=False).labels.tolist() == [1, 0]
 
+
+# %% ../nbs/data/02_corpora.ipynb #aca9cb42
 def test_what_is_missing_names_its_row(tmp_path):
     p = tmp_path/"x.parquet"
     pd.DataFrame(dict(text=list("abc"), label=["1", "0", "0"], key=["x", None, "z"],

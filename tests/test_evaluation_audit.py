@@ -43,6 +43,8 @@ def test_levels_are_nested_and_unknown_ones_are_told():
     assert len(set(numbers[0])) > len(set(numbers[1])) > len(set(numbers[2]))
     with pytest.raises(CodemixError, match="unknown level 'fuzzy'; known: exact"): keys(texts, "fuzzy")
 
+
+# %% ../nbs/evaluation/18_audit.ipynb #2c0ace5c
 def test_a_missing_romaniser_is_said_and_the_rest_runs():
     def missing(text): raise CodemixError("needs uroman")
     corpus = make("ne-en", rows=200)
@@ -147,6 +149,8 @@ def test_a_sheet_warns_guards_formulas_and_stays_out_of_git(reviewed):
     assert sheet.text["2"] == corpus.texts[1] and sheet.content_warning.eq(WARNING).all()
     with pytest.raises(CodemixError, match="a review sheet already"): write_review(corpus, found, path)
 
+
+# %% ../nbs/evaluation/18_audit.ipynb #e43e51c8
 def test_the_default_place_is_under_home(monkeypatch, tmp_path):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
     corpus = of(["a b c", "d e f"]*4, [0, 1]*4)

@@ -73,6 +73,8 @@ def test_published_comments_are_tagged():
     assert table.cmi.notna().all() and 15 < table.cmi.mean() < 30 and .7 < (table.matrix == "ne").mean() < .95
     assert .1 < table.unseen.mean() < .3
 
+
+# %% ../nbs/evaluation/21d_items.ipynb #1d845a0f
 def test_a_test_set_is_compared_with_the_comments_trained_on():
     c = corpus_of("sample-ne-en", TOY)
     assert (item_table(c, training=c.texts).unseen.dropna() == 0).all()

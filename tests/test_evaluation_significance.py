@@ -44,6 +44,8 @@ def test_the_correction_only_adds_doubt(d, ratio):
     if not plain.note:
         assert np.isclose(plain.p, stats.ttest_1samp(d, 0).pvalue) and np.isclose(corrected_t(d, 0).p, plain.p)
 
+
+# %% ../nbs/evaluation/22_significance.ipynb #de337387
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_by_its_definition(p):
@@ -197,6 +199,8 @@ def test_contrast_table_with_items():
     with pytest.raises(CodemixError, match="no group column"): contrast_table(scores, study, items)
     with pytest.raises(CodemixError, match="has no group"): contrast_table(scores, study, items, groups[:50])
 
+
+# %% ../nbs/evaluation/22_significance.ipynb #365953f4
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(*[st.booleans()] * 3, st.integers(0, 5)), min_size=1, max_size=30),
        st.sampled_from(["macro_f1", "f1", "accuracy"]))

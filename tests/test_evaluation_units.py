@@ -64,6 +64,8 @@ def test_key_follows_defaults_and_search_spaces(monkeypatch):
     monkeypatch.setitem(MODELS, "lr", replace(model, make=lambda: classical.LR(C=2)))
     assert key_of(replace(unit, tuning="default"), TOY) != default
 
+
+# %% ../nbs/evaluation/21_units.ipynb #9f5a2b4d
 def test_a_file_that_changes_is_read_again(tmp_path):
     file = tmp_path/"mine.csv"
     study = TOY | dict(corpora=[dict(path=str(file), source="where", positive="bad")])
@@ -104,6 +106,8 @@ def test_key_follows_the_help():
         keys.append(key_of(main_units(study)[4], study))
     assert len(set(keys)) == 4 and keys[0] == keys[-1]
 
+
+# %% ../nbs/evaluation/21_units.ipynb #d1600eed
 def test_key_follows_the_other_corpus(monkeypatch):
     from codemix_nb.evaluation import units
     unit, other = main_units(HELPED)[4], units.other_of("sample-te-en")

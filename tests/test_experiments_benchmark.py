@@ -59,6 +59,8 @@ def _with_seeds(model="lr", seeds=3, noise=.2):
     dice.study = dice.study | dict(neural_seeds=seeds)
     return dice
 
+
+# %% ../nbs/experiments/52_benchmark.ipynb #de15bbbd
 def test_seeds_are_scored_alone_and_only_in_the_main_table():
     dice = _with_seeds(noise=0.)
     each, own = seed_scores(dice), main_scores(dice).query("model == 'lr'")
@@ -78,6 +80,8 @@ def test_seeds_are_scored_alone_and_only_in_the_main_table():
     assert "under 3 seeds" in design(dice)
     assert "seeds" not in design(SimpleNamespace(study=dice.study, manifest=dice.manifest, seeds=pd.DataFrame()))
 
+
+# %% ../nbs/experiments/52_benchmark.ipynb #68a13f00
 def test_the_rule_without_a_model_is_that_of_the_list():
     dice = demo()
     rule, facts = listed_rule(dice), dice.corpus_items

@@ -51,6 +51,8 @@ def planted(cause, strength=.9, rows=900, seed=3):
 
 LUCK = {}
 
+
+# %% ../nbs/experiments/62_mixing.ipynb #af9cf530
 def luck(rng, rows):
     "The same hardness of a comment for every model."
     return LUCK.setdefault((rows, str(rng.bit_generator.seed_seq.entropy)),
@@ -120,6 +122,8 @@ def test_a_corpus_without_word_languages_keeps_its_other_slices():
     said = mixing_verdicts(dice)
     assert "not asked, the words have no language (no identifier for te-xx)" in said[1] and "CMI" in said[0]
 
+
+# %% ../nbs/experiments/62_mixing.ipynb #91aafd33
 def test_the_integral_is_that_of_a_plain_logit_where_groups_do_not_differ():
     rng = np.random.default_rng(0)
     x = pd.DataFrame(dict(a=rng.normal(size=4000), constant=1.))
@@ -145,6 +149,8 @@ def test_a_cluster_of_copies_is_integrated_as_exactly_as_a_single_comment():
     assert all(minus(found.estimate["constant"] + a, spread + b) > best
                for a, b in ((.02, 0), (-.02, 0), (0, .02), (0, -.02)))
 
+
+# %% ../nbs/experiments/62_mixing.ipynb #46995a52
 def test_errors_shared_by_all_models_and_a_source_that_gives_the_label_away_break_nothing():
     found = planted("none")
     same = found.items.groupby("id").probability.transform("first")

@@ -10,7 +10,7 @@ from codemix_nb.paths import paths
 from codemix_nb.data import catalogue, corpora
 from codemix_nb.experiments.base import Block, Experiment
 from codemix_nb.experiments.drawing import _mark_generated, _rows, style
-from codemix_nb.experiments.wording import headed
+from codemix_nb.experiments.wording import headed, number
 from codemix_nb.methods import schema
 from codemix_nb.experiments.schema import *
 

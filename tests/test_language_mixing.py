@@ -50,6 +50,8 @@ def test_renaming_languages_changes_nothing(tags, names):
     a, b = measures(tags), measures([new.get(t, t) for t in tags])
     assert _same(a, b) and b["matrix_language"] == new.get(a["matrix_language"])
 
+
+# %% ../nbs/language/05_mixing.ipynb #e3528573
 @settings(deadline=None, max_examples=100)
 @given(_TAGS, st.lists(st.tuples(st.integers(0, 25), st.sampled_from(sorted(NEUTRAL))), max_size=6))
 def test_tokens_without_a_language_change_the_switch_fraction_alone(tags, extra):
@@ -105,6 +107,8 @@ def test_a_comment_is_a_corpus_of_one_and_means_are_means(corpus):
         if name == "matrix_language": assert np.isclose(whole.matrix_none, frame.matrix_language.isna().mean())
         else: assert whole[f"undefined_{name}"] == frame[name].isna().sum()
 
+
+# %% ../nbs/language/05_mixing.ipynb #8560bf2c
 @settings(deadline=None, max_examples=80)
 @given(_CORPUS)
 def test_pooled_measures_pool(corpus):
@@ -123,6 +127,8 @@ def test_pooled_measures_pool(corpus):
     matrix = [matrix_language(t) for t in corpus]
     assert all(np.isclose(whole[f"matrix_{l}"], matrix.count(l) / len(corpus)) for l in set(joined) - NEUTRAL)
 
+
+# %% ../nbs/language/05_mixing.ipynb #a58899a1
 @settings(deadline=None, max_examples=60)
 @given(_CORPUS)
 def test_changes_between_comments_keep_the_last_known_language(corpus):
@@ -159,6 +165,8 @@ def test_certain_probabilities_are_tags():
     for column in ("value", "low", "high"): assert np.allclose(a[column], b[column])
     assert np.allclose(b.value, b.likeliest)
 
+
+# %% ../nbs/language/05_mixing.ipynb #6bac1a75
 def test_doubt_widens_and_drawing_is_unbiased():
     p = [np.tile([.6, .4], (10, 1))] * 40
     found = corpus_interval(p, tag_names=["ne", "en"], n=400).set_index("measure")
@@ -185,6 +193,8 @@ def test_replicates_without_a_value_are_counted():
     none = corpus_interval([["univ"], []], n=20).set_index("measure")
     assert none.undefined["m_index"] == 20 and np.isnan(none.value["m_index"]) and none.value["cmi"] == 0
 
+
+# %% ../nbs/language/05_mixing.ipynb #0de02262
 def test_doubled_comments_are_drawn_apart():
     p, rng = [np.full((1, 2), .5)] * 30, np.random.default_rng(0)
     from codemix_nb.language.mixing import _draw, _probabilities
@@ -236,6 +246,8 @@ def test_errors_are_one_clear_line(call, words):
     with pytest.raises(CodemixError, match=words) as e: call()
     assert "\n" not in str(e.value)
 
+
+# %% ../nbs/language/05_mixing.ipynb #1f851dee
 def test_any_sequence_of_tags_will_do():
     tags = "en univ ne ne".split()
     for same in (tuple(tags), np.array(tags), pd.Series(tags, index=[9, 8, 7, 6])):

@@ -138,4 +138,6 @@ def test_a_study_names_it_in_a_variant(tmp_path):
         file.write_text(text)
         with pytest.raises(CodemixError, match=said): read(file)
 
+
+# %% ../nbs/methods/44_experts.ipynb #2a04c125
 GOLDEN = .4673 # mean square of the probabilities on one fold of the sample, with another sample's help

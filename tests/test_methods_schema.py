@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from codemix_nb.paths import CodemixError, atomic_write
 from codemix_nb.text import scripts
-from codemix_nb.data import catalogue
+from codemix_nb.data import catalogue, corpora
 from codemix_nb.methods.schema import *
 
 
@@ -107,6 +107,8 @@ def test_a_program_cut_in_two_reads_as_two():
     assert kept(whole) == kept(parts[0]) + kept(parts[1], len(first))
     with pytest.raises(CodemixError, match="p.py, line 2: not Python"): python_tree("x = 1\ndef", "p.py")
 
+
+# %% ../nbs/methods/49g_schema.ipynb #bb6a3b9a
 def test_programs_of_a_package():
     failures = []
     found = list(programs("json", failures))

@@ -59,6 +59,8 @@ def test_standardised_by_the_training_part(tiny_encoder):
         np.arange(40))
     assert np.allclose(m.mean_, x.mean(0), atol=1e-6) and np.allclose(m.scale_, x.std(0), atol=1e-6)
 
+
+# %% ../nbs/models/14a_embedded.ipynb #77e34318
 def test_the_embedding_is_shared_by_all_folds(tiny_encoder, monkeypatch, tmp_path):
     from codemix_nb.models.tuning import Tuned
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))

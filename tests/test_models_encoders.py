@@ -39,6 +39,8 @@ def test_pickled_weights_are_refused(tiny_encoder, tmp_path):
     (tmp_path/"m"/"model.safetensors").rename(tmp_path/"m"/"pytorch_model.bin")
     with pytest.raises(CodemixError, match="pickled weights"): find(str(tmp_path/"m"))
 
+
+# %% ../nbs/models/12_encoders.ipynb #88bbe5cf
 @pytest.mark.parametrize("kind", ["encoder", "causal"])
 def test_a_tiny_model_is_the_same_in_every_process(tmp_path, kind):
     import os, subprocess, sys
@@ -91,6 +93,8 @@ def test_neighbours_change_nothing(tiny_encoder, monkeypatch, tmp_path):
         assert (np.abs(together[-8:] - alone).max() < 1e-5
                 and np.abs(together - naive(texts, str(tiny_encoder), pooling)).max() < 1e-5)
 
+
+# %% ../nbs/models/12_encoders.ipynb #839a2b3a
 def test_padding_a_neighbour_in_is_no_different(tiny_encoder):
     import torch
     tokenizer, net = load_pretrained(str(tiny_encoder))
@@ -127,6 +131,8 @@ def test_another_process_finds_it(tiny_encoder, counted_texts, home):
     encoders._shelf.cache_clear()
     assert np.array_equal(embed(["mitho", "ramro"], str(tiny_encoder)), kept[::-1]) and len(counted_texts) == 2
 
+
+# %% ../nbs/models/12_encoders.ipynb #9af94901
 def test_weights_that_change_are_read_anew(tiny_encoder, counted_texts, home, tmp_path):
     other = tiny_model(tmp_path/"other", ["ramro mitho naya"]*9, seed=1)
     assert (not np.allclose(embed(["ramro"], str(tiny_encoder)), embed(["ramro"], str(other)))
@@ -175,6 +181,8 @@ def test_threads_are_left_as_they_were(tiny_encoder, home):
     embed(["ramro", "ramro chha"], str(tiny_encoder), threads=2)
     assert torch.get_num_threads() == before
 
+
+# %% ../nbs/models/12_encoders.ipynb #a356201b
 def test_the_second_pass_is_quicker(tiny_encoder, home):
     from time import perf_counter
     texts = [f"ramro {i} {'chha'*(i % 7)}" for i in range(2000)]
@@ -224,6 +232,8 @@ def test_weights_are_never_made_up(tiny_encoder, tmp_path):
     assert np.array_equal(embed(["ramro"], no_pooler), embed(["ramro"], str(tiny_encoder)))
     load_pretrained(no_pooler, "AutoModelForSequenceClassification", num_labels=2)
 
+
+# %% ../nbs/models/12_encoders.ipynb #70c15a3c
 def test_a_comment_without_pieces_has_an_embedding(tiny_causal, home):
     assert (np.isfinite(embed(["", "ramro"], str(tiny_causal))).all()
             and token_states(["", "ramro"], str(tiny_causal))[1][1] == 1)
@@ -242,6 +252,8 @@ def test_what_find_refuses_is_missing(tiny_encoder, tmp_path):
     assert (missing(str(tmp_path/"m")) == str(pytest.raises(CodemixError, find, str(tmp_path/"m")).value)
             and "pickled" in missing(str(tmp_path/"m")))
 
+
+# %% ../nbs/models/12_encoders.ipynb #c6bd2222
 def test_half_a_model_in_the_cache_of_the_hub_is_none(tiny_encoder, tmp_path, monkeypatch):
     import huggingface_hub, shutil
     half = tmp_path/"half"
@@ -259,6 +271,8 @@ def test_every_file_of_a_model_is_fetched(tiny_encoder, tiny_causal):
     names = {p.name for folder in (tiny_encoder, tiny_causal) for p in folder.iterdir()}
     assert "chat_template.jinja" in names and not [n for n in names if not any(fnmatch(n, p) for p in _FILES)]
 
+
+# %% ../nbs/models/12_encoders.ipynb #43530609
 def test_a_missing_package_is_one_line(tiny_encoder, monkeypatch, home):
     import sys
     from codemix_nb.models import encoders
@@ -285,6 +299,8 @@ def test_a_key_is_found_only_when_its_shard_is_there(tmp_path):
     shelf.add([key], [np.ones((1, 2))])
     assert shelf.take([key], 2)[0].tolist() == [[1, 1]]
 
+
+# %% ../nbs/models/12_encoders.ipynb #28b4e0d3
 def test_fertility_of_odd_input(tiny_encoder):
     assert fertility([], str(tiny_encoder)).empty and len(fertility(["\ud800 yo"], str(tiny_encoder))) == 2
     with pytest.raises(CodemixError, match="text 1: expected a string or a list"):

@@ -107,6 +107,8 @@ def test_no_folder_is_part_of_a_name(folder):
     assert (fewshot_model(folder).name == f"fewshot-{Path(folder).name}"
             and fewshot_model(folder).title == f"Few-shot {Path(folder).name}")
 
+
+# %% ../nbs/models/15a_fewshot.ipynb #7b23b699
 def test_version_follows_the_encoder(folder, tmp_path):
     other = str(tiny_model(tmp_path/"other", _toy()[0], seed=1))
     assert fewshot_model(folder).version == fewshot_model(folder).version != fewshot_model(other).version

@@ -96,6 +96,8 @@ def test_a_killed_fit_goes_on_to_the_same_bits(tiny, tmp_path, more):
             and kept.history_ == whole.history_)
     assert not list(tmp_path.iterdir())
 
+
+# %% ../nbs/models/15_finetune.ipynb #004eac64
 def test_a_checkpoint_of_another_fit_is_left_alone(tiny, tmp_path):
     x, y, g = _toy()
     kept = _small(tiny, checkpoints=str(tmp_path))
@@ -148,6 +150,8 @@ def test_class_weights_move_the_probabilities_of_the_rare_class(tiny):
                    for w in (False, True))
     assert even > plain + .01
 
+
+# %% ../nbs/models/15_finetune.ipynb #c441b38d
 def test_weights_of_rows_count(tiny):
     x, y, g = _toy()
     m = _small(tiny, epochs=1, hold_out=.25)
@@ -190,6 +194,8 @@ def test_views_average_and_train_on_both(tiny):
     assert np.isclose(model.predict_proba([both[0]])[0, 1], parts[0])
     assert not np.allclose(model.predict_proba(x[2:]), _small(tiny, epochs=1).fit(x, y, g).predict_proba(x[2:]))
 
+
+# %% ../nbs/models/15_finetune.ipynb #9e0f8eef
 def test_a_language_model_is_an_encoder_too(causal):
     x, y, g = _toy()
     model = _small(causal, epochs=1, lora=2).fit(["", *x], [0, *y], groups=[99, *g])
@@ -243,6 +249,8 @@ def test_another_revision_is_refused(tiny, tmp_path):
     tiny_model(own, load("sample-ne-en").texts, seed=1)
     with pytest.raises(CodemixError, match="but this model was fine-tuned from"): load_model(folder)
 
+
+# %% ../nbs/models/15_finetune.ipynb #2d0e5143
 def test_identity_follows_the_weights(tiny, causal):
     assert finetuned_model(tiny).version == FineTuned(tiny).identity != FineTuned(causal).identity
     assert finetuned_model(tiny, epochs=7).make(random_state=3).get_params().items() >= dict(encoder=tiny, epochs=7,

@@ -22,6 +22,8 @@ def completion(content, **more):
                                          message=dict(role="assistant", content=content, **more))],
                            usage=dict(prompt_tokens=100, completion_tokens=5, total_tokens=105)))
 
+
+# %% ../nbs/models/16a_ledger.ipynb #0f2c46bf
 @contextmanager
 def scripted(script): # (how many requests came before, request) → status, headers, body
     "A server on loopback; gives its address and the requests it got."

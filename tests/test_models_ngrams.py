@@ -31,6 +31,8 @@ def _texts(n=120, seed=0):
     words = "yo phone ramro chha xa kasto bekar manche k ho timi ? ! 😡 aaja waadu vaadu".split()
     return [" ".join(rng.choice(words, rng.integers(0, 9))) for _ in range(n)]
 
+
+# %% ../nbs/models/11_ngrams.ipynb #7b271b1b
 def test_every_space_equals_scikit_learn():
     texts = _texts(); c = Counted(texts)
     train, test = np.arange(0, 80), np.arange(80, 120)

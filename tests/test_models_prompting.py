@@ -82,6 +82,8 @@ def test_a_conversation_that_does_not_fit_has_no_score(tiny):
     found = label_scores(["a b", "kura " * 3000], ("no", "yes"), *_local(tiny, revision(tiny), "cpu"))
     assert np.isfinite(found[0]).all() and np.isnan(found[1]).all()
 
+
+# %% ../nbs/models/16c_prompting.ipynb #7f1be2cc
 def test_labels_that_a_tokenizer_cannot_tell_apart_are_refused():
     from types import SimpleNamespace
     blind = lambda text, **_: SimpleNamespace(input_ids=[1]*len(text.split()))
@@ -133,6 +135,8 @@ def test_calibration_mends_even_a_label_that_is_far_longer(tiny, tmp_path, name)
     assert (abs(make(True).predict_proba(["yo kura", "ramro"])[:, 1] - .5) < .2).all()
     assert np.isfinite(make(False).predict_proba(["yo kura"])).all()
 
+
+# %% ../nbs/models/16c_prompting.ipynb #5c3a896b
 def test_a_comment_too_long_for_the_model_failed_and_has_no_label(tiny, tmp_path):
     m = Prompted(tiny, ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1])
     p = m.predict_proba(["thik chha", "kura " * 3000])[:, 1]
@@ -165,6 +169,8 @@ def completion(content, **more):
                                          message=dict(role="assistant", content=content, **more))],
                            usage=dict(prompt_tokens=100, completion_tokens=5, total_tokens=105)))
 
+
+# %% ../nbs/models/16c_prompting.ipynb #7ff566ca
 @contextmanager
 def scripted(script): # (how many requests came before, request) → status, headers, body
     "A server on loopback; gives its address and the requests it got."
@@ -197,6 +203,8 @@ def model_at(url, tmp_path, model="m", ledger="l.sqlite", logprobs=False, prompt
 
 GOOD = completion('{"label": "abusive"}')
 
+
+# %% ../nbs/models/16c_prompting.ipynb #0d67e810
 @pytest.mark.parametrize("bad, status, note, tries", [
     ((200, {}, completion("it is rude")), "off-label", "", 3),
     ((200, {}, completion('{"label": "abus', finish_reason="length")), "failed", "unreadable answer (length)", 3),
@@ -223,6 +231,8 @@ def test_what_is_not_a_label_is_counted_retried_and_never_a_label(tmp_path, bad,
             and table.label.isna().all() and table.probability.isna().all())
     assert m.status_.tolist() == ["refused" if status == "refused" else "failed"]
 
+
+# %% ../nbs/models/16c_prompting.ipynb #1e5f24ac
 @pytest.mark.parametrize("bad", [(200, {}, completion("hm")), (200, {}, GOOD[:60]), (503, {}, "busy"),
                                  (429, {"retry-after": "0.01"}, "{}")])
 def test_a_retry_that_succeeds_is_ok(tmp_path, bad):
@@ -240,6 +250,8 @@ def test_a_slow_server_is_a_timeout_and_what_it_may_have_cost_stays_counted(tmp_
     assert (table.note.tolist() == ["APITimeoutError"]*2 and table.estimated.all()
             and Ledger(tmp_path/"l.sqlite").spent() > 0)
 
+
+# %% ../nbs/models/16c_prompting.ipynb #90d95b8c
 def test_the_wait_a_server_asks_for_is_kept(tmp_path):
     times = []
     def script(n, b):
@@ -276,6 +288,8 @@ def test_the_schema_allows_the_two_labels_and_nothing_else(tmp_path):
     allowed = schema["schema"]["properties"]["label"]["enum"]
     assert schema["strict"] and allowed == list(PROMPTS["abuse-te-telu-1"].labels) and got[0]["temperature"] == 0
 
+
+# %% ../nbs/models/16c_prompting.ipynb #eaeac563
 def test_probability_from_the_piece_where_the_labels_part(tmp_path):
     piece = lambda token, *tops: dict(token=token, logprob=0, bytes=None,
                                       top_logprobs=[dict(token=t, logprob=float(np.log(q)), bytes=None)
@@ -300,6 +314,8 @@ def test_what_no_retry_can_mend_stops_the_run(tmp_path, answer, words):
             model_at(url, tmp_path, concurrency=1).predict_proba([f"kura {i}" for i in range(20)])
     assert len(got) <= 2 and "\n" not in str(caught.value) and "127.0.0.1" in str(caught.value)
 
+
+# %% ../nbs/models/16c_prompting.ipynb #d9dd4a77
 def test_a_run_stops_when_nothing_comes_back_and_goes_on_later(tmp_path):
     texts = [f"kura {i}" for i in range(30)]
     with scripted(lambda n, b: (503, {}, "busy") if n >= 5 else (200, {}, GOOD)) as (url, got):
@@ -321,6 +337,8 @@ def test_nobody_there_is_told(tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _): pass
     with pytest.raises(CodemixError, match="nobody answers"): model_at(url, tmp_path).predict_proba(["yo"])
 
+
+# %% ../nbs/models/16c_prompting.ipynb #4854ab82
 def test_never_more_calls_at_once_than_allowed(tmp_path):
     under_way, most, lock = [0], [0], threading.Lock()
     def script(n, b):
@@ -368,6 +386,8 @@ def test_a_budget_holds_among_many_at_once(tmp_path):
     with ThreadPoolExecutor(4) as pool: list(pool.map(draw, range(4)))
     assert Ledger(path).spent() == 294
 
+
+# %% ../nbs/models/16c_prompting.ipynb #945d2cde
 def test_the_key_is_in_no_file_setting_message_or_log(tmp_path, monkeypatch, capfd, caplog):
     import logging, pickle
     key = "sk-very-secret-4711"
@@ -394,6 +414,8 @@ def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
     with pytest.raises(CodemixError) as caught: Server(**wrong)
     assert "secret" not in str(caught.value).lower().replace("capitals", "")
 
+
+# %% ../nbs/models/16c_prompting.ipynb #efa2a24a
 def test_a_far_server_needs_a_key_and_is_named_by_its_variable(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-openai")
@@ -447,6 +469,8 @@ def test_an_answer_of_the_wrong_shape_is_no_label_and_no_crash(tmp_path, body):
         m = model_at(url, tmp_path, retries=0); p = m.predict_proba(["yo"])
     assert np.isnan(p).all() and m.status_.tolist() == ["failed"]
 
+
+# %% ../nbs/models/16c_prompting.ipynb #416cf912
 @pytest.mark.parametrize("usage", [None, {}, "x", dict(prompt_tokens=None, completion_tokens=None),
                                    dict(prompt_tokens=-9000, completion_tokens=1),
                                    dict(prompt_tokens="12", completion_tokens=1)])
@@ -465,6 +489,8 @@ def test_log_probabilities_that_make_no_sense_leave_the_answer(tmp_path, said):
         assert model_at(url, tmp_path, logprobs=True).predict_proba(["yo"])[0, 1] == 1
     assert Ledger(tmp_path/"l.sqlite").table().served.tolist() == ["5 7"]
 
+
+# %% ../nbs/models/16c_prompting.ipynb #351ae3c0
 @pytest.mark.parametrize("said, words", [(dict(url="x"), "expected an address, or base_url"),
                                          (dict(retries=1), "base_url"), (7, "expected an address"),
                                          (dict(base_url=5), "base_url"), ("http://h:abc/v1", "base_url"),
@@ -491,6 +517,8 @@ def test_half_a_character_is_asked_about_here_and_there(tiny, tmp_path):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
         assert model_at(url, tmp_path).predict(["\ud800 yo"]).tolist() == [1]
 
+
+# %% ../nbs/models/16c_prompting.ipynb #eca07f37
 def test_an_encoder_is_not_asked_for_words(tmp_path):
     from codemix_nb.models.encoders import tiny_model
     encoder = str(tiny_model(tmp_path/"e", ["yo ramro chha", "thik chha"]))
@@ -565,6 +593,8 @@ def teach(folder, prompt, label, comments, most=400):
     model.save_pretrained(folder), tokenizer.save_pretrained(folder)
     return loss.item()
 
+
+# %% ../nbs/models/16c_prompting.ipynb #da7d8770
 @pytest.fixture(scope="module")
 def serving(tiny, tmp_path_factory):
     import importlib.util, shutil, socket, subprocess, urllib.request
@@ -589,6 +619,8 @@ def serving(tiny, tmp_path_factory):
         process.wait(20)
         log.close()
 
+
+# %% ../nbs/models/16c_prompting.ipynb #b62a3c13
 def test_end_to_end_against_a_real_server(tiny, serving, tmp_path):
     url, taught = serving
     comments, where = ["yo phone ramro", "kasto kura ho", "film herna jau", "yo phone ramro"], dict(base_url=url,

@@ -35,6 +35,8 @@ def test_talk_after_the_json_is_off_the_label_and_not_broken_off():
 def test_a_refusal_beats_a_label():
     assert read_answer("abusive", PROMPTS["abuse-en-1"], refused=True) == ("refused", None)
 
+
+# %% ../nbs/models/16_prompts.ipynb #1c44ea18
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_every_prompt_reads_its_own_labels_in_both_forms(name):
     p = PROMPTS[name]
@@ -48,6 +50,8 @@ def test_a_prompt_that_changes_gets_a_new_number():
         "abuse-en-3": "ef1bb220b50e", "abuse-ne-deva-1": "2b50a3f6c328",
         "abuse-ne-latin-1": "91d296fa801b", "abuse-te-latin-1": "05c339285eea", "abuse-te-telu-1": "726997587320"}
 
+
+# %% ../nbs/models/16_prompts.ipynb #c6e578a4
 def test_a_prompt_file_says_what_is_wrong(tmp_path):
     from dataclasses import asdict
     good, file = asdict(PROMPTS["abuse-en-1"]), tmp_path/"mine.yaml"

@@ -32,6 +32,8 @@ OTHER = Method(
 {"lost": Method("lost", LR)}
 '''
 
+
+# %% ../nbs/models/17b_registry.ipynb #e4625b73
 def test_a_card_that_helps_is_a_way(monkeypatch):
     from dataclasses import dataclass
     from codemix_nb.models import registry
@@ -48,6 +50,8 @@ def test_a_card_that_helps_is_a_way(monkeypatch):
     for name in ("plain", "magic"):
         with pytest.raises(CodemixError, match=f"unknown way '{name}'; known: experts, rows, mixed$"): way_of(name)
 
+
+# %% ../nbs/models/17b_registry.ipynb #d72c1ef8
 def test_a_module_of_the_literature_holds_any_number_of_cards(tmp_path, monkeypatch):
     from types import ModuleType, SimpleNamespace
     from codemix_nb.models import registry

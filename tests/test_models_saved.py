@@ -37,6 +37,8 @@ def place(tmp_path_factory):
     return dict(encoder=str(tiny_model(folder/"encoder", TEXTS)),
                 model=str(tiny_model(folder/"causal", TEXTS, kind="causal")), ledger=folder/"calls.sqlite")
 
+
+# %% ../nbs/models/17e_saved.ipynb #2e4a00a6
 def quick(model, place):
     small = dict(place, epochs=1, n_estimators=5, rounds=1, checkpoints=None)
     return model.set_params(**{k: v for k, v in small.items() if k in model.get_params()})
@@ -83,6 +85,8 @@ WRAPPED = {"tuned": lambda: Tuned(LR(space="word"), [{"C": .1}, {"C": 1.}]),
 def test_models_around_models_come_back(name, tmp_path):
     comes_back(fitted(WRAPPED[name]()), tmp_path)
 
+
+# %% ../nbs/models/17e_saved.ipynb #9f9d968d
 @pytest.mark.parametrize("how", list(HOWS))
 def test_no_comment_of_another_corpus_is_saved_and_none_is_trained_on_afterwards(how, tmp_path):
     back = comes_back(fitted(helped_by(NBMachine(space="word"), (_other(),), how, .3)), tmp_path)
@@ -134,6 +138,8 @@ def test_no_other_class_is_read_and_no_other_module_imported(kind, tmp_path, mon
         with pytest.raises(CodemixError) as caught: load_model(folder)
         assert "\n" not in str(caught.value) and "trap" not in sys.modules
 
+
+# %% ../nbs/models/17e_saved.ipynb #0a45c29c
 def test_a_model_of_another_package_comes_back(tmp_path, monkeypatch):
     source = "from codemix_nb.models.classical import Majority", "class Own(Majority): pass", "class Loose: pass"
     (tmp_path/"brought.py").write_text("\n".join(source) + "\n")

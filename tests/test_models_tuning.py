@@ -75,6 +75,8 @@ def test_tuning_tries_one_seed_and_keeps_all():
     Tuned(Averaged(Spy(n_estimators=2, space="word", min_df=1), seeds=4), inner="holdout").fit(x, y, np.arange(60))
     assert [n for n, _ in fits[-4:]] == [60]*4 and len(fits) == 4 + len(RF.search_space) and len(set(fits[-4:])) == 4
 
+
+# %% ../nbs/models/17_tuning.ipynb #53ec3c5b
 def test_edges():
     grid = [{"C": c, "kernel": k} for c in (1, 2, 3) for k in ("a", "b")]
     assert (on_edge({"C": 1, "kernel": "a"}, grid) and not on_edge({"C": 2, "kernel": "b"}, grid)

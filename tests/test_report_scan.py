@@ -34,6 +34,8 @@ PLANTED = {"word": ("a.csv", f"term\n{BAD}\n", "word outside"), "native": ("a.md
            "notebook": ("a.ipynb", _with_output(output_type="stream", text=[BAD]), "word outside"),
            "notebook html": ("a.ipynb", _with_output(data={"text/html": ["<b onclick=x>the</b>"]}), "active")}
 
+
+# %% ../nbs/report/27e_scan.ipynb #db175641
 def test_the_scan_finds_each_planted_fault(tmp_path):
     allowed = ordinary_words() | frozenset("term call alt src".split())
     for name, (file, text, kind) in PLANTED.items():

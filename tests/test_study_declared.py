@@ -24,6 +24,8 @@ def _repository(folder, contrasts_of_commits, monkeypatch):
         made.append(git("rev-parse", "HEAD"))
     return made
 
+
+# %% ../nbs/study/28a_declared.ipynb #a421c0a5
 def test_the_commit_that_declared_is_the_oldest_with_todays_contrasts(tmp_path, monkeypatch):
     one, two = dict(name="1", a="lr", b="svm"), dict(name="2", a="nbsvm", b="svm")
     first, second, third = _repository(tmp_path, [[one], [one, two], [one, two]], monkeypatch)

@@ -68,6 +68,8 @@ def _published(tmp_path, noise=.1, models=("a", "b")):
     results.write_json(dict(study=study), tmp_path/"manifest.json")
     return results.load("s", tmp_path)
 
+
+# %% ../nbs/study/28d_elsewhere.ipynb #a0ab084f
 def _handed_in(published, tmp_path, make, against=None):
     "Scores, contrasts and notes of predictions that `make` makes of folds with labels and random numbers."
     import numpy as np
@@ -99,6 +101,8 @@ def test_one_repeat_given_twice_is_refused(tmp_path):
     assert set(contrasts.note) == {"repeats 0 and 1 hardly differ"} == set(scores.note)
     assert "look twice: c: repeats 0 and 1 hardly differ" in notes
 
+
+# %% ../nbs/study/28d_elsewhere.ipynb #58c2eae7
 def test_what_makes_one_look_twice_is_told(tmp_path):
     published = _published(tmp_path)
     scores, contrasts, notes = _handed_in(published, tmp_path,

@@ -53,6 +53,8 @@ def mine(hers, tmp_path, monkeypatch):
     monkeypatch.setattr(spec, "read", lambda name, read=spec.read: read(hers.parents[2]/"twice.yaml"))
     with at(tmp_path/"mine"): yield tmp_path/"given"
 
+
+# %% ../nbs/study/28c_exchange.ipynb #1801e2ec
 def put(folder, name, change):
     path, about = folder/name, json.loads((folder/"manifest.json").read_text())
     results.write_frame(change(pd.read_parquet(path)), path)
@@ -75,6 +77,8 @@ def test_a_list_of_units_that_was_cut_short_is_refused(mine):
     (mine/"units.parquet").write_bytes((mine/"units.parquet").read_bytes()[:-9])
     with pytest.raises(CodemixError, match="units.parquet: not a Parquet file"): take_in(mine)
 
+
+# %% ../nbs/study/28c_exchange.ipynb #c0b0f8eb
 def test_a_changed_file_is_refused(mine):
     path = mine/"results.parquet"
     path.write_bytes(path.read_bytes() + b"x")
@@ -97,6 +101,8 @@ def test_predictions_that_are_not_those_of_the_fold_are_refused(mine, change, sa
     with pytest.raises(CodemixError, match=said) as caught: take_in(mine, trust=True)
     assert "\n" not in str(caught.value) and not imported(spec.read("twice"))
 
+
+# %% ../nbs/study/28c_exchange.ipynb #dc7cf1e9
 @pytest.mark.parametrize("change, said", [
     (lambda f: f.assign(key="0"*24), "its key is not the one"),
     (lambda f: f.assign(identity="other"), "its key is not the one"),
@@ -120,6 +126,8 @@ def test_a_manifest_that_does_not_hold_is_refused_and_nothing_is_taken(mine, cha
     with pytest.raises(CodemixError, match=said): take_in(mine, trust=True)
     assert not imported(spec.read("twice")) and pending(wanted("lr-shared", spec.read("twice")), spec.read("twice"))
 
+
+# %% ../nbs/study/28c_exchange.ipynb #a6db6dfe
 def test_other_settings_are_named(mine):
     about = json.loads((mine/"manifest.json").read_text())
     results.write_json(about | dict(study=about["study"] | dict(seed=9)), mine/"manifest.json")
@@ -185,6 +193,8 @@ def test_weights_that_nobody_knows_take_a_word(mine):
         take_in(mine, ["lr-shared"])
     shutil.rmtree(encoders.local_folder("shared"))
 
+
+# %% ../nbs/study/28c_exchange.ipynb #2f8ead20
 @pytest.mark.parametrize("model, said, trust, wrong", [
     ("lr", "", False, ""), ("lr", "mine", True, "expected none"),
     ("lr-minilm", "", True, "expected .16 hex digits.-mean-128-float32-1 or"),
@@ -207,6 +217,8 @@ def test_an_identity_is_known_or_trusted(model, said, trust, wrong):
     if not wrong: return check()
     with pytest.raises(CodemixError, match=f"units.parquet, model '{model}', column 'identity'.*{wrong}"): check()
 
+
+# %% ../nbs/study/28c_exchange.ipynb #ee2233d2
 def test_an_identity_is_made_here_as_models_make_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CODEMIX_HOME", str(tmp_path))
     encoders.tiny_model(tmp_path/"e", load("sample-te-en").texts)
@@ -269,6 +281,8 @@ def test_a_sender_cannot_choose_what_is_computed_again(given, tmp_path):
     put(given, "results.parquet", better)
     assert drawn(units, 12) != first
 
+
+# %% ../nbs/study/28c_exchange.ipynb #40e9a096
 def test_a_model_that_cannot_run_here_is_said_not_to_be_checked(mine, capsys):
     take_in(mine, trust=True, spot_check=2)
     said = capsys.readouterr().out.splitlines()

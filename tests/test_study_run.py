@@ -95,6 +95,8 @@ def test_an_audit_is_kept_without_a_text_and_taken_away(tmp_path, monkeypatch):
     run(tmp_path/"x.yaml", workers=1)
     assert not list((folder/"checks").glob("*"))
 
+
+# %% ../nbs/study/28b_run.ipynb #d2e79462
 def test_an_own_file_without_languages_is_audited_as_far_as_it_goes_and_the_same_twice(tmp_path, monkeypatch):
     for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     rng = np.random.default_rng(0)
@@ -113,6 +115,8 @@ def test_an_own_file_without_languages_is_audited_as_far_as_it_goes_and_the_same
     leaks = found["certificate"].set_index(["place", "level"])
     assert leaks.rows["itself", "clean"] == 2 and leaks.share["folds", "near"] == 0
 
+
+# %% ../nbs/study/28b_run.ipynb #a4c1144a
 @pytest.mark.parametrize("name", ["paper", "hold"])
 def test_the_committed_audits_show_what_is_known(name):
     checks = results.load(name).checks if (paths.reports/name/"manifest.json").exists() else {}
@@ -155,6 +159,8 @@ def _judged_study(tmp_path, monkeypatch):
     (tmp_path/"judged.yaml").write_text(yaml.safe_dump(study))
     return tmp_path/"judged.yaml", [(says(i), "non-hate" if i % 2 else "hate") for i in [*range(100, 118), 0, 1]]
 
+
+# %% ../nbs/study/28b_run.ipynb #18ba7da6
 def test_a_study_without_its_judge_says_so_and_goes_on(tmp_path, monkeypatch, capsys):
     path, _ = _judged_study(tmp_path, monkeypatch)
     folder, out = run(path, workers=1), capsys.readouterr().out
@@ -164,6 +170,8 @@ def test_a_study_without_its_judge_says_so_and_goes_on(tmp_path, monkeypatch, ca
     assert set(r.items.design) == {"grouped"} and r.manifest["judged"] == {"hold-telugu-test": "not at hand"}
     assert folder.name == "judged"
 
+
+# %% ../nbs/study/28b_run.ipynb #772aa5ca
 def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
     from dataclasses import replace
     from openpyxl import Workbook
@@ -212,6 +220,8 @@ def test_more_folds_than_groups_is_told_before_anything_runs(tmp_path):
     with pytest.raises(CodemixError, match="study 'x', corpus 'mine': label .* fewer than 10 folds"):
         run(tmp_path/"x.yaml", dry_run=True)
 
+
+# %% ../nbs/study/28b_run.ipynb #fb53b988
 def test_what_a_study_no_longer_asks_for_is_removed(tmp_path, monkeypatch):
     for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     base = "study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word]\nfolds: 3\n"
@@ -231,6 +241,8 @@ def test_two_files_of_one_name_are_told(tmp_path):
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: a/mine.csv}, {path: b/mine.csv}]\nmodels: [majority]\n")
     with pytest.raises(CodemixError, match="two corpora are called 'mine'"): spec.read(tmp_path/"x.yaml")
 
+
+# %% ../nbs/study/28b_run.ipynb #9ae5d8b5
 def test_fresh_forgets_once(tmp_path, monkeypatch):
     for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
     (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n")

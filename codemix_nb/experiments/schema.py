@@ -15,7 +15,7 @@ from ..paths import paths
 from ..data import catalogue, corpora
 from .base import Block, Experiment
 from .drawing import _mark_generated, _rows, style
-from .wording import headed
+from .wording import headed, number
 from ..methods import schema
 
 # %% ../../nbs/experiments/78c_schema.ipynb #6fd6f123
@@ -40,7 +40,7 @@ def _one(name: str, make, # failures → documents
     counts = schema.write(make(failures), file)
     files = counts["documents"] + len(failures)
     line = dict(set=name, published=published or files, rows=rows or files, **counts, failures=len(failures),
-                faults=len(schema.check(file)), sha256=schema.sha256_of_file(file))
+                faults=len(schema.check(file)), sha256=corpora.sha256_of(file))
     return line, schema.profile(schema.read(file))
 
 def converted(study: dict) -> dict[str, pd.DataFrame]: # documents, likeness
@@ -76,7 +76,7 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study converts n
         _rows(ax, names)
         ax.set_xticks(range(len(names)), names, rotation=90)
         for i, j in ((i, j) for i in range(len(names)) for j in range(len(names)) if i != j):
-            ax.text(j, i, f"{square[i, j]:.2f}".removeprefix("0"), ha="center", va="center", fontsize=5,
+            ax.text(j, i, number(square[i, j], 2), ha="center", va="center", fontsize=5,
                     color="white" if square[i, j] > .5 else "black")
         ax.grid(False)
         _mark_generated(figure, results)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ABOUT', 'VERSION', 'SCHEMA', 'PARTS', 'Node', 'Label', 'Document', 'sha256_of', 'byte_offsets', 'document',
-           'faults', 'checked', 'marks_of', 'convert', 'python_tree', 'programs', 'sha256_of_file', 'write', 'read',
-           'check', 'profile', 'likeness']
+           'faults', 'checked', 'marks_of', 'convert', 'python_tree', 'programs', 'write', 'read', 'check', 'profile',
+           'likeness']
 
 # %% ../../nbs/methods/49g_schema.ipynb #3987f5fc
 import ast, hashlib, re
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 from ..paths import CodemixError, atomic_write
 from ..text import scripts
-from ..data import catalogue
+from ..data import catalogue, corpora
 
 # %% ../../nbs/methods/49g_schema.ipynb #38ccfa3b
 class Node(NamedTuple):
@@ -246,9 +246,7 @@ def _record(one: Document) -> dict:
 
 def _beside(path: Path) -> Path: return path.with_name(f"{path.name}.sha256")
 
-def sha256_of_file(path) -> str: return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-def _line(path: Path) -> str: return f"{sha256_of_file(path)}  {path.name}\n"
+def _line(path: Path) -> str: return f"{corpora.sha256_of(path)}  {path.name}\n"
 
 def write(documents: Iterable[Document], path, # a .parquet file
           hashed: bool = False, # keep no text

@@ -113,8 +113,8 @@ def _inputs(folder: Path) -> list[Path]:
     found = [p for p in folder.rglob("*")
              if p.is_file() and p.suffix in (".parquet", ".json", ".csv") and p.name != "run.json"
              and p.relative_to(folder).parts[0] not in RENDERED]
-    return found + [p for kind in ("paths.py", "text.py", "evaluation/results.py", "evaluation/significance.py",
-                                   "experiments/*.py", "report/*.py") for p in sorted(paths.library.glob(kind))]
+    seen = lambda p: p.relative_to(paths.library).parts[0] not in ("annotation", "cli")
+    return found + [p for p in sorted(paths.library.rglob("*.py")) if seen(p)]
 
 def _made(folder: Path, name: str) -> list[Path]:
     "What a notebook of this name left in a report."

@@ -173,9 +173,8 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
                 for key, c in [*lent, *([("judged.test", study["judged"]["test"])] if study["judged"] else [])]
                 if c not in known)
     for name in study["corpora"]:
-        if isinstance(name, str) and name not in corpora.list_corpora():
-            known = ", ".join(corpora.list_corpora())
-            yield "corpora", f"unknown corpus {name!r}; known: {known}; a file of your own is {{path: ...}}"
+        if isinstance(name, str) and name not in known:
+            yield "corpora", f"unknown corpus {name!r}; known: {', '.join(known)}; a file of your own is {{path: ...}}"
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba113
 def _wrong_links(study: dict): # yields (key, what is wrong)
