@@ -53,6 +53,8 @@ def test_holm_by_its_definition(p):
     for step, i in enumerate(order):
         worst = max(worst, min(1., p[i] * (len(p) - step)))
         assert np.isclose(got[i], worst)
+    from statsmodels.stats.multitest import multipletests
+    assert not p or np.array_equal(got, multipletests(p, method="holm")[1])
 
 
 # %% ../nbs/evaluation/22_significance.ipynb #a15e74fb

@@ -2,6 +2,7 @@
 
 
 import pandas as pd
+from joblib import Parallel, delayed
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt

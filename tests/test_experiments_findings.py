@@ -3,6 +3,7 @@
 
 import pandas as pd
 from codemix_nb.experiments.base import findings_of
+from codemix_nb.experiments.wording import kept
 from codemix_nb.experiments.findings import *
 
 

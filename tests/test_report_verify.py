@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.evaluation.results import load, units_digest
-from codemix_nb.report.notebooks import RENDERED, _stamps
+from codemix_nb.report.notebooks import RENDERED, forget
 from codemix_nb.report.page import UNLISTED
 from codemix_nb.report.render import render
 from codemix_nb.report.scan import scan

@@ -3,6 +3,7 @@
 
 import hashlib, json, platform
 import pandas as pd
+from joblib import parallel_config
 from pathlib import Path
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, paths

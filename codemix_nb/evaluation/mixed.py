@@ -34,14 +34,14 @@ GRID = np.linspace(-6, 6, 81) # standard deviations of the random intercept
 
 def _likelihood(theta, y, x, first, size, grid=GRID): # minus log-likelihood, and its slope
     "Logistic regression with normal intercepts, by the trapezoidal rule; the last of theta is the log of their sd."
-    from scipy.special import expit, log_expit
     sign, spread, prior = (2 * y - 1)[:, None], np.exp(theta[-1]), -grid ** 2 / 2
     odds = sign * ((x @ theta[:-1])[:, None] + spread * grid)
-    joint = np.add.reduceat(log_expit(odds), first) + prior
+    small = np.exp(-np.abs(odds))
+    joint = np.add.reduceat(np.minimum(odds, 0) - np.log1p(small), first) + prior
     top = joint.max(axis=1, keepdims=True)
     share = np.exp(joint - top)
     mass = share.sum(axis=1, keepdims=True)
-    slope = sign * expit(-odds) * np.repeat(share / mass, size, axis=0)
+    slope = sign * (np.where(odds > 0, small, 1) / (1 + small)) * np.repeat(share / mass, size, axis=0)
     minus_log = len(first) * np.log(np.exp(prior).sum()) - (top + np.log(mass)).sum()
     return minus_log, -np.r_[slope.sum(axis=1) @ x, spread * (slope @ grid).sum()]
 

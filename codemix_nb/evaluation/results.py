@@ -35,15 +35,22 @@ def from_cells(tp, fp, fn, tn) -> dict[str, np.ndarray]: # arrays of the same sh
                 mcc=_ratio(tp*tn - fp*fn, np.sqrt((tp + fp)*(tp + fn)*(tn + fp)*(tn + fn))))
 
 # %% ../../nbs/evaluation/20_results.ipynb #05e30398
+def _ranked(y, p):
+    "Area under the ROC curve and average precision; equal probabilities are one threshold."
+    order = np.argsort(-p, kind="stable")
+    last = np.r_[np.flatnonzero(np.diff(p[order])), len(p) - 1]
+    called, tp = last + 1, np.cumsum(y[order])[last]
+    fp, gained = called - tp, np.diff(tp, prepend=0)
+    area = (np.diff(fp, prepend=0) * (2 * tp - gained)).sum() / (2 * tp[-1] * fp[-1])
+    return dict(roc_auc=float(area), average_precision=float((gained * tp / called).sum() / tp[-1]))
+
 def metrics(y, # 0 or 1
-            probability, # of the abusive class
+            probability, # of the abusive class; `ValueError` if one is missing
            ) -> dict[str, float]: # nine metrics
     "All metrics of one fold; the label is abusive when its probability is at least one half."
-    from sklearn.metrics import average_precision_score, roc_auc_score
-    y, p = np.asarray(y), np.asarray(probability, float)
-    both = 0 < y.sum() < len(y)
-    ranked = dict(roc_auc=np.nan, average_precision=np.nan)
-    if both: ranked = dict(roc_auc=roc_auc_score(y, p), average_precision=average_precision_score(y, p))
+    y, p = np.asarray(y, int), np.asarray(probability, float)
+    if np.isnan(p).any(): raise ValueError(f"{np.isnan(p).sum()} of {len(p)} probabilities are missing")
+    ranked = _ranked(y, p) if 0 < y.sum() < len(y) else dict(roc_auc=np.nan, average_precision=np.nan)
     counted = {k: float(v) for k, v in from_cells(*confusion(y, p >= .5)).items()}
     return counted | ranked | dict(brier=float(np.mean((p - y)**2)))
 
@@ -113,7 +120,7 @@ class Results:
     @cached_property
     def scores(self) -> pd.DataFrame:
         "Every metric of every unit; computed once per set of results (and way to score them) and kept in the cache."
-        code = "".join(inspect.getsource(f) for f in (confusion, _ratio, from_cells, metrics, scores)).encode()
+        code = "".join(inspect.getsource(f) for f in (confusion, _ratio, from_cells, _ranked, metrics, scores)).encode()
         files = [self.folder.joinpath(name).read_bytes() for name in ("results.parquet", "units.parquet")]
         key = hashlib.sha256(code + b"".join(files)).hexdigest()[:16]
         kept = paths.home/"scores"/f"{key}.parquet"

@@ -195,10 +195,11 @@ def holm(
     p, # (m,) p-values of one family
 ) -> np.ndarray:
     "Holm-adjusted p-values (Holm 1979), in the order given."
-    from statsmodels.stats.multitest import multipletests
     p = np.asarray(p, dtype=float)
     if not ((p >= 0) & (p <= 1)).all(): raise CodemixError("a family of p-values must lie between 0 and 1")
-    return multipletests(p, method="holm")[1] if p.size else p
+    order = np.argsort(p)
+    adjusted = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)).clip(max=1)
+    return adjusted[np.argsort(order)]
 
 # %% ../../nbs/evaluation/22_significance.ipynb #63b41fc6
 class Bayes(NamedTuple):

@@ -8,6 +8,7 @@ __all__ = ['LOOKED_FOR', 'WORD_TESTS', 'SMALL', 'EXPERIMENT', 'tabulate', 'short
 
 # %% ../../nbs/experiments/63_audit.ipynb #b5746d7e
 import pandas as pd
+from joblib import Parallel, delayed
 import matplotlib as mpl
 import numpy as np
 from pydantic import Field
@@ -203,12 +204,16 @@ def _languages(c, study: dict) -> dict[str, pd.DataFrame]:
                                          f1=np.nan, low=np.nan, high=np.nan, status=why)]))
 
 # %% ../../nbs/experiments/63_audit.ipynb #5e0c384d
+def _tables(c, study: dict, others: list) -> dict[str, pd.DataFrame]:
+    certificate = _leaks(c, study, others)
+    return dict(certificate=certificate) | _certified(c, study) | _languages(c, study)
+
 def audited(study: dict) -> dict[str, pd.DataFrame]: # each table of every corpus, one corpus after the other
     "The audit of a study's corpora: certificate, findings, shortcuts, disagreements, words and mixing."
     every, tables = [corpus_of(n, study) for n in corpus_names(study)], {}
-    for c in every:
-        certificate = _leaks(c, study, [b for b in every if b is not c])
-        for name, table in (dict(certificate=certificate) | _certified(c, study) | _languages(c, study)).items():
+    found = Parallel()(delayed(_tables)(c, study, [b for b in every if b is not c]) for c in every)
+    for c, own in zip(every, found):
+        for name, table in own.items():
             tables.setdefault(name, []).append(table.assign(corpus=c.name)[["corpus", *table.columns]])
     return {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
 

@@ -7,6 +7,7 @@ __all__ = ['EXPERIMENT', 'tabulate', 'draw', 'draw_attributions', 'explained', '
 
 # %% ../../nbs/experiments/67_explain.ipynb #ae4ce64f
 import pandas as pd
+from joblib import Parallel, delayed
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
@@ -74,8 +75,8 @@ def explained(study: dict) -> dict[str, pd.DataFrame]: # explain
     from codemix_nb.evaluation.explain import faithfulness_table
     block, every = study["explain"], [corpus_of(n, study) for n in corpus_names(study)]
     here = [m for m in block["models"] if m not in not_run(study)]
-    scores = [faithfulness_table(c, here, study["treatment"], block["comments"], seed=study["seed"], study=study)
-              for c in every]
+    scores = Parallel()(delayed(faithfulness_table)(c, here, study["treatment"], block["comments"],
+                                                    seed=study["seed"], study=study) for c in every)
     return {"explain": pd.concat(scores, ignore_index=True)}
 
 # %% ../../nbs/experiments/67_explain.ipynb #ccb93686

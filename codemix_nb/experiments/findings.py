@@ -8,8 +8,10 @@ __all__ = ['findings']
 # %% ../../nbs/experiments/79_findings.ipynb #1b0b47fb
 import pandas as pd
 from .base import findings_of
+from .wording import kept
 
 # %% ../../nbs/experiments/79_findings.ipynb #3d68558f
+@kept
 def findings(results) -> pd.DataFrame: # kind (holds, not, measured), sentence
     "What the study shows, what did not hold, and what was only measured; one sentence each."
     return pd.DataFrame(list(findings_of(results)), columns=["kind", "sentence"])

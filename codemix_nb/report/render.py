@@ -9,7 +9,7 @@ __all__ = ['render']
 from pathlib import Path
 from ..evaluation.results import load
 from ..experiments.findings import findings
-from .notebooks import run_notebooks
+from .notebooks import once, run_notebooks
 from .page import front, page
 from .paper import paper
 from .readme import readme
@@ -21,10 +21,11 @@ def render(
     force: bool = False, # run every notebook, due or not
 ) -> Path: # the page
     "Tables, figures, executed notebooks, paper, page and README of a study, and the front page."
-    run_notebooks(study, workers, force)
-    found = findings(load(study))
-    paper(study, found)
-    out = page(study, found)
-    readme(study, found)
+    with once(load(study).folder, force):
+        run_notebooks(study, workers, force)
+        found = findings(load(study))
+        paper(study, found)
+        out = page(study, found)
+        readme(study, found)
     front()
     return out

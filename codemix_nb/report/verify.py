@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from ..paths import CodemixError, paths
 from ..evaluation.results import load, units_digest
-from .notebooks import RENDERED, _stamps
+from .notebooks import RENDERED, forget
 from .page import UNLISTED
 from .render import render
 from .scan import scan
@@ -78,6 +78,6 @@ def verify(
         with tempfile.TemporaryDirectory() as scratch:
             again = _copy_results(name, Path(scratch))
             with _reports_at(Path(scratch)): render(name, workers)
-            _stamps(again).unlink(missing_ok=True)
+            forget(again)
             problems += differences(paths.reports/name, again)
     return problems + [f"{name}/{line}" for name in names for line in scan(paths.reports/name)]

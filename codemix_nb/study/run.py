@@ -8,6 +8,7 @@ __all__ = ['manifest', 'run', 'download', 'open_study']
 # %% ../../nbs/study/28b_run.ipynb #f65594a7
 import hashlib, json, platform
 import pandas as pd
+from joblib import parallel_config
 from pathlib import Path
 from .. import __version__
 from ..paths import CodemixError, atomic_write, paths
@@ -113,8 +114,9 @@ def run(name: str, # of a study, or the path of its file
     items, about = gather(study, units)
     computed_with, lent = _made(about), _lent(about)
     checks = _checks(study, items, facts, workers or 0) if study["null_pairs"] else {}
-    for e in experiments():
-        if e.check and study[e.key]: checks |= _looked(e, study)
+    with parallel_config("loky", n_jobs=workers or -1, inner_max_num_threads=1):
+        for e in experiments():
+            if e.check and study[e.key]: checks |= _looked(e, study)
     results.write_frame(items, folder/"results.parquet")
     results.write_frame(about, folder/"units.parquet")
     if len(seeds := gather_seeds(study, units)): results.write_frame(seeds, folder/"seeds.parquet")
