@@ -408,8 +408,9 @@ def test_the_key_is_in_no_file_setting_message_or_log(tmp_path, monkeypatch, cap
 
 @pytest.mark.parametrize("wrong", [dict(base_url="https://u:sk-secret@h/v1"),
                                    dict(base_url="https://h/v1?key=sk-secret"), dict(base_url="sk-secret"),
-                                   dict(base_url="http://h/v1", key_variable="sk-secret"),
-                                   dict(base_url="http://h/v1", key_variable="SECRETsecret")])
+                                   dict(base_url="https://h/v1", key_variable="sk-secret"),
+                                   dict(base_url="https://h/v1", key_variable="SECRETsecret"),
+                                   dict(base_url="https://h/v1", proxy="http://u:sk-secret@127.0.0.1:1")])
 def test_a_key_in_the_wrong_place_is_refused_without_being_repeated(wrong):
     with pytest.raises(CodemixError) as caught: Server(**wrong)
     assert "secret" not in str(caught.value).lower().replace("capitals", "")
@@ -430,7 +431,7 @@ def test_a_far_server_needs_a_key_and_is_named_by_its_variable(tmp_path, monkeyp
 def test_the_reader_is_told_where_comments_go(tmp_path, capfd):
     with scripted(lambda n, b: (200, {}, GOOD)) as (url, _):
         model_at(url, tmp_path, model="told").predict_proba(["ekdam chhuttai kura"])
-    assert re.search(r"comments are sent to 127.0.0.1:\d+ \(model told\)", capfd.readouterr().err)
+    assert re.search(r"comments are sent to 127.0.0.1:\d+, without a key \(model told\)", capfd.readouterr().err)
     assert (b"chhuttai" not in (tmp_path/"l.sqlite").read_bytes()
             and Ledger(tmp_path/"l.sqlite").table().comment.tolist() == [comment_hash("ekdam chhuttai kura")])
 
@@ -441,6 +442,51 @@ def test_a_server_can_be_said_in_yaml(tmp_path):
         for said in (url, dict(base_url=url, retries=0)):
             assert Prompted("m", server=said,
                             ledger=tmp_path/"l.sqlite").fit(["a", "b"], [0, 1]).predict(["yo"]).tolist() == [1]
+
+
+# %% ../nbs/models/16c_prompting.ipynb #e0a28f96
+@pytest.mark.parametrize("said, words", [
+    (dict(base_url="http://far.invalid/v1"), "over https alone"), (dict(base_url="http://10.0.0.7:8000/v1"), "https"),
+    (dict(base_url="https://far.invalid/v1", key_variable="HOME"), "_KEY or _TOKEN"),
+    (dict(base_url="https://far.invalid/v1", key_variable="AWS_SECRET_ACCESS"), "_KEY or _TOKEN"),
+    (dict(base_url="https://far.invalid/v1", proxy="http://far.invalid"), "proxy: .*https")])
+def test_a_study_cannot_send_any_variable_or_anything_in_the_open(said, words):
+    with pytest.raises(CodemixError, match=words): Server(**said)
+
+def test_a_proxy_of_the_environment_sees_nothing_and_a_named_one_is_used(tmp_path, monkeypatch):
+    with scripted(lambda n, b: (200, {}, GOOD)) as (url, got), scripted(lambda n, b: (200, {}, GOOD)) as (proxy, seen):
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.removesuffix("/v1"))
+        for name in ("NO_PROXY", "no_proxy"): monkeypatch.delenv(name, raising=False)
+        assert model_at(url, tmp_path).predict(["yo"]).tolist() == [1] and len(got) == 1 and not seen
+        model_at(url, tmp_path, proxy=proxy.removesuffix("/v1")).predict(["arko"])
+        assert len(got) == 1 and len(seen) == 1
+
+@pytest.mark.parametrize("body, note", [
+    ("[" * 100_000, "half an answer"), (" " * 5_000_000 + GOOD, "APIConnectionError"),
+    (json.dumps(json.loads(GOOD) | dict(usage=dict(prompt_tokens=10**30, completion_tokens=1))), "")])
+def test_a_hostile_answer_ends_in_a_row_of_the_ledger(tmp_path, body, note):
+    with scripted(lambda n, b: (200, {}, body)) as (url, _):
+        p = model_at(url, tmp_path, retries=0).predict_proba(["yo"])
+    row = Ledger(tmp_path/"l.sqlite").table().iloc[0]
+    assert (row.status == "ok") == (note == "") == (p[0, 1] == 1) and row.note.startswith(note) and row.tokens_in < 10**6
+
+def test_an_answer_that_drips_is_over_in_time(tmp_path):
+    class Drip(BaseHTTPRequestHandler):
+        def log_message(self, *_): pass
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200), self.send_header("content-length", "5000"), self.end_headers()
+            for _ in range(200):
+                try: self.wfile.write(b" "), time.sleep(.05)
+                except OSError: return
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+    threading.Thread(target=httpd.serve_forever, kwargs=dict(poll_interval=.02), daemon=True).start()
+    started = time.perf_counter()
+    model_at(f"http://127.0.0.1:{httpd.server_port}/v1", tmp_path, retries=0, timeout=.5).predict_proba(["yo"])
+    assert time.perf_counter() - started < 5
+    httpd.shutdown(), httpd.server_close()
+    assert Ledger(tmp_path/"l.sqlite").table().note.tolist() == ["APITimeoutError"]
 
 
 # %% ../nbs/models/16c_prompting.ipynb #5da542dd

@@ -104,6 +104,18 @@ class Clerk(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def test_a_study_from_elsewhere_sends_nothing_to_a_host_that_nobody_named(place, monkeypatch):
+    monkeypatch.setenv("FAR_KEY", "sk-not-to-be-seen")
+    there = {"base_url": "https://far.invalid/v1", "key_variable": "FAR_KEY", "retries": 0, "give_up": 1}
+    path = written(place, models=["majority", "asked"],
+                   variants={"asked": {"model": "prompted", "params": {"model": "clerk", "server": there}}})
+    with pytest.raises(CodemixError, match=r"to far.invalid, with the key in FAR_KEY; .*--send-to far.invalid"):
+        study.run(path, workers=1)
+    with pytest.raises(CodemixError, match="--send-to"): study.run(path, workers=1, send_to=("other.invalid",))
+    with pytest.raises(CodemixError, match="far.invalid: nobody answers there"):
+        study.run(path, workers=1, send_to=("far.invalid",))
+
+
 def test_a_server_runs_in_a_study_and_refusals_count_as_errors(place, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-to-be-seen")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Clerk)

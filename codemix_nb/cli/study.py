@@ -41,10 +41,12 @@ def run(name: Study,
         fresh: Annotated[bool, typer.Option("--fresh", help="Compute every unit again.")] = False,
         download: Annotated[bool, typer.Option("--download",
                                                help="Fetch pretrained weights that are not at hand from the hub "
-                                                    "first.")] = False):
+                                                    "first.")] = False,
+        send_to: Annotated[list[str] | None, typer.Option(help="Host that a study from elsewhere may send comments "
+                                                               "to; may be given again.")] = None):
     "Compute a study: every unit of work not done yet, then its results."
     from codemix_nb.study import run as study
-    try: study.run(name, workers=workers, dry_run=dry_run, fresh=fresh, fetch=download)
+    try: study.run(name, workers=workers, dry_run=dry_run, fresh=fresh, fetch=download, send_to=tuple(send_to or ()))
     except KeyboardInterrupt:
         print(f"codemix: stopped; {where_it_stands(name, workers)}", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -279,7 +279,8 @@ def _ask_server(asker, new: list[tuple[dict, list[dict]]], of: int) -> None:
     "Send what has no answer yet to the server that was named."
     server = asker.where_
     if (server.host, asker.model) not in _TOLD:
-        print(f"codemix: comments are sent to {server.host} (model {asker.model}), and nowhere else", file=sys.stderr)
+        print(f"codemix: comments are sent to {server.destination} (model {asker.model}), and nowhere else",
+              file=sys.stderr)
     _TOLD.add((server.host, asker.model))
     try: Caller(server, asker.model, asker.prompt_, asker.ledger_, asker.longest, asker.logprobs).all(new)
     except Budget as error:

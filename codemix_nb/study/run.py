@@ -95,6 +95,7 @@ def run(name: str, # of a study, or the path of its file
         dry_run: bool = False, # print the plan and an estimate, run nothing
         fresh: bool = False, # compute everything again
         fetch: bool = False, # weights that are not at hand, from the hub
+        send_to: tuple = (), # hosts that a study from elsewhere may send comments to
        ) -> Path | None: # the study's folder in reports/
     "Run a study to its result files; a stopped run continues where it was."
     import time
@@ -105,6 +106,7 @@ def run(name: str, # of a study, or the path of its file
     every = [corpus_of(n, study) for n in names]
     _check_data(study, every)
     if dry_run: return _say_plan(study, units, fresh)
+    _ask_first(study, Path(name), send_to)
     if fresh: _forget(study, units)
     _say_absent(study)
     judged = [corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
@@ -173,6 +175,17 @@ def download(study: dict) -> None:
         one = model_of(m, study).make()
         name = getattr(one, "encoder", None) or getattr(one, "model", None)
         if name and not getattr(one, "server", None): print(f"{study['study']}: {m}: {find(name)}")
+
+# %% ../../nbs/study/28b_run.ipynb #6a28f962
+def _ask_first(study: dict, path: Path, send_to: tuple) -> None:
+    "Raise `CodemixError` if a study from elsewhere asks a server off this machine that nobody has agreed to."
+    from codemix_nb.models.prompting import server_of
+    if path.suffix not in (".yaml", ".yml") or paths.studies.resolve() in path.resolve().parents: return
+    asked = [getattr(model_of(m, study).make(), "server", None) for m in study["models"]]
+    for server in (server_of(a) for a in asked if a):
+        if not server.local and server.host not in send_to:
+            raise CodemixError(f"{path.name}: sends the comments of {', '.join(corpus_names(study))} to "
+                               f"{server.destination}; if that is what you want, add --send-to {server.host}")
 
 # %% ../../nbs/study/28b_run.ipynb #c1315a37
 def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provenance
