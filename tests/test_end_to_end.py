@@ -15,7 +15,8 @@ from conftest import ROOT
 
 from codemix_nb.cli.app import main
 from codemix_nb.evaluation import results, units
-from codemix_nb.evaluation.units import key_of, path_of, read_unit, run_unit
+from codemix_nb.evaluation.units import key_of, path_of, run_unit
+from codemix_nb.kept import read_kept
 from codemix_nb.experiments.base import experiments, plan
 from codemix_nb.paths import paths
 from codemix_nb.report.notebooks import run_notebooks
@@ -58,7 +59,7 @@ def test_a_killed_run_keeps_what_it_finished(smoke):
     assert computed == total - len(smoke["survived"])
     now = unit_files(smoke["home"])
     assert len(now) == total and all(now[p] == when for p, when in smoke["survived"].items())
-    assert all(len(read_unit(p)[0]) for p in now)
+    assert all(len(read_kept(p)[0]) for p in now)
 
 
 def test_no_bar_where_nobody_watches(smoke):
@@ -68,7 +69,7 @@ def test_no_bar_where_nobody_watches(smoke):
 def test_resumed_results_are_those_of_a_run_that_was_never_stopped(smoke):
     study = read("smoke")
     for unit in plan(study)[::23]:
-        kept, again = read_unit(path_of(key_of(unit, study)))[0], run_unit(unit, study)[0]
+        kept, again = read_kept(path_of(key_of(unit, study)))[0], run_unit(unit, study)[0]
         np.testing.assert_allclose(kept.probability, again.probability, atol=1e-9)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from collections import OrderedDict
 from codemix_nb.paths import CodemixError, call_at, here
+from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
 from codemix_nb.models.registry import identity_of, model_of
-from codemix_nb.evaluation.units import (Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit,
-                                         seeds_of, write_unit)
+from codemix_nb.evaluation.units import Unit, _counted, _unit_spec, help_of, key_of, path_of, run_unit, seeds_of
 from codemix_nb.evaluation.executor import *
 
 

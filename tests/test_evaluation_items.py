@@ -6,6 +6,7 @@ import pandas as pd
 from dataclasses import asdict
 from functools import lru_cache
 from codemix_nb.paths import CodemixError, paths
+from codemix_nb.kept import read_kept
 from codemix_nb.text import check_damage, damage, scripts, treatment
 from codemix_nb.data import corpora
 from codemix_nb.language import lid, mixing
@@ -14,7 +15,7 @@ from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import pending, say
 from codemix_nb.evaluation.plan import main_units
 from codemix_nb.evaluation.units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of, edge_of,
-                                         judge_of, key_of, path_of, read_unit, seeds_of)
+                                         judge_of, key_of, path_of, seeds_of)
 from codemix_nb.evaluation.items import *
 
 

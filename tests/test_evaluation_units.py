@@ -4,13 +4,11 @@
 import hashlib, json, os, platform, sys, time
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version as installed
 from scipy.special import logit
-from codemix_nb.paths import CodemixError, atomic_write, git, paths
+from codemix_nb.paths import CodemixError, git, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import auxiliary

@@ -22,7 +22,7 @@ from codemix_nb.study.exchange import *
 # %% ../nbs/study/28c_exchange.ipynb #63d3d801
 from codemix_nb.models.registry import identity_of
 from codemix_nb.evaluation.executor import pending
-from codemix_nb.evaluation.units import read_unit
+from codemix_nb.kept import read_kept
 from codemix_nb.study import run as studies
 
 
@@ -174,7 +174,7 @@ def test_what_is_kept_of_a_unit_is_what_was_counted_here_and_nothing_that_nobody
     take_in(mine, trust=True)
     ours = spec.read("twice")
     unit = wanted("lr-shared", ours)[0]
-    kept, split = read_unit(path_of(key_of(unit, ours)))[1], split_of(unit, ours)
+    kept, split = read_kept(path_of(key_of(unit, ours)))[1], split_of(unit, ours)
     assert kept["train_rows"] == len(split.train) and kept["leakage"] == split.leakage and "borrowed" not in kept
     assert {"params", "commit", "made_with", "fit_seconds", "parameters"} <= set(kept)
 

@@ -7,6 +7,7 @@ from joblib import parallel_config
 from pathlib import Path
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
 from codemix_nb.data import folds
 from codemix_nb.models.registry import imported, model_of, not_run, cards_of

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from collections import OrderedDict
 from ..paths import CodemixError, call_at, here
+from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..models.registry import identity_of, model_of
-from .units import (Unit, _counted, _unit_spec, help_of, key_of, path_of, read_unit, run_unit,
-                                         seeds_of, write_unit)
+from .units import Unit, _counted, _unit_spec, help_of, key_of, path_of, run_unit, seeds_of
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #0aa98518
 def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
@@ -32,7 +32,7 @@ def _work(batch: list[Unit], study: dict) -> list[tuple[Unit, str | None]]:
     out = []
     for unit in batch:
         try:
-            write_unit(path_of(key_of(unit, study)), *run_unit(unit, study))
+            write_kept(path_of(key_of(unit, study)), *run_unit(unit, study))
             out.append((unit, None))
         except CodemixError as error: out.append((unit, str(error)))
         except Exception as error: out.append((unit, f"{type(error).__name__}: {error}"))
@@ -50,17 +50,9 @@ def _worker(batch, study):
     return _work(batch, study)
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #b3a6eab1
-def _whole(path) -> bool:
-    "Does a file end as Parquet files do?"
-    try:
-        with open(path, "rb") as f:
-            f.seek(-4, os.SEEK_END)
-            return f.read() == b"PAR1"
-    except OSError: return False
-
 def pending(units: list[Unit], study: dict) -> list[Unit]:
-    "Units without a finished file; a file that was cut short counts as none."
-    return [u for u in units if not _whole(path_of(key_of(u, study)))]
+    "Units without a finished file; a damaged one counts as none."
+    return [u for u in units if not is_kept(path_of(key_of(u, study)))]
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #d2148519
 def execute(units: list[Unit], # any part of a plan
@@ -113,7 +105,7 @@ def summary(units: list[Unit], study: dict) -> pd.DataFrame: # a row a corpus, m
     seconds = {}
     for u in done:
         seconds.setdefault((u.corpus, u.model,
-                            u.tuning), []).append(read_unit(path_of(key_of(u, study)))[1]["fit_seconds"])
+                            u.tuning), []).append(read_kept(path_of(key_of(u, study)))[1]["fit_seconds"])
     again = {m: seeds_of(model_of(m, study), study) - 1 for m in {u.model for u in units}}
     tuned = lambda u: (.2 if u.tuning == "default" else 1) + .25*again[u.model]
     rough = lambda u: model_of(u.model, study).seconds*tuned(u)*(4 if help_of(u.model, study) else 1)

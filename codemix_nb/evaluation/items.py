@@ -12,6 +12,7 @@ import pandas as pd
 from dataclasses import asdict
 from functools import lru_cache
 from ..paths import CodemixError, paths
+from ..kept import read_kept
 from ..text import check_damage, damage, scripts, treatment
 from ..data import corpora
 from ..language import lid, mixing
@@ -20,7 +21,7 @@ from . import results
 from .executor import pending, say
 from .plan import main_units
 from .units import (Unit, _assignment, _pairs, _spec, _unit_spec, corpus_names, corpus_of, edge_of,
-                                         judge_of, key_of, path_of, read_unit, seeds_of)
+                                         judge_of, key_of, path_of, seeds_of)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #5a96fcf9
 @lru_cache(maxsize=8)
@@ -140,7 +141,7 @@ def gather_seeds(study: dict, units: list[Unit],
     parts = []
     for u in units:
         if seeds_of(model_of(u.model, study), study) == 1: continue
-        frame, _ = read_unit(path_of(key_of(u, study)))
+        frame, _ = read_kept(path_of(key_of(u, study)))
         long = frame.drop(columns="probability").melt("id", [c for c in frame if c.startswith("seed_")], "network",
                                                       "probability")
         parts.append(long.assign(network=long.network.str[5:].astype(int), study=study["study"], **asdict(u)))
@@ -156,7 +157,7 @@ def gather(study: dict, units: list[Unit]) -> tuple[pd.DataFrame, pd.DataFrame]:
                            f"codemix run {study['study']}")
     main, items, facts = set(main_units(study)), [], []
     for u in units:
-        frame, about = read_unit(path_of(key := key_of(u, study)))
+        frame, about = read_kept(path_of(key := key_of(u, study)))
         name = {"study": study["study"], **asdict(u)}
         items.append(frame.assign(**name))
         about["on_edge"] = edge_of(u, study, about["params"])

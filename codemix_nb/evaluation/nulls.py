@@ -10,7 +10,8 @@ import os
 import numpy as np
 import pandas as pd
 from functools import lru_cache
-from ..paths import atomic_write, call_at, here, paths
+from ..paths import call_at, here, paths
+from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..data import corpora, folds, sameness
 from ..models import classical
@@ -94,14 +95,14 @@ def null_path(study: dict, name: str, design: str, start: int, stop: int):
 # %% ../../nbs/evaluation/21c_nulls.ipynb #10e58993
 def _null_chunk(name: str, study: dict, design: str, start: int, stop: int) -> pd.DataFrame:
     path, c = null_path(study, name, design, start, stop), corpus_of(name, study)
-    if not path.exists():
+    if not is_kept(path):
         texts = _counted(_spec(name, study), study["treatment"], treatment(study["treatment"]).version)
         repeats = _null_repeats(study, design)
         deals = _deals(_spec(name, study), study["folds"], study["seed"], repeats)
         frame = pd.concat([null_pair(c, texts, p, study["folds"], study["seed"], repeats, design, deals)
                            for p in range(start, stop)], ignore_index=True)
-        atomic_write(path, lambda p: frame.to_parquet(p))
-    return pd.read_parquet(path)
+        write_kept(path, frame)
+    return read_kept(path)[0]
 
 def null_pairs(study: dict, workers: int = 0) -> pd.DataFrame:
     "All null pairs by halves that a study asks for, in resumable chunks."

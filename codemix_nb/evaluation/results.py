@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'HIGHER_IS_BETTER', 'KEYS', 'TEXT_COLUMNS', 'VARYING', 'SAME', 'NEAR', 'confusion', 'from_cells',
-           'metrics', 'scores', 'Results', 'load', 'write_frame', 'write_json', 'units_digest', 'repeats_apart']
+           'metrics', 'scores', 'Results', 'load', 'write_frame', 'write_json', 'units_digest', 'changed_results',
+           'repeats_apart']
 
 # %% ../../nbs/evaluation/20_results.ipynb #6d7e6b61
 import hashlib, inspect, json
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..paths import CodemixError, atomic_write, paths
+from ..kept import is_kept, read_kept, write_kept
 
 # %% ../../nbs/evaluation/20_results.ipynb #2236dad6
 def confusion(y, # 0 or 1
@@ -124,8 +126,8 @@ class Results:
         files = [self.folder.joinpath(name).read_bytes() for name in ("results.parquet", "units.parquet")]
         key = hashlib.sha256(code + b"".join(files)).hexdigest()[:16]
         kept = paths.home/"scores"/f"{key}.parquet"
-        if not kept.exists(): atomic_write(kept, lambda p: scores(self.items, self.units).to_parquet(p))
-        frame = pd.read_parquet(kept)
+        if not is_kept(kept): write_kept(kept, scores(self.items, self.units))
+        frame, _ = read_kept(kept)
         return frame.astype({c: str for c in TEXT_COLUMNS if c in frame})
     @property
     def main(self) -> pd.DataFrame:
@@ -173,6 +175,24 @@ def units_digest(units: pd.DataFrame, # units.parquet as it is read back
     plain = lambda v: None if pd.isna(v) else v.item() if hasattr(v, "item") else v
     rows = [[plain(v) for v in row] for row in units[names].itertuples(index=False)]
     return hashlib.sha256(json.dumps([names, *rows]).encode()).hexdigest()
+
+# %% ../../nbs/evaluation/20_results.ipynb #0f87ea07
+def _changed(results, told: str, name: str) -> str: # empty if it is the file that was written
+    path = results.folder/name
+    if not path.exists(): return "missing"
+    return "" if hashlib.sha256(path.read_bytes()).hexdigest() == told else "its hash is not the one in the manifest"
+
+def _changed_units(results) -> str:
+    try: same = results.manifest.get("units_sha256") in (None, units_digest(results.units))
+    except (OSError, ValueError): return "it cannot be read"
+    return "" if same else "its facts are not those in the manifest"
+
+def changed_results(study: str) -> list[str]: # a line a file
+    "Result files that are not the ones the manifest was written for."
+    results = load(study)
+    why = {name: _changed(results, told, name) for name, told in results.manifest.get("files", {}).items()}
+    why["units.parquet"] = _changed_units(results)
+    return [f"{study}/{name}: {what}" for name, what in why.items() if what]
 
 # %% ../../nbs/evaluation/20_results.ipynb #517eddf7
 SAME, NEAR = 1e-6, .03 # all comments within SAME: one repeat given twice; nearly all within NEAR: worth a look

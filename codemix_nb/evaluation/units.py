@@ -5,19 +5,17 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'KERNELS', 'Unit', 'corpus_names', 'judge_of', 'corpus_of', 'Split', 'split_of', 'help_of',
            'other_of', 'borrowed_of', 'seeds_of', 'seed_of', 'estimator_of', 'reset_peak', 'peak_memory', 'made_with',
-           'run_unit', 'edge_of', 'key_of', 'path_of', 'write_unit', 'read_unit', 'golden']
+           'run_unit', 'edge_of', 'key_of', 'path_of', 'golden']
 
 # %% ../../nbs/evaluation/21_units.ipynb #7de7576c
 import hashlib, json, os, platform, sys, time
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version as installed
 from scipy.special import logit
-from ..paths import CodemixError, atomic_write, git, paths
+from ..paths import CodemixError, git, paths
 from ..text import treatment
 from ..data import corpora, folds, sameness
 from ..models import auxiliary
@@ -287,21 +285,6 @@ def key_of(unit: Unit, study: dict,
 def path_of(key: str):
     "Where a unit's file lives."
     return paths.units/key[:2]/f"{key}.parquet"
-
-# %% ../../nbs/evaluation/21_units.ipynb #12094508
-def write_unit(path, frame: pd.DataFrame, facts: dict) -> None:
-    "One file a unit, whole or not at all; the facts travel in the Parquet header."
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    atomic_write(path, lambda p: pq.write_table(table.replace_schema_metadata({b"facts": json.dumps(facts).encode()}),
-                                                p))
-
-def read_unit(path) -> tuple[pd.DataFrame, dict]:
-    "Predictions and facts of a finished unit."
-    try:
-        table = pq.read_table(path)
-        return table.to_pandas(), json.loads(table.schema.metadata[b"facts"])
-    except (OSError, KeyError, ValueError, pa.ArrowInvalid):
-        raise CodemixError(f"{path}: a damaged file of results; remove it and run the study again") from None
 
 # %% ../../nbs/evaluation/21_units.ipynb #aa636acf
 def golden(name: str) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 from fractions import Fraction
 from functools import wraps
 from pathlib import Path
-from ..paths import atomic_write
+from ..kept import is_kept, read_kept, write_kept
 from ..evaluation.scores import SOURCES, LISTED, card
 
 # %% ../../nbs/experiments/24_wording.ipynb #9e312e2e
@@ -38,8 +38,8 @@ def kept(make):
         if args or kwargs or not folder or str(results.folder.resolve()) != rendered:
             return make(results, *args, **kwargs)
         path = Path(folder)/f"{make.__module__}.{make.__qualname__}.parquet"
-        if not path.exists(): atomic_write(path, make(results).to_parquet)
-        return pd.read_parquet(path)
+        if not is_kept(path): write_kept(path, make(results))
+        return read_kept(path)[0]
     return made
 
 # %% ../../nbs/experiments/24_wording.ipynb #75498069

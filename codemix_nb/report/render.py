@@ -7,7 +7,8 @@ __all__ = ['render']
 
 # %% ../../nbs/report/27d_render.ipynb #29d47a7a
 from pathlib import Path
-from ..evaluation.results import load
+from ..paths import CodemixError
+from ..evaluation.results import changed_results, load
 from ..experiments.findings import findings
 from .notebooks import once, run_notebooks
 from .page import front, page
@@ -21,6 +22,8 @@ def render(
     force: bool = False, # run every notebook, due or not
 ) -> Path: # the page
     "Tables, figures, executed notebooks, paper, page and README of a study, and the front page."
+    if wrong := changed_results(study):
+        raise CodemixError(f"{'; '.join(wrong)}: codemix run {study} writes its results again")
     with once(load(study).folder, force):
         run_notebooks(study, workers, force)
         found = findings(load(study))

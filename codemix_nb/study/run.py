@@ -12,6 +12,7 @@ from joblib import parallel_config
 from pathlib import Path
 from .. import __version__
 from ..paths import CodemixError, atomic_write, paths
+from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..data import folds
 from ..models.registry import imported, model_of, not_run, cards_of
@@ -37,11 +38,12 @@ def _looked(asked: Experiment, study: dict) -> dict[str, pd.DataFrame]:
     key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
     kept = lambda name: paths.units/"checks"/f"{key}-{name}.parquet"
     if (names := paths.units/"checks"/f"{key}.json").exists():
-        return {name: pd.read_parquet(kept(name)) for name in json.loads(names.read_text())}
+        told = json.loads(names.read_text())
+        if all(is_kept(kept(name)) for name in told): return {name: read_kept(kept(name))[0] for name in told}
     found = asked.check(study)
-    for name, frame in found.items(): atomic_write(kept(name), lambda p, frame=frame: frame.to_parquet(p))
+    for name, frame in found.items(): write_kept(kept(name), frame)
     results.write_json(list(found), names)
-    return {name: pd.read_parquet(kept(name)) for name in found}
+    return {name: read_kept(kept(name))[0] for name in found}
 
 # %% ../../nbs/study/28b_run.ipynb #b132b01d
 def _relative(why: str) -> str: return why.replace(str(paths.home), ".codemix").replace(str(Path.home()), "~")
