@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from .paths import CodemixError
+from .paths import CodemixError, named
 
 # %% ../nbs/01a_files.ipynb #4f70ba12
 @dataclass(frozen=True)
@@ -94,18 +94,18 @@ def read_sheet(path: Path, sheet: str | None = None) -> Records:
     book = load_workbook(path, data_only=True)
     names = [s.title for s in book.worksheets]
     if sheet is not None and sheet not in names:
-        raise CodemixError(f"{path}: no sheet {sheet!r}; the file has: {', '.join(map(repr, names))}")
+        raise CodemixError(f"{path}: no sheet {sheet!r}; the file has: {named(map(repr, names))}")
     name = sheet or names[0]
     cells = [(row, list(values)) for row, values in enumerate(book[name].iter_rows(values_only=True), 1)]
     full = [(row, values) for row, values in cells if any(map(_holds, values))]
     if not full: raise CodemixError(f"{path}: sheet {name!r} is empty")
     (top, header), *below = full
-    named = [i for i, v in enumerate(header) if _holds(v)]
-    frame = pd.DataFrame([[values[i] for i in named] for _, values in below],
-                         columns=[str(header[i]).strip() for i in named], dtype=object)
+    headed = [i for i, v in enumerate(header) if _holds(v)]
+    frame = pd.DataFrame([[values[i] for i in headed] for _, values in below],
+                         columns=[str(header[i]).strip() for i in headed], dtype=object)
     rows, others = [row for row, _ in below], [n for n in names if n != name]
     return Records(frame, np.array(rows, dtype=int), (rows[-1] - top - len(rows)) if rows else 0,
-                   f"sheet {name!r}; not read: {', '.join(map(repr, others))}" if others else "")
+                   f"sheet {name!r}; not read: {named(map(repr, others))}" if others else "")
 
 # %% ../nbs/01a_files.ipynb #6b2bd7be
 def _objects(path: Path, items: list[tuple[int, object]], blank: int = 0) -> Records:
@@ -189,7 +189,7 @@ def column_of(frame, name: str, path):
     names = list(map(str, frame.columns))
     if names.count(name) != 1:
         raise CodemixError(f"{path}: {'no' if name not in names else 'more than one'} column {name!r}; "
-                           f"the file has: {', '.join(names)}")
+                           f"the file has: {named(names)}")
     return frame[name]
 
 def _words(column, file, rows):

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from codemix_nb.files import read_any
-from codemix_nb.paths import CodemixError, atomic_write
+from codemix_nb.paths import CodemixError, atomic_write, named
 from codemix_nb.data.corpora import Corpus, Ledger, Provenance, build
 from codemix_nb.annotation.agreement import _rows, votes
 from codemix_nb.annotation.exports import Annotations, SKIPS, _known, _name, _typed, _word

@@ -6,7 +6,7 @@ import pandas as pd
 from functools import partial
 from typing import NamedTuple
 from codemix_nb.draws import ends, multinomial
-from codemix_nb.paths import CodemixError
+from codemix_nb.paths import CodemixError, named
 from codemix_nb.annotation.exports import Annotations, _number, _ordered
 from codemix_nb.annotation.agreement import *
 

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 from codemix_nb.files import read_any
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.paths import CodemixError, atomic_write, named, paths
 from codemix_nb.text import TREATMENTS, URL, mask, scripts
 from codemix_nb.data.corpora import Ledger, sha256_of
 from codemix_nb.data.sameness import groups

@@ -207,3 +207,21 @@ def test_the_published_corpora_are_as_documented():
     assert ne.ledger.rows.iloc[0] == 3403 and te.ledger.rows.iloc[-1] == 2000 and int(te.labels.sum()) == 1200
     assert set(ne.frame.source) == {"id", "no-id"}
     assert json.dumps(ne.ledger.to_dict("records"), default=str)
+
+
+WORDS = [f"{'owl ' * 30}number {i} \x1b]0;owned\x07\x9b2J" for i in range(300)]
+
+
+@pytest.mark.parametrize("kind", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("wrong", [dict(label="text", text="label"), dict(label="text", text="label", positive="yes"),
+                                   dict(text="nowhere")])
+def test_a_comment_is_never_a_message(tmp_path, kind, wrong):
+    path = table(tmp_path / f"mine{kind}", [(words, "yes") for words in WORDS])
+    said = complaint(read_table, path, **wrong)
+    assert len(said) < 900 and said.isprintable() and said.count("owl") < 12 * 10
+
+
+def test_comments_that_stand_where_a_header_should_are_named_shortly(tmp_path):
+    path = table(tmp_path / "mine.parquet", [("a comment", "yes")], columns=WORDS[:2])
+    said = complaint(read_table, path)
+    assert len(said) < 400 and said.isprintable() and "no column 'text'" in said

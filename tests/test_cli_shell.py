@@ -5,7 +5,7 @@ import csv, functools, inspect, io, itertools, json, sys, typer
 from pathlib import Path
 from typing import Annotated
 from codemix_nb import __version__
-from codemix_nb.paths import CodemixError, atomic_write
+from codemix_nb.paths import CodemixError, atomic_write, named
 from codemix_nb.cli.shell import *
 
 

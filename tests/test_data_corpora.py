@@ -9,7 +9,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 from codemix_nb import files
-from codemix_nb.paths import CodemixError, paths
+from codemix_nb.paths import CodemixError, named, paths
 from codemix_nb.text import TREATMENTS
 from codemix_nb.data.corpora import *
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 import pandas as pd
-from codemix_nb.paths import CodemixError
+from codemix_nb.paths import CodemixError, named
 from codemix_nb.files import *
 
 

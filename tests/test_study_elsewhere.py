@@ -2,7 +2,7 @@
 
 
 from pathlib import Path
-from codemix_nb.paths import CodemixError
+from codemix_nb.paths import CodemixError, named
 from codemix_nb.files import _words, column_of, read_records
 from codemix_nb.study.elsewhere import *
 

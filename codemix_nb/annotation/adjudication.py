@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from ..files import read_any
-from ..paths import CodemixError, atomic_write
+from ..paths import CodemixError, atomic_write, named
 from ..data.corpora import Corpus, Ledger, Provenance, build
 from .agreement import _rows, votes
 from .exports import Annotations, SKIPS, _known, _name, _typed, _word
@@ -145,7 +145,7 @@ def _decisions(path) -> tuple[pd.DataFrame, str, list[int]]:
     name = "decisions" if isinstance(path, pd.DataFrame) else Path(path).name
     for column in ("item_id", "decision", "by"):
         if column not in frame:
-            raise CodemixError(f"{name}: no column {column!r}; it has: {', '.join(map(str, frame.columns))}")
+            raise CodemixError(f"{name}: no column {column!r}; it has: {named(frame.columns)}")
     rows = [(_unguard(_word(i) or ""), _word(d), _word(b)) for i, d, b in zip(frame.item_id, frame.decision, frame.by)]
     return pd.DataFrame(rows, columns=["item_id", "decision", "by"], dtype=object), name, rows_at
 
@@ -202,7 +202,7 @@ def to_corpus(annotations: Annotations,
     "A corpus from annotations, ties and items without text in its ledger; raises `CodemixError` for an unknown label."
     positive = [positive] if isinstance(positive, str) else list(positive)
     if strange := [p for p in positive if p not in annotations.labels]:
-        raise CodemixError(f"no label {strange[0]!r}; the annotations have: {', '.join(annotations.labels)}")
+        raise CodemixError(f"no label {strange[0]!r}; the annotations have: {named(annotations.labels)}")
     decided, texts = aggregate(annotations, how, **options), dict(texts)
     ledger = Ledger(len(decided))
     by_item = annotations.frame.groupby("item_id", sort=False)[["worker", "label", "round"]]

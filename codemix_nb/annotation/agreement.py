@@ -12,7 +12,7 @@ import pandas as pd
 from functools import partial
 from typing import NamedTuple
 from ..draws import ends, multinomial
-from ..paths import CodemixError
+from ..paths import CodemixError, named
 from .exports import Annotations, _number, _ordered
 
 # %% ../../nbs/annotation/09c_agreement.ipynb #a03da188
@@ -34,7 +34,7 @@ def votes(annotations: Annotations, # one round of it is used
     frame = annotations.frame[annotations.frame["round"] == round]
     labels = [str(l) for l in labels] if labels is not None else _ordered(set(frame.label))
     if strange := sorted(set(frame.label) - set(labels)):
-        raise CodemixError(f"label {strange[0]!r} is not among the labels given: {', '.join(labels)}")
+        raise CodemixError(f"label {strange[0][:40]!r} is not among the labels given: {named(labels)}")
     items, workers = list(dict.fromkeys(frame.item_id)), sorted(set(frame.worker))
     place = lambda names, column: column.map({n: k for k, n in enumerate(names)}).to_numpy(dtype=int)
     codes = np.full((len(items), len(workers)), -1, dtype=np.int32)

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 from ..files import read_any
-from ..paths import CodemixError, atomic_write, paths
+from ..paths import CodemixError, atomic_write, named, paths
 from ..text import TREATMENTS, URL, mask, scripts
 from ..data.corpora import Ledger, sha256_of
 from ..data.sameness import groups
@@ -147,10 +147,10 @@ _PERSON = re.compile(r"(?:^|[._ ])(?:author|user|name|channel|profile|handle|com
 
 def _people(frame: pd.DataFrame, author, used: set, where: str) -> list[str]:
     "Columns about the author: those named, or those whose names say so; an id comes first."
-    named = [author] if isinstance(author, str) else author
-    for column in named or []:
-        if column not in frame: raise CodemixError(f"{where}: no column {column!r}; the file has: {', '.join(frame)}")
-    if named is not None: return list(named)
+    given = [author] if isinstance(author, str) else author
+    for column in given or []:
+        if column not in frame: raise CodemixError(f"{where}: no column {column!r}; the file has: {named(frame)}")
+    if given is not None: return list(given)
     return sorted((c for c in frame if c not in used and _PERSON.search(c)),
                   key=lambda c: not re.search(r"id(?:\.value)?$", c, re.I))
 
@@ -208,7 +208,7 @@ def intake(path, # CSV, TSV, XLSX, Parquet, JSON or JSON lines, as exported
     path = Path(path)
     raw, rows = _export(path)
     for column in filter(None, [text, date]):
-        if column not in raw: raise CodemixError(f"{path}: no column {column!r}; the file has: {', '.join(raw)}")
+        if column not in raw: raise CodemixError(f"{path}: no column {column!r}; the file has: {named(raw)}")
     people = _people(raw, author, {text, platform, date}, str(path))
     plain = raw[text].map(_unwrapped)
     texts, replaced = strip_people(plain, {v for c in people for v in raw[c] if v.strip()})
@@ -283,7 +283,7 @@ def _measured(frame: pd.DataFrame, measure, edges) -> tuple[np.ndarray, tuple | 
     if callable(measure): return np.array([measure(t) for t in frame.text], dtype=float), edges
     if isinstance(measure, str):
         if measure not in frame:
-            raise CodemixError(f"no column {measure!r} to sample by; the frame has: {', '.join(frame)}")
+            raise CodemixError(f"no column {measure!r} to sample by; the frame has: {named(frame)}")
         return frame[measure].to_numpy(dtype=float), edges
     if "langs" in frame: return np.array([cmi(list(t)) for t in frame.langs]), edges or CMI_EDGES
     return np.array([latin_share(t) for t in frame.text]), edges or LATIN_EDGES

@@ -11,7 +11,7 @@ import csv, functools, inspect, io, itertools, json, sys, typer
 from pathlib import Path
 from typing import Annotated
 from .. import __version__
-from ..paths import CodemixError, atomic_write
+from ..paths import CodemixError, atomic_write, named
 
 # %% ../../nbs/cli/29_shell.ipynb #1d95998d
 def _version(asked: bool) -> None:
@@ -34,8 +34,8 @@ def codemix(
 # %% ../../nbs/cli/29_shell.ipynb #10749138
 def in_one_line(error: Exception) -> str:
     "What is said about an error."
-    line = " ".join(str(error).split())
-    if isinstance(error, CodemixError): return line
+    if isinstance(error, CodemixError): return str(error)
+    line = named([" ".join(str(error).split())], longest=200)
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror.lower()}"
     return f"unexpected {type(error).__name__}: {line} (--debug shows where)"

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 from .. import files
-from ..paths import CodemixError, paths
+from ..paths import CodemixError, named, paths
 from ..text import TREATMENTS
 
 # %% ../../nbs/data/02_corpora.ipynb #6931e492
@@ -371,11 +371,11 @@ def _sides(labels: pd.Series, positive, negative, drop, where: str,
           ) -> dict[str, int | None]: # label → 1, 0, or None: dropped
     "Which side every label of a file is on; raises `CodemixError` for one that was not put on any."
     counts = labels[labels != ""].value_counts()
-    listed = ", ".join(f"{v!r} {n:,}" for v, n in counts.head(8).items()) + (", ..." if len(counts) > 8 else "")
+    listed = named((f"{v[:30]!r} {n:,}" for v, n in counts.items()), most=8)
     yes, no, out = _said(positive), None if negative is None else _said(negative), set(_said(drop))
     given = [positive] if isinstance(positive, (str, int, float)) else positive
-    named = [] if positive is DEFAULT_POSITIVE else [v for p in given if not isinstance(p, bool) for v in _said(p)]
-    absent = [v for v in (named if set(yes) & set(counts.index) else yes) if v not in counts.index]
+    meant = [] if positive is DEFAULT_POSITIVE else [v for p in given if not isinstance(p, bool) for v in _said(p)]
+    absent = [v for v in (meant if set(yes) & set(counts.index) else yes) if v not in counts.index]
     if absent or not yes:
         raise CodemixError(f"{where}: no label {absent[0] if absent else ''!r}; the file has: {listed}; "
                            "say which mean abusive (positive)")
@@ -393,7 +393,7 @@ def _columns(path: Path, records: files.Records, columns: list[str]) -> None:
     for column in columns:
         if names.count(column) != 1:
             raise CodemixError(f"{path}: {'no' if column not in names else 'more than one'} column {column!r}; "
-                               f"the file has: {', '.join(map(repr, names))}"
+                               f"the file has: {named(map(repr, names))}"
                                + (f" ({records.note})" if records.note else ""))
     if not len(records.frame): raise CodemixError(f"{path}: no rows under the header")
 
@@ -417,7 +417,7 @@ def _labelled(frame: pd.DataFrame, sides: dict, column: str, path: Path) -> pd.S
     if bad.any():
         first = frame[bad].iloc[0]
         what = f"unknown label {first.label[:40]!r}" if first.label else "no label"
-        raise CodemixError(f"{path}, row {first.row}, column {column!r}: {what}; known: {', '.join(map(repr, sides))}")
+        raise CodemixError(f"{path}, row {first.row}, column {column!r}: {what}; known: {named(map(repr, sides))}")
     return frame.label.map(sides).astype(int)
 
 # %% ../../nbs/data/02_corpora.ipynb #a1c0ff03
@@ -457,7 +457,7 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
     if drop: frame = ledger.drop(frame, frame.label.isin(_said(drop)), "dropped label", ", ".join(_said(drop)))
     frame["label"] = _labelled(frame, sides, label, path)
     if id: _unique(frame, id, path)
-    meaning = [", ".join(v for v, side in sides.items() if side == k) for k in (1, 0)]
+    meaning = [named(v for v, side in sides.items() if side == k) for k in (1, 0)]
     facts = Provenance(title=name or path.stem, languages=tuple(languages),
                        label_meaning=f"1 = {meaning[0]}; 0 = {meaning[1]}", licence="the user's own",
                        sha256=sha256_of(path))

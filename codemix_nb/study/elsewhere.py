@@ -8,7 +8,7 @@ __all__ = ['UNSURE', 'grouped_folds', 'published_folds', 'read_predictions', 'on
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #16bf7561
 from pathlib import Path
-from ..paths import CodemixError
+from ..paths import CodemixError, named
 from ..files import _words, column_of, read_records
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #b6dc41dc
@@ -48,7 +48,7 @@ def read_predictions(path: str | Path): # CSV, TSV, XLSX, Parquet or JSONL
     for name in ("corpus", "id", *({"probability", "label", "repeat", "fold"} & set(raw))): column_of(raw, name, path)
     if not {"probability", "label"} & set(raw):
         raise CodemixError(f"{path}: no column 'probability' and no column 'label'; the file has: "
-                           f"{', '.join(map(str, raw.columns))}")
+                           f"{named(raw.columns)}")
     out = pd.DataFrame(dict(corpus=_words(raw.corpus, path, rows), id=_words(raw.id, path, rows), row=rows))
     out["repeat"] = _whole_numbers(raw["repeat"], path, rows) if "repeat" in raw else 0
     if "probability" in raw:
