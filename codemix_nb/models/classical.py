@@ -64,6 +64,7 @@ class Linear:
     def load_state(self, arrays, config):
         super().load_state(arrays, config)
         self.coef_, self.intercept_ = arrays["coef"], config["intercept_"]
+        if self.coef_.shape != self.tfidf_.idf.shape: raise ValueError("a weight for every n-gram")
 
 # %% ../../nbs/models/13_classical.ipynb #ae8fe8a5
 @lru_cache
@@ -214,6 +215,7 @@ class RBFMachine(Machine):
         self.train_, self.dual_, self.intercept_ = None, arrays["dual"], config["intercept_"]
         self.vectors_ = sp.csr_matrix(tuple(arrays[k] for k in ("data", "indices", "indptr")),
                                       shape=(len(self.dual_), len(arrays["idf"])))
+        self.vectors_.check_format(full_check=True)
 
 # %% ../../nbs/models/13_classical.ipynb #9b7828f3
 def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray: # (n,) value of the leaf of each row
@@ -231,6 +233,15 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray: # (n,) value of the leaf 
             node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
 
 # %% ../../nbs/models/13_classical.ipynb #abe47180
+def _is_tree(tree: dict) -> bool:
+    "Do all nodes have both children or none, later ones, so that every walk ends?"
+    left, right, feature = (tree[k] for k in ("left", "right", "feature"))
+    if len({v.shape for v in tree.values()}) != 1 or left.ndim != 1 or not len(left): return False
+    if any(v.dtype.kind != "i" for v in (left, right, feature)): return False
+    here, inner = np.arange(len(left)), left != -1
+    later = lambda child: ((child > here) & (child < len(left)))[inner].all()
+    return bool(later(left) and later(right) and (right[~inner] == -1).all() and (feature[inner] >= 0).all())
+
 class Forest:
     "Trees as arrays; predicts by walking all rows down each tree together."
     def __init__(self, trees: list[dict[str, np.ndarray]]): self.trees = trees
@@ -254,9 +265,11 @@ class Forest:
         return {f"tree{i}_{k}": v for i, t in enumerate(self.trees) for k, v in t.items()}
     @classmethod
     def read(cls, arrays) -> "Forest":
-        "From what `state` gave."
-        return cls([{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")}
-                    for i in range(sum(k.endswith("_threshold") for k in arrays))])
+        "From what `state` gave; raises `ValueError` for what is no tree."
+        trees = [{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")}
+                 for i in range(sum(k.endswith("_threshold") for k in arrays))]
+        if not trees or not all(map(_is_tree, trees)): raise ValueError("a forest whose trees are none")
+        return cls(trees)
 
 # %% ../../nbs/models/13_classical.ipynb #8bb91296
 @dataclass(eq=False, repr=False)

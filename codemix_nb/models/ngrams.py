@@ -153,7 +153,10 @@ class TermTable:
     def of(cls, space: str | Space, arrays) -> "TermTable":
         "From the arrays that `state` gave."
         space = space_of(space)
-        return cls(space, [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"])
+        terms, idf = [arrays[f"terms{i}"] for i in range(len(space.parts))], arrays["idf"]
+        if idf.shape != (sum(map(len, terms)),) or any(t.dtype.kind != "U" or t.ndim != 1 for t in terms):
+            raise ValueError("an n-gram for every weight")
+        return cls(space, terms, idf)
     def state(self) -> dict[str, np.ndarray]:
         "Terms and idf as plain arrays."
         return {"idf": self.idf, **{f"terms{i}": np.array(list(t), dtype=str) for i, t in enumerate(self.terms)}}
