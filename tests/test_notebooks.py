@@ -13,7 +13,7 @@ import tempfile
 import nbformat
 import pytest
 from conftest import ROOT, mirror
-from jupyter_client.manager import AsyncKernelManager
+from codemix_nb.report.kernels import kernel_manager
 from nbclient import NotebookClient
 
 NBS = ROOT / "nbs"
@@ -39,9 +39,9 @@ NOTEBOOKS = sorted(p for p in NBS.rglob("*.ipynb") if not LEFT_OUT.search(p.rela
 
 @pytest.fixture
 def kernel():
-    """A kernel manager on sockets of its own: over TCP parallel kernels race for ports."""
+    """A kernel manager on sockets of its own."""
     folder = tempfile.mkdtemp(prefix="kernel-")
-    manager = AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=os.path.join(folder, "k.json"))
+    manager = kernel_manager(folder)
     yield manager
     # nbclient leaves a kernel that it did not make: half a gigabyte each
     asyncio.run(manager.shutdown_kernel(now=True))
