@@ -37,7 +37,7 @@ class _Process:
     def __init__(self, *args):
         server = get_context("forkserver")
         server.set_forkserver_preload(_preloaded())
-        self.process = server.Process(target=_serve, args=args, daemon=True)
+        self.process = server.Process(target=_serve, args=args)
         self.process.start()
         self.pid, self.kill, self.terminate = self.process.pid, self.process.kill, self.process.terminate
     def poll(self): return self.process.exitcode
