@@ -33,10 +33,10 @@ def title_of(
 def kept(make):
     "Decorate a table of a study's results: it is made once while that study is rendered, and every time otherwise."
     @wraps(make)
-    def made(results, *args, **kwargs):
+    def made(*args, **kwargs):
         rendered, folder = os.environ.get("CODEMIX_RENDERED"), os.environ.get("CODEMIX_TABLES")
-        if args or kwargs or not folder or str(results.folder.resolve()) != rendered:
-            return make(results, *args, **kwargs)
+        if not folder or len(args) != 1 or kwargs or str((results := args[0]).folder.resolve()) != rendered:
+            return make(*args, **kwargs)
         path = Path(folder)/f"{make.__module__}.{make.__qualname__}.parquet"
         if not is_kept(path): write_kept(path, make(results))
         return read_kept(path)[0]

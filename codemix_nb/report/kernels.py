@@ -24,6 +24,7 @@ def _serve(connection: str, folder: str, environment: dict) -> None:
     import pandas as pd
     from ipykernel.kernelapp import IPKernelApp
     os.chdir(folder)
+    os.environ.clear()
     os.environ.update(environment)
     pd.set_option("display.max_columns", 20)
     mpl.rcParams["backend"] = environment.get("MPLBACKEND", "module://matplotlib_inline.backend_inline")
@@ -36,7 +37,7 @@ class _Process:
     def __init__(self, *args):
         server = get_context("forkserver")
         server.set_forkserver_preload(_preloaded())
-        self.process = server.Process(target=_serve, args=args, daemon=True)
+        self.process = server.Process(target=_serve, args=args)
         self.process.start()
         self.pid, self.kill, self.terminate = self.process.pid, self.process.kill, self.process.terminate
     def poll(self): return self.process.exitcode
@@ -46,7 +47,8 @@ class _Process:
 class Forked(LocalProvisioner):
     "Starts kernels as forks."
     async def launch_kernel(self, cmd, **kwargs):
-        self.process = _Process(self.parent.connection_file, os.getcwd(), dict(kwargs["env"]))
+        folder = kwargs.get("cwd") or os.getcwd()
+        self.process = _Process(self.parent.connection_file, folder, dict(kwargs["env"]))
         self.pid = self.process.pid
         return self.connection_info
 
