@@ -8,13 +8,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.kept import write_kept
 from codemix_nb.models import encoders
 from codemix_nb.models.registry import imported, model_of, needs_of, not_run
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.executor import say
 from codemix_nb.evaluation.plan import grid
 from codemix_nb.evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of
-from codemix_nb.evaluation.units import run_unit, seeds_of, split_of, write_unit
+from codemix_nb.evaluation.units import run_unit, seeds_of, split_of
 from codemix_nb.study import spec
 from codemix_nb.study.exchange import *
 

@@ -14,13 +14,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 from ..paths import CodemixError, atomic_write, paths
+from ..kept import write_kept
 from ..models import encoders
 from ..models.registry import imported, model_of, needs_of, not_run
 from ..evaluation import results
 from ..evaluation.executor import say
 from ..evaluation.plan import grid
 from ..evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of
-from ..evaluation.units import run_unit, seeds_of, split_of, write_unit
+from ..evaluation.units import run_unit, seeds_of, split_of
 from . import spec
 
 # %% ../../nbs/study/28c_exchange.ipynb #e482ba52
@@ -403,7 +404,7 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
     if spot_check: _spot_check(kept, spot_check, theirs, ours)
     print(*strange, sep="\n", end="\n"*bool(strange))
     every = [g for given in kept.values() for g in given]
-    for g in every: write_unit(path_of(g.key), g.rows, g.facts)
+    for g in every: write_kept(path_of(g.key), g.rows, g.facts)
     _remember(ours, {g.unit.model: g.identity for g in every})
     said = pd.DataFrame([dict(model=g.unit.model, corpus=g.unit.corpus, units=1, comments=len(g.rows)) for g in every])
     return said.groupby(["model", "corpus"], sort=False).sum().reset_index()
