@@ -42,5 +42,3 @@ def test_a_table_is_made_once_while_its_study_is_rendered(tmp_path, monkeypatch)
     with once(study.folder): assert times(study) == 4
     with once(study.folder, force=True): assert times(study) == 5
     assert times(study) == 6
-    forget(study.folder)
-    assert not list((tmp_path/"home"/"render").iterdir())

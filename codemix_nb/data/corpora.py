@@ -457,7 +457,7 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
     if drop: frame = ledger.drop(frame, frame.label.isin(_said(drop)), "dropped label", ", ".join(_said(drop)))
     frame["label"] = _labelled(frame, sides, label, path)
     if id: _unique(frame, id, path)
-    meaning = [named(v for v, side in sides.items() if side == k) for k in (1, 0)]
+    meaning = [", ".join(v for v, side in sides.items() if side == k) for k in (1, 0)]
     facts = Provenance(title=name or path.stem, languages=tuple(languages),
                        label_meaning=f"1 = {meaning[0]}; 0 = {meaning[1]}", licence="the user's own",
                        sha256=sha256_of(path))
