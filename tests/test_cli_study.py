@@ -2,6 +2,7 @@
 
 
 import shlex, sys, typer
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 from codemix_nb.cli.shell import app, in_columns

@@ -28,8 +28,10 @@ def place(tmp_path, monkeypatch):
 
 
 def written(place, **said):
-    path = place / "mine.yaml"
-    path.write_text(yaml.safe_dump(dict(study="mine", corpora=["sample-te-en"], folds=2, inner_folds=2) | said))
+    """A study of 120 comments of a generated sample."""
+    load("sample-te-en").frame[["text", "label"]].head(120).to_csv(place / "few.csv", index=False)
+    path, few = place / "mine.yaml", dict(path=str(place / "few.csv"))
+    path.write_text(yaml.safe_dump(dict(study="mine", corpora=[few], folds=2, inner_folds=2) | said))
     return path
 
 

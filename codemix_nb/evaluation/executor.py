@@ -6,15 +6,20 @@
 __all__ = ['batches', 'pending', 'execute', 'say', 'prepare', 'summary']
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #9b05f329
-import os
+import os, time
 import numpy as np
 import pandas as pd
 from collections import OrderedDict
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from pathlib import Path
+from threading import Lock
 from ..paths import CodemixError, call_at, here
 from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..models.registry import identity_of, model_of
-from .units import Unit, _counted, _unit_spec, help_of, key_of, path_of, run_unit, seeds_of
+from .pool import Pool, at_home, lease
+from .units import Unit, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
+from .units import help_of, key_of, path_of, run_unit, seeds_of
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #0aa98518
 def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
@@ -27,27 +32,43 @@ def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
     return [found[k] for k in sorted(found)]
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #7b842130
-def _work(batch: list[Unit], study: dict) -> list[tuple[Unit, str | None]]:
-    "Run a batch; a unit that fails is reported and the others go on."
-    out = []
-    for unit in batch:
-        try:
-            write_kept(path_of(key_of(unit, study)), *run_unit(unit, study))
-            out.append((unit, None))
-        except CodemixError as error: out.append((unit, str(error)))
-        except Exception as error: out.append((unit, f"{type(error).__name__}: {error}"))
-    return out
-
-def _worker(batch, study):
-    import warnings
-    from joblib.externals.loky import process_executor
-    process_executor._MAX_MEMORY_LEAK_SIZE = int(2e9)
-    from sklearn.exceptions import ConvergenceWarning
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
+def _work(batch: list[Unit], study: dict, keep) -> list[tuple[Unit, str | None]]:
+    "Run a batch and keep each unit when it is done; a unit that fails is reported and the others go on."
     if model_of(batch[0].model, study).in_rounds:
         import torch
         torch.set_num_threads(1)
-    return _work(batch, study)
+    out = []
+    for unit in batch:
+        try: keep(key_of(unit, study), *run_unit(unit, study))
+        except CodemixError as error: out.append((unit, str(error)))
+        except Exception as error: out.append((unit, f"{type(error).__name__}: {error}"))
+        else: out.append((unit, None))
+    return out
+
+def _beside(batch: list[Unit], study: dict) -> list[tuple[Unit, str | None]]:
+    "Run a batch in a process that sees the same folders."
+    return _work(batch, study, lambda key, frame, facts: write_kept(path_of(key), frame, facts))
+
+# %% ../../nbs/evaluation/21b_executor.ipynb #92dfc79b
+_ALONE = Lock()
+
+def _abroad(place: dict, batch: list[Unit], study: dict, data: dict) -> tuple[list, dict]: # as `_work`; key → found
+    "Run a batch in a process that may see none of our folders, with comments that were lent to it."
+    found = {}
+    keep = lambda key, frame, facts: found.update({key: (frame, facts)})
+    with _ALONE:
+        borrow_data(data)
+        if Path(place["cwd"]).is_dir(): return call_at(place, _work, batch, study, keep), found
+        return _work(batch, study, keep), found
+
+def _received(done: tuple[list, dict], study: dict) -> list[tuple[Unit, str | None]]:
+    "Write what came from elsewhere; a unit under another key than here has failed."
+    said, found = done
+    keys = {unit: key_of(unit, study) for unit, why in said}
+    other = "computed with another version of the library, of its models or of the comments: its key differs"
+    for key in keys.values():
+        if key in found: write_kept(path_of(key), *found[key])
+    return [(unit, why or (None if keys[unit] in found else other)) for unit, why in said]
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #b3a6eab1
 def pending(units: list[Unit], study: dict) -> list[Unit]:
@@ -55,32 +76,68 @@ def pending(units: list[Unit], study: dict) -> list[Unit]:
     return [u for u in units if not is_kept(path_of(key_of(u, study)))]
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #d2148519
+def _lock_of(unit: Unit, study: dict) -> str:
+    "What two runs call the batch of a unit, whichever of its units each of them lacks."
+    alone = unit.model if model_of(unit.model, study).in_rounds else ""
+    return _digest([corpus_of(unit.corpus, study).sha256, unit.treatment, unit.design, unit.repeat, unit.fold,
+                    unit.train_fraction, study["folds"], alone])
+
+def _submit(pool: Pool, batch: list[Unit], study: dict, data):
+    if data is None: return pool.executor.submit(call_at, here(), _beside, batch, study)
+    return pool.executor.submit(_abroad, here(), batch, study, data)
+
+def _shared(groups: list[list[Unit]], study: dict, pool: Pool): # yields (unit, why it failed) of each batch
+    "Batches as they come; one that another run holds is left to it, and looked at again when it is free."
+    waiting, running = list(groups), {}
+    data = pool.send(data_of(sum(groups, []), study)) if pool.send else None
+    try:
+        while waiting or running:
+            for batch in list(waiting):
+                if len(running) >= pool.slots(): break
+                if (lock := lease(_lock_of(batch[0], study))) is None: continue
+                waiting.remove(batch)
+                if todo := pending(batch, study): running[_submit(pool, todo, study, data)] = lock
+                else: lock.release()
+                if len(todo) < len(batch): yield [(u, "") for u in batch if u not in todo]
+            done, _ = wait(running, timeout=1 if waiting else None, return_when=FIRST_COMPLETED)
+            if not running: time.sleep(.5)
+            for future in done:
+                said = future.result() if data is None else _received(future.result(), study)
+                running.pop(future).release()
+                yield said
+    finally:
+        for future, lock in running.items():
+            future.cancel()
+            lock.release()
+
+# %% ../../nbs/evaluation/21b_executor.ipynb #41313e10
 def execute(units: list[Unit], # any part of a plan
             study: dict,
             workers: int = 0, # processes; 0 means one a core
             progress: bool | None = None, # None: a bar when the output is a terminal
-           ) -> int: # units computed
+            pool: Pool | None = None, # where; this machine when None
+           ) -> int: # units computed, without those that another run computed meanwhile
     "Run what is not finished yet; raises `CodemixError` naming the first unit that failed."
-    from joblib import Parallel, delayed, parallel_config
     from tqdm import tqdm
     todo = pending(units, study)
     if not todo: return 0
     prepare(todo, study)
-    workers = min(workers or os.cpu_count() or 1, len(todo))
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    failed, groups = [], batches(todo, study)
+    groups, said = batches(todo, study), []
+    pool = pool or at_home(min(workers or os.cpu_count() or 1, len(groups)))
     with tqdm(total=len(todo), desc=f"{study['study']}: units", unit="unit",
               disable=None if progress is None else not progress) as bar:
-        with parallel_config("loky" if workers > 1 else "sequential",
-                             **({"inner_max_num_threads": 1} if workers > 1 else {})):
-            run = Parallel(n_jobs=workers, return_as="generator_unordered")
-            for done in run(delayed(call_at)(here(), _worker, b, study) for b in groups):
-                failed += [(u, why) for u, why in done if why]
+        try:
+            for done in _shared(groups, study, pool):
+                said += done
                 bar.update(len(done))
-    if failed:
+        except BrokenExecutor as error:
+            raise CodemixError(f"{study['study']}: a worker was killed, which most often means that memory ran out; "
+                               f"finished units are kept, run again, perhaps with fewer workers ({error})") from None
+    if failed := [(u, why) for u, why in said if why]:
         raise CodemixError(f"{len(failed)} of {len(todo)} units failed; first: {say(failed[0][0])}: {failed[0][1]}; "
                            "run again to retry only these")
-    return len(todo)
+    return sum(why is None for _, why in said)
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #2e36c6c0
 def say(unit: Unit) -> str:

@@ -56,15 +56,24 @@ def _same_models(results): # corpus -> the best models of all corpora, where the
     ran = main_scores(results).groupby("corpus").model.unique()
     return {c: [m for m in best if m in ran[c]] for c in corpora_of(results)}
 
+def _enough(answers: pd.DataFrame, level: float) -> pd.DataFrame:
+    "Answers of models that keep more comments of each label outside of a fold than sets of this level need."
+    by = ["corpus", "model", "repeat", "label"]
+    inside = answers.groupby([*by, "fold"]).size()
+    fewest = (inside.groupby(by).transform("sum") - inside).groupby(["corpus", "model"]).transform("min")
+    enough = fewest[fewest > 1/(1 - level)].index.droplevel(["repeat", "label", "fold"])
+    return answers[pd.MultiIndex.from_frame(answers[["corpus", "model"]]).isin(enough)]
+
 @headed({"promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set",
          "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive", "one_label": "Sets of one",
          "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one"},
         shares=("promised_share", "covered", "covered_harmless", "covered_abusive", "one_label", "two_labels",
                 "no_label", "right_alone"))
-def conformal(results, level: float = .9) -> pd.DataFrame: # empty where MAPIE is not installed
+def conformal(results, level: float = .9) -> pd.DataFrame: # empty without MAPIE; no row for too few comments
     "Conformal sets of the best models, calibrated on the other folds and on the other corpus, if there is one."
     if not find_spec("mapie"): return pd.DataFrame()
-    answers = predictions(results, _same_models(results))
+    answers = _enough(predictions(results, _same_models(results)), level)
+    if answers.empty: return pd.DataFrame()
     here = cal.conformal(answers, level).assign(calibrated_on=lambda t: t.corpus)
     there = cal.conformal_across(answers, level).assign(promise="all comments")
     table = pd.concat([here, there], ignore_index=True).rename(columns=dict(level="promised_share"))

@@ -22,6 +22,7 @@ from ..evaluation.items import damage_table, fold_table, gather, gather_seeds
 from ..evaluation.items import item_table, judge_table, tagged_by
 from ..evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
 from ..evaluation.plan import missing
+from ..evaluation.pool import Pool, alone
 from ..evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
 from ..experiments.base import Experiment, experiments, plan
 from ..experiments.top_terms import term_table
@@ -36,6 +37,9 @@ def _looked(asked: Experiment, study: dict) -> dict[str, pd.DataFrame]:
             treatment(study["treatment"]).version, bool(paths.mirror),
             [[c.name, c.sha256, c.source_sha256] for c in every], sorted(not_run(study))]
     key = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:24]
+    with alone(key): return _kept_look(asked, study, key)
+
+def _kept_look(asked: Experiment, study: dict, key: str) -> dict[str, pd.DataFrame]:
     kept = lambda name: paths.units/"checks"/f"{key}-{name}.parquet"
     if (names := paths.units/"checks"/f"{key}.json").exists():
         told = json.loads(names.read_text())
@@ -98,6 +102,7 @@ def run(name: str, # of a study, or the path of its file
         fresh: bool = False, # compute everything again
         fetch: bool = False, # weights that are not at hand, from the hub
         send_to: tuple = (), # hosts that a study from elsewhere may send comments to
+        pool: Pool | None = None, # where units are computed; processes of this machine when None
        ) -> Path | None: # the study's folder in reports/
     "Run a study to its result files; a stopped run continues where it was."
     import time
@@ -114,7 +119,7 @@ def run(name: str, # of a study, or the path of its file
     judged = [corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
     damaged, judge = damage_table(study, units), [judge_table(study) for _ in judged]
     facts = pd.concat([*(item_table(c) for c in every), *judge], ignore_index=True)
-    computed = execute(units, study, workers or 0)
+    computed = execute(units, study, workers or 0, pool=pool)
     items, about = gather(study, units)
     computed_with, lent = _made(about), _lent(about)
     checks = _checks(study, items, facts, workers or 0) if study["null_pairs"] else {}
