@@ -50,8 +50,7 @@ $(STAMP): requirements.lock pyproject.toml
 reproduce: $(STAMP)  ## the whole study: the sample from scratch, the paper's pages from its results; STUDY=name [FRESH=1] for one study
 ifeq ($(strip $(STUDY)),)
 	@$(CODEMIX) run sample $(if $(FRESH),--fresh)
-	@$(CODEMIX) render sample
-	@$(CODEMIX) render paper
+	@$(CODEMIX) render sample paper
 else
 	@$(if $(or $(FRESH),$(if $(wildcard reports/$(STUDY)/results.parquet),,1)),$(CODEMIX) run $(STUDY) $(if $(FRESH),--fresh))
 	@$(CODEMIX) render $(STUDY)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from functools import lru_cache
 from codemix_nb.paths import call_at, here, paths
-from codemix_nb.kept import is_kept, read_kept, write_kept
+from codemix_nb.kept import is_kept, kept_once, read_kept
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import classical

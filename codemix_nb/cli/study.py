@@ -78,10 +78,11 @@ def run(name: Study,
 
 # %% ../../nbs/cli/29b_study.ipynb #ff7cad1c
 @app.command()
-def render(name: Study):
-    "Make a study's tables, figures and page from its results."
+def render(names: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each by its name or the path "
+                                                                                "of its YAML file.")]):
+    "Make tables, figures and page of studies from their results."
     from codemix_nb.report import render as room
-    print(room.render(study_name(name)))
+    for name in names: print(room.render(study_name(name)))
 
 # %% ../../nbs/cli/29b_study.ipynb #5b143714
 @app.command()

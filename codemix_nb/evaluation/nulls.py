@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from functools import lru_cache
 from ..paths import call_at, here, paths
-from ..kept import is_kept, read_kept, write_kept
+from ..kept import is_kept, kept_once, read_kept
 from ..text import treatment
 from ..data import corpora, folds, sameness
 from ..models import classical
@@ -94,23 +94,22 @@ def null_path(study: dict, name: str, design: str, start: int, stop: int):
 
 # %% ../../nbs/evaluation/21c_nulls.ipynb #10e58993
 def _null_chunk(name: str, study: dict, design: str, start: int, stop: int) -> pd.DataFrame:
-    path, c = null_path(study, name, design, start, stop), corpus_of(name, study)
-    if not is_kept(path):
-        texts = _counted(_spec(name, study), study["treatment"], treatment(study["treatment"]).version)
-        repeats = _null_repeats(study, design)
-        deals = _deals(_spec(name, study), study["folds"], study["seed"], repeats)
-        frame = pd.concat([null_pair(c, texts, p, study["folds"], study["seed"], repeats, design, deals)
-                           for p in range(start, stop)], ignore_index=True)
-        write_kept(path, frame)
-    return read_kept(path)[0]
+    c, spec, repeats = corpus_of(name, study), _spec(name, study), _null_repeats(study, design)
+    def made():
+        texts = _counted(spec, study["treatment"], treatment(study["treatment"]).version)
+        deals = _deals(spec, study["folds"], study["seed"], repeats)
+        return pd.concat([null_pair(c, texts, p, study["folds"], study["seed"], repeats, design, deals)
+                          for p in range(start, stop)], ignore_index=True)
+    return kept_once(null_path(study, name, design, start, stop), made)
 
 def null_pairs(study: dict, workers: int = 0) -> pd.DataFrame:
     "All null pairs by halves that a study asks for, in resumable chunks."
     from joblib import Parallel, delayed
     from tqdm import tqdm
     chunks = null_chunks(study)
+    todo = [chunk for chunk in chunks if not is_kept(null_path(study, *chunk))]
     runs = Parallel(n_jobs=workers or os.cpu_count() or 1,
                     return_as="generator")(delayed(call_at)(here(), _null_chunk, c, study, design, a, b)
-                                           for c, design, a, b in chunks)
-    return pd.concat(list(tqdm(runs, total=len(chunks), desc=f"{study['study']}: null pairs", unit="chunk",
-                               disable=None)), ignore_index=True)
+                                           for c, design, a, b in todo)
+    for _ in tqdm(runs, total=len(todo), desc=f"{study['study']}: null pairs", unit="chunk", disable=None): pass
+    return pd.concat([read_kept(null_path(study, *chunk))[0] for chunk in chunks], ignore_index=True)
