@@ -69,7 +69,7 @@ def _symmetric(a, b, size: int) -> sp.csr_matrix:
 
 # %% ../../nbs/data/07_sameness.ipynb #39b4cc27
 def _prefixes(counts: sp.csr_matrix, rank: np.ndarray, least: float, width: int, rows: np.ndarray):
-    "Of some rows: entries of the prefix (gram, row, square, length left), folded squares, norm, a partner's least size."
+    "Of some rows: entries of the prefix (gram, row, square, length left), folded squares, norm, least size beside."
     part, n = counts[rows], len(rows)
     square, row = np.square(part.data, dtype=np.float64), np.repeat(np.arange(n), np.diff(part.indptr))
     norm = np.bincount(row, weights=square, minlength=n)
@@ -223,7 +223,7 @@ def groups(texts, # as published; treatments do not change who is a twin of whom
           ) -> np.ndarray: # cluster number of each text
     "Cluster near-duplicates, by edit ratio or by character 3-grams: equal numbers must share a fold."
     texts = tuple(map(str, texts))
-    return _groups(text_hash(texts), texts, float(threshold), large, across).copy()
+    return _groups(text_hash(texts), texts, float(threshold), large, across and len(texts) <= large).copy()
 
 # %% ../../nbs/data/07_sameness.ipynb #da7ce53a
 def leakage(pairs: sp.csr_matrix | Near, # from `near_pairs` or `near`
