@@ -90,14 +90,15 @@ def _growth(function, make, size=20_000):
     return min(best(make(2*size))/max(best(make(size)), 1e-3) for _ in range(3))
 
 def test_a_scan_takes_time_that_grows_with_the_length():
-    units = ("a", "a.", "_", "-", "<", "<a ", "< onx", "<!--", "<style", "<text", "‹", "‹a›", "www.", 'alt="', "+1 ", "@", "1 ")
+    units = ("a", "a.", "_", "-", "<", "<a ", "< onx", "<!--", "<style", "<text", "‹", "‹a›", "www.", 'alt="', "@")
     read = [ACTIVE.findall, _visible_, lambda t: faults(t, frozenset()), *(r.findall for r in RULES.values())]
     for unit in units:
         for f in read: assert _growth(f, lambda n: unit*(n//len(unit))) < 3, unit
 
 def test_what_is_not_closed_is_still_read():
-    assert _visible_("<b>one</b> <!-- two --> <style> x </style> three <!-- four") .split() == "one three <!-- four two".split()
-    assert faults("a ‹x› ‹yyyy", frozenset({"a"})) and RULES["e-mail address"].findall("to a.b@c.de, x") == ["a.b@c.de"]
+    said = _visible_("<b>one</b> <!-- two --> <style> x </style> three <!-- four")
+    assert said.split() == "one three <!-- four two".split() and faults("a ‹x› ‹yyyy", frozenset({"a"}))
+    assert RULES["e-mail address"].findall("to a.b@c.de, x") == ["a.b@c.de"]
     assert ACTIVE.search("<a <img title='<' onload=x>")
 
 def _visible_(text):

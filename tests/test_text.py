@@ -76,11 +76,12 @@ def _growth(function, make, size=6_000):
     return min(best(make(2*size))/max(best(make(size)), 1e-3) for _ in range(3))
 
 def test_treatments_take_time_that_grows_with_the_length():
-    units = ("👩\u200d", "👩\u200d💻 ", "\u200d", "a", " ", "@", "@a.", "http://", "<a ", "1", "क\u094d", "a\u0301", "👍🏽", "#")
+    units = ("👩\u200d", "👩\u200d💻 ", "\u200d", "a", " ", "@", "@a.", "http://", "<a ", "1", "क\u094d", "👍🏽", "#")
     for name, step in STEPS.items():
         for unit in units: assert _growth(step, lambda n: unit*(n//len(unit))) < 3, (name, unit)
 
 def test_many_joiners_change_no_emoji():
     many = "👩\u200d💻 ok 👨\u200d👩\u200d👧 #️⃣ "*800
     for name in ("emoji-removed", "emoji-named"):
-        assert STEPS[name](many) == " ".join([STEPS[name]("👩\u200d💻 ok 👨\u200d👩\u200d👧 #️⃣")]*800).replace("  ", " ").strip()
+        one = STEPS[name]("👩\u200d💻 ok 👨\u200d👩\u200d👧 #️⃣")
+        assert STEPS[name](many) == " ".join([one]*800).replace("  ", " ").strip()

@@ -68,16 +68,19 @@ def _symmetric(a, b, size: int) -> sp.csr_matrix:
     return sp.csr_matrix((np.ones(len(a), bool), (a, b)), shape=(size, size))
 
 # %% ../../nbs/data/07_sameness.ipynb #39b4cc27
-def _prefixes(counts: sp.csr_matrix, rank: np.ndarray, least: float, width: int, rows: np.ndarray):
-    "Of some rows: entries of the prefix (gram, row, square, length left), folded squares, norm, least size beside."
+def _prefixes(counts: sp.csr_matrix, rank: np.ndarray, lone: int, least: float, width: int, rows: np.ndarray):
+    "Of some rows: entries of the prefix (gram, row, square, length left), folded squares, norm, needs."
     part, n = counts[rows], len(rows)
     square, row = np.square(part.data, dtype=np.float64), np.repeat(np.arange(n), np.diff(part.indptr))
     norm = np.bincount(row, weights=square, minlength=n)
-    before = lambda order: (lambda c: c[:-1] - c[part.indptr[:-1]][row])(np.concatenate([[0], np.cumsum(square[order])]))
+    def before(order):
+        sums = np.concatenate([[0], np.cumsum(square[order])])
+        return sums[:-1] - sums[part.indptr[:-1]][row]
     need = np.bincount(row, weights=before(np.lexsort((-square, row))) < least**2*norm[row], minlength=n)
     order = np.lexsort((rank[part.indices], row))
     left, gram = 1 - before(order)/norm[row], rank[part.indices][order]
-    folded = sp.csr_matrix((square[order].astype(np.float32), gram % width, part.indptr), shape=(n, width)).toarray()
+    mass = np.where(gram < lone, 0, square[order]).astype(np.float32)
+    folded = sp.csr_matrix((mass, gram % width, part.indptr), shape=(n, width)).toarray()
     keep = left >= least**2
     entries = gram[keep], rows[row[keep]], square[order][keep], np.sqrt(left[keep])
     return [e.astype(t) for e, t in zip(entries, (np.int32, np.int32, np.float32, np.float32))], folded, norm, need
@@ -109,7 +112,8 @@ def _candidates(counts: sp.csr_matrix, threshold: float, width: int = 64, block:
     (n, grams), df = counts.shape, np.bincount(counts.indices, minlength=counts.shape[1])
     least, rank = min(max(threshold - _slack(counts), 1e-6), .999), np.empty(grams, dtype=np.int32)
     rank[np.argsort(df, kind="stable")] = np.arange(grams, dtype=np.int32)
-    parts = [_prefixes(counts, rank, least, width, r) for r in np.array_split(np.arange(n), n//20_000 + 1)]
+    lone = int((df == 1).sum())
+    parts = [_prefixes(counts, rank, lone, least, width, r) for r in np.array_split(np.arange(n), n//20_000 + 1)]
     gram, row, square, left = (np.concatenate(e) for e in zip(*(p[0] for p in parts)))
     folded, norm, need = (np.concatenate([p[k] for p in parts]) for k in (1, 2, 3))
     order = np.argsort(gram, kind="stable")
