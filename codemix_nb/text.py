@@ -88,15 +88,20 @@ def is_emoji(c: str) -> bool:
     "True for a single emoji character."
     return emoji.is_emoji(c)
 
+def _by_word(function, text: str, most: int = 1000) -> str:
+    "Apply a function to a text; word by word where there are very many joiners."
+    if text.count("\u200d") <= most: return function(text)
+    return "".join(function(w[i:i + most]) for w in re.split("( )", text) for i in range(0, len(w), most))
+
 @step("emoji-removed")
 def emoji_removed(text: str) -> str:
     "Emoji taken out."
-    return re.sub(r" +", " ", emoji.replace_emoji(text, " ")).strip()
+    return re.sub(r" +", " ", _by_word(lambda t: emoji.replace_emoji(t, " "), text)).strip()
 
 @step("emoji-named")
 def emoji_named(text: str) -> str:
     "Emoji spelled out as words."
-    named = emoji.demojize(text, delimiters=(" emoji_", " "))
+    named = _by_word(lambda t: emoji.demojize(t, delimiters=(" emoji_", " ")), text)
     return re.sub(r" +", " ", named.replace("-", "_")).strip()
 
 # %% ../nbs/01_text.ipynb #d1cc7a99

@@ -162,3 +162,11 @@ def test_a_corpus_registered_without_facts_has_none(monkeypatch):
 
 def test_a_loaded_corpus_has_the_registered_facts(needs_mirror):
     for name in ("ne-en-abuse", "te-en-abuse", "hold-telugu"): assert load(name).provenance == provenance_of(name)
+
+
+# %% ../nbs/data/02_corpora.ipynb #4f0a141e
+def test_a_comment_of_ten_megabytes_is_told_with_its_row(tmp_path):
+    import pytest
+    long = tmp_path/"long.csv"
+    long.write_text("text,label\nramro,0\n" + "x"*10_000_000 + ",1\n", encoding="utf-8")
+    with pytest.raises(CodemixError, match="row 3, column 'text': 10,000,000 characters"): read_table(long)

@@ -42,3 +42,9 @@ def test_one_class_and_one_source_are_told():
     import pytest
     with pytest.raises(CodemixError, match="only one class"): assign([1, 1, 1], [0, 1, 2], 2)
     with pytest.raises(CodemixError, match="only one source"): by_source(["a", "a"])
+
+
+# %% ../nbs/data/10_folds.ipynb #64fc6b08
+def test_more_folds_than_anybody_means_are_told():
+    import pytest
+    with pytest.raises(CodemixError, match="1,000,000 folds; at most 1,000"): ungrouped([0, 1]*10, 1_000_000)

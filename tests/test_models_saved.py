@@ -6,7 +6,7 @@ import numpy as np
 from pathlib import Path
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, named
-from codemix_nb.files import folder_at
+from codemix_nb.files import decode, folder_at
 from codemix_nb.models.state import export_model, import_model
 from codemix_nb.models.saved import *
 
@@ -203,3 +203,16 @@ def test_what_would_unpack_to_more_than_a_machine_holds_is_not_unpacked(tmp_path
     folder = save_model(fitted(LR(space="word")), tmp_path/"m", {})
     monkeypatch.setattr(saved, "LARGEST", 100)
     with pytest.raises(CodemixError, match="bytes unpacked, over 100"): load_model(folder)
+
+
+# %% ../nbs/models/17e_saved.ipynb #81b07151
+def test_a_pipe_or_a_device_is_no_model(tmp_path):
+    import os
+    import pytest
+    pipe, device, good = tmp_path/"pipe", tmp_path/"device", tmp_path/"model"
+    for folder in (pipe, device): folder.mkdir()
+    os.mkfifo(pipe/"model.json"); os.symlink("/dev/zero", device/"model.json"); os.mkfifo(good)
+    for folder in (pipe, device, good):
+        with pytest.raises(CodemixError) as error: load_model(folder)
+        assert "\n" not in str(error.value) and folder.name in str(error.value)
+    with pytest.raises(CodemixError): model_folder(pipe)

@@ -65,3 +65,23 @@ def test_every_mistake_names_its_key(tmp_path, text, key):
 # %% ../nbs/study/28_spec.ipynb #a259d12c
 def test_unknown_study_lists_the_known():
     with pytest.raises(CodemixError, match="known: .*smoke"): read("nope")
+
+
+# %% ../nbs/study/28_spec.ipynb #769dbf0c
+def test_a_study_that_would_grow_without_end_is_told_in_one_line(tmp_path):
+    import os
+    import pytest
+    laughs = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}']*9)}]\n" for i in range(1, 30))
+    told = {laughs: "over 100,000 values", "models: &m [*m]": "alias of itself", "["*50_000: "nested too deep",
+            "study: x\n#" + "x"*1_000_001: "a few thousand",
+            "study: a\ncorpora: [sample-ne-en]\nmodels: [lr]\nfolds: 1000000": "'folds'"}
+    for k, (text, why) in enumerate(told.items()):
+        path = tmp_path/f"s{k}.yaml"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(CodemixError, match=why) as error: read(path)
+        assert "\n" not in str(error.value) and len(str(error.value)) < 300
+    shared = "study: shared\ncorpora: [sample-ne-en]\nmodels: &m [lr]\nlook_at: *m\n"
+    (tmp_path/"shared.yaml").write_text(shared, encoding="utf-8")
+    assert read(tmp_path/"shared.yaml")["look_at"] == ["lr"]
+    os.mkfifo(tmp_path/"pipe.yaml")
+    with pytest.raises(CodemixError, match="pipe"): read(tmp_path/"pipe.yaml")

@@ -26,15 +26,16 @@ from ..language.mixing import cmi
 # %% ../../nbs/annotation/09a_labelling.ipynb #3ecfff9a
 _INDIC = "\u0900-\u0DFF\u200c\u200d"
 KINDS = {
-    "e-mail": (re.compile(r"[\w.+-]+(?:@|\s?[(\[]at[)\]]\s?)[\w-]+(?:(?:\.|\s?[(\[]dot[)\]]\s?)[\w-]+)+", re.I),
-               "[email]"),
+    "e-mail": (re.compile(r"[\w.+-]++(?:@|\s?[(\[]at[)\]]\s?)[\w-]++(?:(?:\.|\s?[(\[]dot[)\]]\s?)[\w-]++)++"
+                          r"|(?P<none>[\w.+-]++)", re.I), "[email]"),
     "link": (re.compile(rf"(?!https://url(?:\s|$))(?:{URL.pattern}|\b(?:[a-z0-9-]+\.)+"
-                        r"(?:(?:com|org|net|info|app|tv)\b(?:/\S*)?|[a-z]{2,3}/\S+))", re.I), "https://url"),
+                        r"(?:(?:com|org|net|info|app|tv)\b(?:/\S*)?|[a-z]{2,3}/\S+))"
+                        r"|(?P<none>\b(?:(?:(?!https?://|www\.)[a-z0-9-])++\.?)++)", re.I), "https://url"),
     "phone": (re.compile(r"(?<![\w+])(?!\d{4}-\d\d-\d\d)\+?\d(?:[ ().-]{0,2}\d){8,14}(?!\w)"), "[phone]"),
     "handle": (re.compile(rf"(?<![\w@])@(?!user(?![\w{_INDIC}-]))[\w{_INDIC}.-]+(?<!\.)"), "@user")}
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #0f897336
-_WORD = re.compile(rf"[\w{_INDIC}.-]*[\w{_INDIC}]")
+_WORD = re.compile(rf"(?<![\w{_INDIC}.-])[\w{_INDIC}.-]*[\w{_INDIC}]")
 _words = lambda text: tuple(m.group().lower() for m in _WORD.finditer(text))
 
 def _told(names) -> tuple[frozenset, frozenset]:
@@ -52,10 +53,18 @@ def _without_names(text: str, anywhere: frozenset, first: frozenset) -> tuple[st
         n = next((n for n in (4, 3, 2, 1) if (t := tuple(low[i:i + n])) in anywhere or (i == 0 and t in first)), 0)
         if n: spans.append((words[i].start(), words[min(i + n, len(words)) - 1].end()))
         i += n or 1
-    for start, end in reversed(spans): text = text[:start].removesuffix("@") + "@user" + text[end:]
-    return text, len(spans)
+    ends = [0, *(end for _, end in spans)]
+    kept = [text[end:start] for end, (start, _) in zip(ends, [*spans, (len(text), 0)])]
+    return "@user".join([*(k.removesuffix("@") for k in kept[:-1]), kept[-1]]), len(spans)
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #ed3ad08b
+def _placed(text: str, pattern: re.Pattern, placeholder: str) -> tuple[str, int]:
+    "The text with what a pattern finds replaced, and how often; what its group `none` finds stays."
+    places = [m.span() for m in pattern.finditer(text) if m.lastgroup != "none"]
+    ends = [0, *(end for _, end in places)]
+    kept = [text[end:start] for end, (start, _) in zip(ends, [*places, (len(text), 0)])]
+    return placeholder.join(kept), len(places)
+
 def strip_people(texts, # comments
                  names=(), # of known people, such as the authors of the comments
                 ) -> tuple[list[str], pd.DataFrame]: # the texts; kind, found, comments
@@ -63,7 +72,7 @@ def strip_people(texts, # comments
     names, out, counts = _told(names), [], {kind: [] for kind in [*KINDS, "name"]}
     for text in texts:
         for kind in ("e-mail", "link", "phone", "name", "handle"):
-            text, n = _without_names(text, *names) if kind == "name" else KINDS[kind][0].subn(KINDS[kind][1], text)
+            text, n = _without_names(text, *names) if kind == "name" else _placed(text, *KINDS[kind])
             counts[kind].append(n)
         out.append(text)
     return out, pd.DataFrame([dict(kind=k, found=sum(n), comments=sum(map(bool, n))) for k, n in counts.items()])

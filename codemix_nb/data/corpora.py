@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RAW', 'BUILDERS', 'PROVENANCES', 'NE_EN', 'TE_EN', 'HOLD', 'HOLD_TEST', 'LEXICONS', 'DEFAULT_POSITIVE',
-           'schema', 'Provenance', 'Corpus', 'Ledger', 'conflicts', 'build', 'Source', 'sha256_of', 'fetch',
+           'LONGEST', 'schema', 'Provenance', 'Corpus', 'Ledger', 'conflicts', 'build', 'Source', 'sha256_of', 'fetch',
            'labels_of', 'register', 'list_corpora', 'load', 'provenance_of', 'read_ne_en', 'read_sheet', 'read_te_en',
            'read_hold', 'read_hold_test', 'lexicon', 'holds_term', 'label_of', 'read_table', 'resolve', 'describe']
 
@@ -429,6 +429,8 @@ def _unique(frame: pd.DataFrame, column: str, path: Path) -> None:
                                + (f" {frame.id[bad].iloc[0]!r}" if what != "no id" else ""))
 
 # %% ../../nbs/data/02_corpora.ipynb #3c1c73f4
+LONGEST = 1_000_000 # characters of a comment
+
 def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
                text: str = "text", # column that holds the comments
                label: str = "label", # column that holds the labels
@@ -447,7 +449,11 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
     _columns(path, records, [c for c in (text, label, id, source) if c])
     labels = pd.Series(map(label_of, records.frame[label]), dtype=object)
     sides = _sides(labels, positive, negative, drop, f"{path}, column {label!r}")
-    frame = pd.DataFrame(dict(text=_words(records.frame[text]), label=labels, row=records.rows,
+    words = _words(records.frame[text])
+    if len(far := np.flatnonzero([len(w) > LONGEST for w in words])):
+        raise CodemixError(f"{path}, row {records.rows[far[0]]}, column {text!r}: {len(words[far[0]]):,} characters; "
+                           f"a comment may have {LONGEST:,}")
+    frame = pd.DataFrame(dict(text=words, label=labels, row=records.rows,
                               id=_words(records.frame[id]) if id else records.rows.astype(str)), dtype=object)
     ledger = _open(records, sides, labels)
     if source:

@@ -16,6 +16,7 @@ VERSION = "1"
 
 def _check(y: np.ndarray, groups: np.ndarray, folds: int) -> None:
     "Raise `CodemixError` for one class alone, or for a class with fewer groups than folds."
+    if folds > 1000: raise CodemixError(f"{folds:,} folds; at most 1,000")
     classes, counts = np.unique(y, return_counts=True)
     if len(classes) < 2:
         raise CodemixError(f"only one class (label {classes[0] if len(classes) else 'none'}); "

@@ -99,7 +99,7 @@ def fold_leakage(corpus: Corpus,
     for level in LEVELS:
         key = keys(corpus.texts, level, romaniser)
         rows.append((level, None if key is None else [s for fold in folds for s in _seen(key, fold)]))
-    near = sameness.near_pairs(corpus.texts)
+    near = sameness.near(corpus.texts)
     rows.append(("3-gram check",
                  [sameness.leakage(near, np.flatnonzero(f != k), np.flatnonzero(f == k))
                   for f in folds for k in np.unique(f[f >= 0])]))

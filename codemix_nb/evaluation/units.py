@@ -81,7 +81,7 @@ def corpus_of(name: str, study: dict) -> corpora.Corpus:
 def _counted(spec: str, treat: str, version: str) -> Counted: return Counted(treatment(treat)(_corpus(spec).texts))
 
 @lru_cache(maxsize=4)
-def _pairs(spec: str): return sameness.near_pairs(_corpus(spec).texts)
+def _pairs(spec: str): return sameness.near(_corpus(spec).texts)
 
 @lru_cache(maxsize=64)
 def _assignment(spec: str, design: str, k: int, seed: int) -> np.ndarray:

@@ -31,7 +31,7 @@ class Contrast(Block):
 class Models(Block):
     "A part that names models, and how often their folds are dealt."
     models: list[str]
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=1000)
 
 # %% ../../nbs/experiments/20_base.ipynb #16a14b4f
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from pathlib import Path
 from .. import __version__
 from ..paths import CodemixError, atomic_write, named
-from ..files import folder_at
+from ..files import decode, folder_at
 from .state import export_model, import_model
 
 # %% ../../nbs/models/17e_saved.ipynb #b636a80f
@@ -68,8 +68,8 @@ def model_folder(folder: Path, force: bool = False) -> Path:
     return folder_at(folder)
 
 def _whose(folder: Path) -> str:
-    try: about = json.loads((folder/"model.json").read_text(encoding="utf-8"))
-    except ValueError: about = None
+    try: about = json.loads(decode(folder/"model.json"))
+    except (ValueError, CodemixError): about = None
     return f"{about.get('model')} of {about.get('corpus')}" if isinstance(about, dict) else "a damaged one"
 
 # %% ../../nbs/models/17e_saved.ipynb #97cac89f
@@ -87,6 +87,8 @@ def _unpacked(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 def _stored(folder: Path) -> tuple: # arrays, what model.json says
+    for part in (folder/"model.json", folder/"arrays.npz"):
+        if part.exists() and not part.is_file(): raise CodemixError(f"{part}: a device, pipe or folder, and no file")
     try:
         about = json.loads((folder/"model.json").read_text(encoding="utf-8"))
         return _unpacked(folder/"arrays.npz"), about

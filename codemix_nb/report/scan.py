@@ -44,30 +44,36 @@ def allowed_words() -> frozenset[str]:
 
 # %% ../../nbs/report/27e_scan.ipynb #934b6a17
 RULES = {
-    "e-mail address": re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "e-mail address": re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]+)+"),
     "handle": re.compile(r"(?<![\w@.+/-])@(?!(?:[0-9a-f]{7,40}|media|supports|page|font)\b)\w{2,}"),
     "telephone number": re.compile(r"(?<![\w.+-])(?:\+\d[\d -]{8,}\d|\d{10,13}|\d{3,5}-\d{3,4}-?\d{3,4}"
                                    r"|\d{5} \d{5})(?![\w.-])"),
 }
-ACTIVE = re.compile(r"<\s*(?:script|iframe|form|object|embed|base|link|foreignobject)\b|<[^>]*\son\w+\s*="
+ACTIVE = re.compile(r"<\s*(?:script|iframe|form|object|embed|base|link|foreignobject)\b|<[^<>]*\son\w+\s*="
                     r"|javascript\s*:|data\s*:\s*text/html|http-equiv", re.I)
 
 def faults(text: str, allowed: frozenset[str]) -> list[tuple[str, str]]: # kind, masked
     "What must not stand in a text."
     out = [(kind, mask(m)) for kind, rule in RULES.items() for m in rule.findall(text)]
-    fragments = set(re.findall(r"‹([^›]*)›", text))
-    rest = re.sub(r"‹[^›]*›", " ", text)
+    closed = text.rfind("›") + 1
+    fragments = set(re.findall(r"‹([^›]*)›", text[:closed]))
+    rest = re.sub(r"‹[^›]*›", " ", text[:closed]) + text[closed:]
     out += [("fragment of a word", mask(f)) for f in sorted(fragments)
             if set(f) - set("•_ ") and not is_ordinary(f.replace("_", " "), "char")]
     return out + [("word outside the allow-list", mask(w)) for w in sorted(words_in(rest) - allowed)]
 
 # %% ../../nbs/report/27e_scan.ipynb #a8bd0b01
+def _without(pattern: str, text: str, end: str) -> str:
+    "A text without what a pattern finds; behind the last of its ends, where none can be found, nothing is tried."
+    closed = max((m.end() for m in re.finditer(end, text, re.I)), default=0)
+    return re.sub(pattern, " ", text[:closed], flags=re.S | re.I) + text[closed:]
+
 def _visible(markup: str) -> str:
     "The words of HTML or SVG a person can meet: text, comments, and the attributes that are read out."
-    markup = re.sub(r"<style.*?</style>", " ", markup, flags=re.S | re.I)
+    markup = _without("<style.*?</style>", markup, r"</style>")
     said = re.findall(r'\b(?:alt|title|href|src|aria-label)\s*=\s*"([^"]*)"', markup)
-    said += re.findall(r"<!--(.*?)-->", markup, re.S)
-    return html.unescape(re.sub(r"<[^>]*>", " ", re.sub(r"<!--.*?-->", " ", markup, flags=re.S)) + " " + " ".join(said))
+    said += re.findall(r"<!--(.*?)-->", markup[:markup.rfind("-->") + 3], re.S)
+    return html.unescape(_without("<[^>]*>", _without("<!--.*?-->", markup, "-->"), ">") + " " + " ".join(said))
 
 def _svg_text(markup: str) -> str:
     "Comments, titles and text of an SVG; paths are numbers."
