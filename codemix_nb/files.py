@@ -141,6 +141,7 @@ def _objects(path: Path, items: list[tuple[int, object]], blank: int = 0) -> Rec
 def _parsed(path: Path, row: int, text: str):
     "JSON text as an object; raises `CodemixError` naming the row where it is none."
     try: return json.loads(text)
+    except RecursionError: raise CodemixError(f"{path}, row {row}: brackets nested too deep") from None
     except json.JSONDecodeError as error:
         raise CodemixError(f"{path}, row {row + error.lineno - 1}: not JSON ({error.msg})") from None
 

@@ -316,3 +316,9 @@ def test_what_is_no_label_column_is_refused(tmp_path):
                               dict(id=2, annotator=2, annotation_id=4, label="a")])
     assert found.skipped.why.tolist() == ["other format"] and found.items == ["2"]
     assert read_annotations([dict(item_id=1, worker="a", label="x")]).frame.tool.tolist() == ["csv"]
+
+
+def test_brackets_without_end_are_told_in_one_line(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(CodemixError, match="deep.json: brackets nested too deep"):
+        read_annotations(tmp_path / "deep.json")

@@ -88,3 +88,23 @@ def test_what_is_no_table_and_a_table_without_end_are_told_in_one_line(tmp_path,
     with pytest.raises(CodemixError, match="row 1048576: a value in column 16384"): read_any(tmp_path/"far.xlsx")
     monkeypatch.setattr("codemix_nb.files.LARGEST", 100)
     with pytest.raises(CodemixError, match="bytes unpacked"): read_any(tmp_path/"styled.xlsx")
+
+
+# %% ../nbs/01a_files.ipynb #df56aa8f
+import tempfile
+from hypothesis import given, settings, strategies as st
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS.filter(str.strip), min_size=1, max_size=8))
+def test_what_a_table_holds_is_read_or_refused_in_one_line(words):
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder)/"a.csv"
+        with table.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["text", "n"], *([w, k] for k, w in enumerate(words))])
+        (Path(folder)/"a.jsonl").write_text("\n".join(json.dumps(dict(text=w, n=k)) for k, w in enumerate(words)))
+        for path in (table, Path(folder)/"a.jsonl"):
+            try: frame, rows = read_records(path)
+            except CodemixError as error: assert str(path) in str(error) and "\n" not in str(error)
+            else: assert frame.text.tolist() == words and len(rows) == len(words)

@@ -4,6 +4,7 @@
 import json, zipfile, zlib
 import numpy as np
 from pathlib import Path
+from tokenize import TokenError
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, named
 from codemix_nb.files import decode, folder_at
@@ -216,3 +217,33 @@ def test_a_pipe_or_a_device_is_no_model(tmp_path):
         with pytest.raises(CodemixError) as error: load_model(folder)
         assert "\n" not in str(error.value) and folder.name in str(error.value)
     with pytest.raises(CodemixError): model_folder(pipe)
+
+
+# %% ../nbs/models/17e_saved.ipynb #df34f942
+@pytest.mark.parametrize("header", [b"{'descr': (", b"no array at all", b"\x93NUMPY\x01\x00\x04\x00{(1,"])
+def test_a_member_that_is_no_array_is_told(tmp_path, header):
+    folder = save_model(LR(space="word", min_df=1).fit(["a b", "c d"]*4, np.array([0, 1]*4)), tmp_path/"m", {})
+    with zipfile.ZipFile(folder/"arrays.npz") as packed: members = {n: packed.read(n) for n in packed.namelist()}
+    with zipfile.ZipFile(folder/"arrays.npz", "w") as packed:
+        for n, data in (members | {sorted(members)[0]: header}).items(): packed.writestr(n, data)
+    with pytest.raises(CodemixError, match="not a model that can be read"): load_model(folder)
+
+
+# %% ../nbs/models/17e_saved.ipynb #d7377070
+def test_a_kind_without_end_is_cut(tmp_path):
+    folder = save_model(LR(space="word", min_df=1).fit(["a b", "c d"]*4, np.array([0, 1]*4)), tmp_path/"m", {})
+    about = json.loads((folder/"model.json").read_text())
+    (folder/"model.json").write_text(json.dumps(about | {"config": about["config"] | {"kind": "x"*9000}}))
+    with pytest.raises(CodemixError) as told: load_model(folder)
+    assert len(str(told.value)) < 1000
+
+
+# %% ../nbs/models/17e_saved.ipynb #85b7a8cb
+def test_a_tree_that_asks_for_no_feature_is_told(tmp_path):
+    model = RF(n_estimators=3, min_df=1).fit(["a b c", "c d e"]*9, np.array([0, 1]*9))
+    folder = save_model(model, tmp_path/"m", {})
+    arrays = dict(np.load(folder/"arrays.npz"))
+    inner = next(k for k in arrays if k.endswith("_feature") and (arrays[k] >= 0).any())
+    arrays[inner] = np.where(arrays[inner] >= 0, 10**15, arrays[inner])
+    np.savez_compressed(folder/"arrays.npz", **arrays)
+    with pytest.raises(CodemixError, match="whose trees are none"): load_model(folder)

@@ -26,10 +26,10 @@ import pytest
 
 # %% ../nbs/report/27g_chaos.ipynb #3e55c3c0
 def test_a_few_faults_break_no_promise():
-    table = chaos(kill=2, race=1, fill=1, clock=1, flip=150, inputs=300, seed=int(time.time()))
+    table = chaos(kill=1, race=1, fill=1, clock=0, flip=150, inputs=150, seed=int(time.time()))
     broken = table[table.outcome.str.startswith("BROKEN")]
     assert broken.empty, broken.to_string()
-    assert table.times.sum() > 450 and {"refused", "equal"} <= set(table.outcome)
+    assert table.times.sum() > 300 and {"refused", "equal"} <= set(table.outcome)
 
 
 # %% ../nbs/report/27g_chaos.ipynb #f9c25bec
@@ -39,7 +39,7 @@ def test_a_reader_that_breaks_a_promise_is_seen(tmp_path):
         def read(path): raise error
         return read
     assert tried(raises(ValueError("no")), tmp_path/"x.csv").startswith("BROKEN: ValueError")
-    assert tried(raises(CodemixError("no name")), tmp_path/"x.csv").startswith("BROKEN: a message")
+    assert tried(raises(CodemixError("no name")), tmp_path/"x.csv").startswith("BROKEN: long, or without")
     assert tried(raises(CodemixError("x.csv: yo phone ekdam slow")), tmp_path/"x.csv", ("yo phone",)) == (
         "BROKEN: a comment in a message")
     assert tried(lambda path: time.sleep(2), tmp_path/"x.csv", seconds=.1) == "BROKEN: TimeoutError: "

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from pydantic import Field, ValidationError, create_model
 from codemix_nb import files
-from codemix_nb.paths import CodemixError, paths
+from codemix_nb.paths import CodemixError, named, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora
 from codemix_nb.models import classical
@@ -85,3 +85,10 @@ def test_a_study_that_would_grow_without_end_is_told_in_one_line(tmp_path):
     assert read(tmp_path/"shared.yaml")["look_at"] == ["lr"]
     os.mkfifo(tmp_path/"pipe.yaml")
     with pytest.raises(CodemixError, match="pipe"): read(tmp_path/"pipe.yaml")
+
+
+# %% ../nbs/study/28_spec.ipynb #2ec7cd5b
+def test_a_name_without_end_is_cut(tmp_path):
+    (tmp_path/"x.yaml").write_text(f"study: x\ncorpora: [sample-te-en]\nmodels: [{'x'*9000}]\n")
+    with pytest.raises(CodemixError) as told: read(tmp_path/"x.yaml")
+    assert len(str(told.value)) < 1000 and "x.yaml, key 'models'" in str(told.value)

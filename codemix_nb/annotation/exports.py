@@ -336,7 +336,7 @@ def _lines(text: str) -> list:
     "JSON lines; a line that is not JSON stays as nothing."
     def parse(line):
         try: return json.loads(line)
-        except json.JSONDecodeError: return None
+        except (json.JSONDecodeError, RecursionError): return None
     return [(f"row {n}", parse(line)) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 def _unfold(parsed) -> list:
@@ -359,6 +359,7 @@ def _parse(data: bytes, name: str) -> list[tuple[str, object]]:
     if not text.strip(): raise CodemixError(f"{name}: the file is empty")
     if name.lower().endswith((".jsonl", ".ndjson")): return _lines(text)
     try: return [(f"record {n}", r) for n, r in enumerate(_unfold(json.loads(text)), 1)]
+    except RecursionError: raise CodemixError(f"{name}: brackets nested too deep") from None
     except json.JSONDecodeError as error:
         if error.msg == "Extra data": return _lines(text)
         raise CodemixError(f"{name}, row {error.lineno}: not JSON ({error.msg})") from None

@@ -233,14 +233,15 @@ def _walk(tree: dict, x: sp.csc_matrix) -> np.ndarray: # (n,) value of the leaf 
             node[rows] = np.where(column[rows] <= tree["threshold"][n], tree["left"][n], tree["right"][n])
 
 # %% ../../nbs/models/13_classical.ipynb #abe47180
-def _is_tree(tree: dict) -> bool:
-    "Do all nodes have both children or none, later ones, so that every walk ends?"
+def _is_tree(tree: dict, width: int) -> bool:
+    "Do all nodes have both children or none, later ones, so that every walk ends, and ask for features there are?"
     left, right, feature = (tree[k] for k in ("left", "right", "feature"))
     if len({v.shape for v in tree.values()}) != 1 or left.ndim != 1 or not len(left): return False
     if any(v.dtype.kind != "i" for v in (left, right, feature)): return False
     here, inner = np.arange(len(left)), left != -1
     later = lambda child: ((child > here) & (child < len(left)))[inner].all()
-    return bool(later(left) and later(right) and (right[~inner] == -1).all() and (feature[inner] >= 0).all())
+    asked = ((feature >= 0) & (feature < width))[inner].all()
+    return bool(later(left) and later(right) and (right[~inner] == -1).all() and asked)
 
 class Forest:
     "Trees as arrays; predicts by walking all rows down each tree together."
@@ -264,11 +265,12 @@ class Forest:
     def state(self) -> dict[str, np.ndarray]:
         return {f"tree{i}_{k}": v for i, t in enumerate(self.trees) for k, v in t.items()}
     @classmethod
-    def read(cls, arrays) -> "Forest":
+    def read(cls, arrays, width: int) -> "Forest":
         "From what `state` gave; raises `ValueError` for what is no tree."
         trees = [{k: arrays[f"tree{i}_{k}"] for k in ("left", "right", "feature", "threshold", "value")}
                  for i in range(sum(k.endswith("_threshold") for k in arrays))]
-        if not trees or not all(map(_is_tree, trees)): raise ValueError("a forest whose trees are none")
+        if not trees or not all(_is_tree(tree, width) for tree in trees):
+            raise ValueError("a forest whose trees are none")
         return cls(trees)
 
 # %% ../../nbs/models/13_classical.ipynb #8bb91296
@@ -296,7 +298,7 @@ class RF(NgramModel):
         return arrays | Forest.of(self.model_).state(), config
     def load_state(self, arrays, config):
         super().load_state(arrays, config)
-        self.model_ = Forest.read(arrays)
+        self.model_ = Forest.read(arrays, len(self.tfidf_.idf))
 
 # %% ../../nbs/models/13_classical.ipynb #0568e69d
 @dataclass(eq=False, repr=False)
@@ -314,7 +316,7 @@ class Surface(TextClassifier):
     @property
     def n_parameters_(self): return Forest.of(self.model_).n_nodes
     def state(self): return Forest.of(self.model_).state(), {}
-    def load_state(self, arrays, config): self.model_ = Forest.read(arrays)
+    def load_state(self, arrays, config): self.model_ = Forest.read(arrays, len(surface("")))
 
 def _surfaces(texts) -> np.ndarray:
     if not isinstance(texts, Counted):

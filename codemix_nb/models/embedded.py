@@ -170,7 +170,7 @@ class EmbeddedRF(Embedded):
         return arrays | Forest.of(self.model_).state(), config
     def load_state(self, arrays, config):
         super().load_state(arrays, config)
-        self.model_ = Forest.read(arrays)
+        self.model_ = Forest.read(arrays, len(self.mean_))
 
 # %% ../../nbs/models/14a_embedded.ipynb #3db4acad
 class VectorNet(nn.Module):

@@ -10,6 +10,7 @@ __all__ = ['SAID', 'LARGEST', 'card', 'save_model', 'model_folder', 'load_model'
 import json, zipfile, zlib
 import numpy as np
 from pathlib import Path
+from tokenize import TokenError
 from .. import __version__
 from ..paths import CodemixError, atomic_write, named
 from ..files import decode, folder_at
@@ -80,9 +81,12 @@ def _unpacked(path: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as packed:
         size = sum(member.file_size for member in packed.infolist())
         if size > LARGEST: raise ValueError(f"{size:,} bytes unpacked, over {LARGEST:,}")
-    with np.load(path, allow_pickle=False) as stored: arrays = dict(stored)
+    try:
+        with np.load(path, allow_pickle=False) as stored: arrays = dict(stored)
+    except (TokenError, SyntaxError) as error: raise ValueError(f"a header that says nothing: {error}") from None
     for name, values in arrays.items():
-        if values.dtype.kind not in "biufU": raise ValueError(f"{name}: neither numbers nor words")
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "biufU":
+            raise ValueError(f"{name}: neither numbers nor words")
         if values.dtype.kind == "f" and not np.isfinite(values).all(): raise ValueError(f"{name}: not finite")
     return arrays
 
@@ -117,9 +121,10 @@ def load_model(folder: str | Path) -> tuple: # fitted estimator, what `save_mode
     try:
         model = import_model(arrays, config)
         if not getattr(model, "asks", False) and not _sound(model): raise ValueError("its probabilities are none")
-    except CodemixError as error: raise CodemixError(f"{folder}/model.json: {error}") from None
+    except CodemixError as error: raise CodemixError(f"{folder}/model.json: {named([error], longest=400)}") from None
     except Exception as error:
-        raise CodemixError(f"{folder}: not a model that can be read ({type(error).__name__}: {error})") from None
+        why = named([f"{type(error).__name__}: {error}"], longest=400)
+        raise CodemixError(f"{folder}: not a model that can be read ({why})") from None
     return model, about
 
 # %% ../../nbs/models/17e_saved.ipynb #384dcdca

@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import chain
 from pydantic import Field, ValidationError, create_model
 from .. import files
-from ..paths import CodemixError, paths
+from ..paths import CodemixError, named, paths
 from ..text import treatment
 from ..data import corpora
 from ..models import classical
@@ -138,6 +138,8 @@ def _composed(loader) -> dict:
         raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
     return loader.construct_document(node)
 
+def _short(said) -> str: return named([said], longest=800)
+
 def _said(path: Path) -> dict:
     "What a study file says, unchecked."
     try: said = _composed(_Loader(files.decode(path)))
@@ -149,7 +151,7 @@ def _said(path: Path) -> dict:
     if not isinstance(said, dict):
         raise CodemixError(f"{path.name}: expected keys and values, found {type(said).__name__}")
     if odd := [k for k in said if not isinstance(k, str)]:
-        raise CodemixError(f"{path.name}, key {odd[0]!r}: unknown key")
+        raise CodemixError(f"{path.name}, key {_short(repr(odd[0]))}: unknown key")
     return said
 
 def _checked(path: Path, said: dict) -> dict:
@@ -160,7 +162,8 @@ def _checked(path: Path, said: dict) -> dict:
         kinds = ("OwnCorpus", "str", "bool", "int", "float", "list[any]")
         key = ".".join(str(part) for part in first["loc"] if part not in kinds) or "study"
         why = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise CodemixError(f"{path.name}, key {key!r}: {why}") from None
+        raise CodemixError(f"{path.name}, key {_short(key)!r}: {_short(why)}") from None
+    except RecursionError: raise CodemixError(f"{path.name}: nested too deep for a study") from None
 
 # %% ../../nbs/study/28_spec.ipynb #0ddba112
 def _complaint(call, *args) -> str | None:
@@ -268,7 +271,7 @@ def read(study: str, # name of a file in nbs/studies, or a path
     checked = _checked(path, _said(path))
     _own_files(checked, path.parent)
     for key, what in chain(_wrong_names(checked), _wrong_links(checked), _wrong_help(checked)):
-        raise CodemixError(f"{path.name}, key {key!r}: {what}")
+        raise CodemixError(f"{path.name}, key {_short(key)!r}: {_short(what)}")
     taken = paths.studies/f"{checked['study']}.yaml"
     if taken.exists() and taken.resolve() != path.resolve():
         raise CodemixError(f"{path.name}, key 'study': {checked['study']!r} is the name of {taken.name} in "
