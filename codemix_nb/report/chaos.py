@@ -302,4 +302,4 @@ def main(argv: list[str] | None = None) -> int: # 1 when a promise broke
     return int(len(broken) > 0)
 
 # %% ../../nbs/report/27g_chaos.ipynb #843f38c4
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__" and "ipykernel" not in sys.modules: sys.exit(main())
