@@ -6,10 +6,9 @@
 __all__ = ['pieces', 'WordTable', 'additive', 'quick']
 
 # %% ../../nbs/models/17f_quick.ipynb #e1721df1
-import copy, re
+import copy, itertools, re
 import numpy as np
 import scipy.sparse as sp
-from collections import Counter
 from itertools import chain
 from ..text import STEPS
 from .calibrated import Calibrated
@@ -22,23 +21,24 @@ _TOKENS = re.compile(TOKEN)
 def _inside(word: str, low: int, high: int):
     padded = f" {word} "
     for n in range(low, high + 1):
-        for i in range(max(len(padded) - n, 0) + 1): yield padded[i:i + n]
+        last = max(len(padded) - n, 0)
+        for at in range(0, last + 1, 65536): yield [padded[i:i + n] for i in range(at, min(at + 65536, last + 1))]
         if n >= len(padded): return
 
 def _runs(tokens: list[str], low: int, high: int):
-    return (" ".join(tokens[i:i + n]) for n in range(low, high + 1) for i in range(len(tokens) - n + 1))
+    for n in range(low, high + 1): yield [" ".join(tokens[i:i + n]) for i in range(len(tokens) - n + 1)]
 
-def _read(part: Part, word: str) -> str: return STEPS["fold"](word) if part.folded else word
-
-def pieces(part: Part, word: str): # of strings
-    "The n-grams of one word, each as often as it occurs."
-    word = _read(part, word)
+def pieces(part: Part, word: str): # lists of strings
+    "The n-grams of one word, folded already where that is meant, each as often as it occurs."
     if part.analyzer == "char_wb": return _inside(word, part.low, part.high)
     return _runs(_TOKENS.findall(word), part.low, part.high)
 
+def _folded(words: list[str]) -> list[str]: return STEPS["fold"]("\n".join(words)).split("\n")
+
+
 # %% ../../nbs/models/17f_quick.ipynb #cf181a65
 class _Pairs:
-    "The pairs of tokens that one part of a vocabulary knows; `columns` says which column each one counts in."
+    "The pairs of tokens that one part of a vocabulary knows, and the column that each one counts in."
     def __init__(self, part: Part, terms, offset: int):
         pairs = [(*t.split(" "), i + offset) for i, t in enumerate(terms) if t.count(" ") == 1]
         self.part, self.tokens = part, {}
@@ -48,7 +48,7 @@ class _Pairs:
     def _code(self, a, b): return a*(len(self.tokens) + 1) + b
     def ends(self, word: str) -> tuple[int, int]: # 0 for a token that stands in no pair
         "The numbers of the first and of the last token of a word."
-        tokens = _TOKENS.findall(_read(self.part, word))
+        tokens = _TOKENS.findall(word)
         return self.tokens.get(tokens[0], 0), self.tokens.get(tokens[-1], 0)
     def find(self, last: np.ndarray, first: np.ndarray) -> tuple: # which places hold a pair, and the number of each
         "Look up pairs of neighbours."
@@ -58,9 +58,9 @@ class _Pairs:
         return (hit := self.codes[at] == asked), at[hit]
 
 # %% ../../nbs/models/17f_quick.ipynb #0efee007
-def _grown(array: np.ndarray, need: int) -> np.ndarray:
-    if need <= len(array): return array
-    return np.concatenate([array, np.zeros((max(need, 2*len(array)) - len(array), *array.shape[1:]), array.dtype)])
+def _grown(array: np.ndarray, size: int) -> np.ndarray:
+    if size <= len(array): return array
+    return np.concatenate([array, np.zeros((max(size, 2*len(array)) - len(array), *array.shape[1:]), array.dtype)])
 
 class _Words:
     "A sparse row of counts for every word seen."
@@ -69,20 +69,23 @@ class _Words:
         self.number, self.rows = {}, len(columns)
         self.columns, self.counts = columns, np.ones(self.rows, dtype=np.int32)
         self.ends = np.zeros((self.rows, len(pairs), 2), dtype=np.int32)
-        self.starts = np.arange(self.rows + 1, dtype=np.int64)
-    def add(self, word: str, counts: dict[int, int], ends: list[tuple[int, int]]) -> None:
-        "Keep the counts of a word by column, and its two ends in each part that knows pairs."
-        begin, row = int(self.starts[self.rows]), self.rows
-        end = begin + len(counts)
+        self.starts = np.arange(self.rows + 1, dtype=np.int32)
+    def add(self, words: list[str], counts: sp.csr_matrix, ends: np.ndarray) -> None:
+        "Keep words, their counts by column, and their two ends in each part that knows pairs."
+        begin, rows = int(self.starts[self.rows]), self.rows + len(words)
+        end = begin + counts.nnz
         self.columns, self.counts = (_grown(a, end) for a in (self.columns, self.counts))
-        self.starts, self.ends = _grown(self.starts, row + 2), _grown(self.ends, row + 1)
-        self.columns[begin:end], self.counts[begin:end] = list(counts), list(counts.values())
-        self.starts[row + 1], self.number[word], self.rows = end, row, row + 1
-        if ends: self.ends[row] = ends
+        self.starts, self.ends = _grown(self.starts, rows + 1), _grown(self.ends, rows)
+        self.columns[begin:end], self.counts[begin:end] = counts.indices, counts.data
+        self.starts[self.rows + 1:rows + 1], self.ends[self.rows:rows] = counts.indptr[1:] + begin, ends
+        self.number.update(zip(words, range(self.rows, rows)))
+        self.rows = rows
     def matrix(self, columns: int) -> sp.csr_matrix:
+        "The rows, as they lie there."
         end = self.starts[self.rows]
-        return sp.csr_matrix((self.counts[:end], self.columns[:end], self.starts[:self.rows + 1].astype(np.int32)),
-                             shape=(self.rows, columns), copy=False)
+        return sp.csr_matrix((self.counts[:end], self.columns[:end], self.starts[:self.rows + 1]), copy=False,
+                             shape=(self.rows, columns))
+
 
 # %% ../../nbs/models/17f_quick.ipynb #c8af6ab7
 class WordTable(TermTable):
@@ -96,20 +99,32 @@ class WordTable(TermTable):
         self._known = [{str(t): i + int(at) for i, t in enumerate(ts)} for ts, at in zip(terms, offset)]
         self._pairs = [_Pairs(p, ts, int(at)) for p, ts, at in zip(space.parts, terms, offset)
                        if p.analyzer == "word" and p.high == 2]
+        self._folds = any(part.folded for part in space.parts)
         self._words = _Words(self._pairs)
-    def _cut(self, word: str) -> None:
-        found = Counter(i for part, known in zip(self.space.parts, self._known)
-                        for i in map(known.get, pieces(part, word)) if i is not None)
-        self._words.add(word, found, [p.ends(word) for p in self._pairs])
+    def __getstate__(self): return vars(self) | {"_words": _Words(self._pairs)}
+    def _cut(self, words: list[str]) -> None:
+        shape, forms = (len(words), len(self.idf)), {False: words, True: _folded(words) if self._folds else None}
+        counts = sp.csr_matrix(shape, dtype=np.int32)
+        for part, known in zip(self.space.parts, self._known):
+            found = [[*chain.from_iterable(map(known.get, some, itertools.repeat(-1)) for some in pieces(part, word))]
+                     for word in forms[part.folded]]
+            row = np.repeat(np.arange(len(words)), [*map(len, found)])
+            column = np.fromiter(chain.from_iterable(found), np.int64, len(row))
+            row, column = row[column >= 0], column[column >= 0]
+            counts += sp.csr_matrix((np.ones(len(row), dtype=np.int32), (row, column)), shape)
+        ends = [[p.ends(word) for word in forms[p.part.folded]] for p in self._pairs]
+        ends = np.array(ends, dtype=np.int32).reshape(-1, len(words), 2).swapaxes(0, 1)
+        self._words.add(words, counts, ends)
     def _numbers(self, words: list[str]) -> np.ndarray:
         numbers = list(map(self._words.number.get, words))
         if None in numbers:
-            for word in dict.fromkeys(w for w, n in zip(words, numbers) if n is None): self._cut(word)
+            self._cut([*dict.fromkeys(w for w, n in zip(words, numbers) if n is None)])
             numbers = list(map(self._words.number.get, words))
         return np.array(numbers, dtype=np.int64)
     def counts(self, texts: list[str]) -> sp.csr_matrix:
         "How often each n-gram occurs in each text."
-        if len(self._words.number) > self.limit: self._words = _Words(self._pairs)
+        if len(self._words.number) > self.limit or len(self._words.columns) > 128*self.limit:
+            self._words = _Words(self._pairs)
         words = [t.split() for t in texts]
         row, number = np.repeat(np.arange(len(texts)), [*map(len, words)]), self._numbers([*chain.from_iterable(words)])
         rows, numbers, before = [row], [number], 0
