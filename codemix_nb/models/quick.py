@@ -106,8 +106,8 @@ class WordTable(TermTable):
         shape, forms = (len(words), len(self.idf)), {False: words, True: _folded(words) if self._folds else None}
         counts = sp.csr_matrix(shape, dtype=np.int32)
         for part, known in zip(self.space.parts, self._known):
-            found = [[*chain.from_iterable(map(known.get, some, itertools.repeat(-1)) for some in pieces(part, word))]
-                     for word in forms[part.folded]]
+            column = lambda word: [*map(known.get, chain.from_iterable(pieces(part, word)), itertools.repeat(-1))]
+            found = [*map(column, forms[part.folded])]
             row = np.repeat(np.arange(len(words)), [*map(len, found)])
             column = np.fromiter(chain.from_iterable(found), np.int64, len(row))
             row, column = row[column >= 0], column[column >= 0]
