@@ -6,7 +6,7 @@
 __all__ = ['pieces', 'WordTable', 'additive', 'quick']
 
 # %% ../../nbs/models/17f_quick.ipynb #e1721df1
-import copy, itertools, re
+import copy, re
 import numpy as np
 import scipy.sparse as sp
 from itertools import chain
@@ -86,6 +86,18 @@ class _Words:
         return sp.csr_matrix((self.counts[:end], self.columns[:end], self.starts[:self.rows + 1]), copy=False,
                              shape=(self.rows, columns))
 
+# %% ../../nbs/models/17f_quick.ipynb #74f49716
+def _cut(words: list[str], space: Space, known: list[dict[str, int]], width: int) -> tuple: # counts, folded words
+    "How often each n-gram occurs in each word."
+    shape, folded = (len(words), width), _folded(words) if any(p.folded for p in space.parts) else None
+    counts = sp.csr_matrix(shape, dtype=np.int32)
+    for part, column in zip(space.parts, known):
+        find = lambda word: [c for c in map(column.get, chain.from_iterable(pieces(part, word))) if c is not None]
+        found = [*map(find, folded if part.folded else words)]
+        row = np.repeat(np.arange(len(words), dtype=np.int32), [*map(len, found)])
+        at = np.fromiter(chain.from_iterable(found), np.int32, len(row))
+        counts += sp.csr_matrix((np.ones(len(at), dtype=np.int32), (row, at)), shape)
+    return counts, folded
 
 # %% ../../nbs/models/17f_quick.ipynb #c8af6ab7
 class WordTable(TermTable):
@@ -99,41 +111,32 @@ class WordTable(TermTable):
         self._known = [{str(t): i + int(at) for i, t in enumerate(ts)} for ts, at in zip(terms, offset)]
         self._pairs = [_Pairs(p, ts, int(at)) for p, ts, at in zip(space.parts, terms, offset)
                        if p.analyzer == "word" and p.high == 2]
-        self._folds = any(part.folded for part in space.parts)
         self._words = _Words(self._pairs)
     def __getstate__(self): return vars(self) | {"_words": _Words(self._pairs)}
-    def _cut(self, words: list[str]) -> None:
-        shape, forms = (len(words), len(self.idf)), {False: words, True: _folded(words) if self._folds else None}
-        counts = sp.csr_matrix(shape, dtype=np.int32)
-        for part, known in zip(self.space.parts, self._known):
-            column = lambda word: [*map(known.get, chain.from_iterable(pieces(part, word)), itertools.repeat(-1))]
-            found = [*map(column, forms[part.folded])]
-            row = np.repeat(np.arange(len(words)), [*map(len, found)])
-            column = np.fromiter(chain.from_iterable(found), np.int64, len(row))
-            row, column = row[column >= 0], column[column >= 0]
-            counts += sp.csr_matrix((np.ones(len(row), dtype=np.int32), (row, column)), shape)
-        ends = [[p.ends(word) for word in forms[p.part.folded]] for p in self._pairs]
-        ends = np.array(ends, dtype=np.int32).reshape(-1, len(words), 2).swapaxes(0, 1)
-        self._words.add(words, counts, ends)
+    def _learn(self, words: list[str]) -> None:
+        counts, folded = _cut(words, self.space, self._known, len(self.idf))
+        ends = [[p.ends(word) for word in (folded if p.part.folded else words)] for p in self._pairs]
+        self._words.add(words, counts, np.array(ends, dtype=np.int32).reshape(-1, len(words), 2).swapaxes(0, 1))
     def _numbers(self, words: list[str]) -> np.ndarray:
         numbers = list(map(self._words.number.get, words))
         if None in numbers:
-            self._cut([*dict.fromkeys(w for w, n in zip(words, numbers) if n is None)])
+            self._learn([*dict.fromkeys(w for w, n in zip(words, numbers) if n is None)])
             numbers = list(map(self._words.number.get, words))
         return np.array(numbers, dtype=np.int64)
+    def _placed(self, words: list[list[str]]) -> tuple: # of each word and each known pair: its text, its row
+        row, number = np.repeat(np.arange(len(words)), [*map(len, words)]), self._numbers([*chain.from_iterable(words)])
+        rows, numbers, before, ends = [row], [number], 0, self._words.ends[number]
+        for k, pairs in enumerate(self._pairs):
+            hit, pair = pairs.find(ends[:-1, k, 1], ends[1:, k, 0])
+            same = (row[1:] == row[:-1])[hit]
+            rows.append(row[1:][hit][same]); numbers.append(pair[same] + before)
+            before += len(pairs.codes)
+        return np.concatenate(rows), np.concatenate(numbers)
     def counts(self, texts: list[str]) -> sp.csr_matrix:
         "How often each n-gram occurs in each text."
         if len(self._words.number) > self.limit or len(self._words.columns) > 128*self.limit:
             self._words = _Words(self._pairs)
-        words = [t.split() for t in texts]
-        row, number = np.repeat(np.arange(len(texts)), [*map(len, words)]), self._numbers([*chain.from_iterable(words)])
-        rows, numbers, before = [row], [number], 0
-        for k, pairs in enumerate(self._pairs):
-            hit, pair = pairs.find(self._words.ends[number[:-1], k, 1], self._words.ends[number[1:], k, 0])
-            same = (row[1:] == row[:-1])[hit]
-            rows.append(row[1:][hit][same]); numbers.append(pair[same] + before)
-            before += len(pairs.codes)
-        place = (np.concatenate(rows), np.concatenate(numbers))
+        place = self._placed([text.split() for text in texts])
         held = sp.csr_matrix((np.ones(len(place[0]), dtype=np.int32), place), shape=(len(texts), self._words.rows))
         return (held @ self._words.matrix(len(self.idf))).tocsc().tocsr()
     def transform(self, texts) -> sp.csr_matrix:
@@ -146,6 +149,7 @@ class WordTable(TermTable):
         x.data /= length[slot]
         return x
 
+# %% ../../nbs/models/17f_quick.ipynb #5e73a8e0
 def additive(space: Space) -> bool:
     "Are the counts of a text those of its words and of its pairs of words?"
     return all(part.analyzer == "char_wb" or part.high <= 2 for part in space.parts)
