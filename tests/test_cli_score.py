@@ -5,6 +5,7 @@ import typer
 from pathlib import Path
 from typing import Annotated
 from codemix_nb.cli.shell import app, arguments, own_file
+from codemix_nb.cli.study import ON_DASK, on_cluster
 from codemix_nb.cli.score import *
 
 

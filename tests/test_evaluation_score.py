@@ -18,6 +18,7 @@ from codemix_nb.stream import ROWS, Slab, files_of, kept_types, slabs
 from codemix_nb.text import treatment
 from codemix_nb.models.quick import quick
 from codemix_nb.models.saved import load_model
+from codemix_nb.evaluation.pool import Pool, at_home
 from codemix_nb.evaluation.score import *
 
 
@@ -67,7 +68,8 @@ def test_every_row_comes_back_with_what_the_model_says(place, tmp_path, kind):
 def test_parts_do_not_depend_on_their_size_or_on_who_scores_them(place, tmp_path):
     from concurrent.futures import ThreadPoolExecutor
     one = score(place/"x.csv", tmp_path/"a", place/"model", size=7)
-    with ThreadPoolExecutor(3) as threads: score(place/"x.csv", tmp_path/"b", place/"model", size=7, executor=threads)
+    with ThreadPoolExecutor(3) as threads:
+        score(place/"x.csv", tmp_path/"b", place/"model", size=7, pool=Pool(threads, lambda: 4, lambda model: model))
     score(place/"x.csv", tmp_path/"c", place/"model", size=7, jobs=2)
     score(place/"x.csv", tmp_path/"d", place/"model")
     assert len(one["parts"]) == 10 and len({(tmp_path/n/"manifest.json").read_text() for n in "abc"}) == 1
@@ -130,6 +132,18 @@ def test_killed_in_the_middle_it_goes_on(place, tmp_path):
     assert names == sorted(p.name for p in (tmp_path/"out").iterdir()) == sorted([*again, "manifest.json"])
     assert all((tmp_path/"out"/n).read_bytes() == (tmp_path/"whole"/n).read_bytes() for n in names)
     assert told["rows"] == 65 and not work.exists()
+
+
+# %% ../nbs/evaluation/25_score.ipynb #fb68dfa3
+def test_parts_go_to_a_cluster_that_sees_no_folder(place, tmp_path):
+    pytest.importorskip("distributed")
+    from codemix_nb.evaluation.pool import on_dask
+    score(place/"x.csv", tmp_path/"here", place/"model", size=7, keep=("key",))
+    with on_dask("local", 2) as pool:
+        assert pool.send
+        score(place/"x.csv", tmp_path/"there", place/"model", size=7, keep=("key",), pool=pool)
+    names = sorted(p.name for p in (tmp_path/"here").iterdir())
+    assert all((tmp_path/"here"/n).read_bytes() == (tmp_path/"there"/n).read_bytes() for n in names)
 
 
 # %% ../nbs/evaluation/25_score.ipynb #6ce08ec4

@@ -5,6 +5,7 @@ import copy, re
 import numpy as np
 import scipy.sparse as sp
 from itertools import chain
+from threading import Lock
 from codemix_nb.text import STEPS
 from codemix_nb.models.calibrated import Calibrated
 from codemix_nb.models.classical import NgramModel
@@ -57,6 +58,16 @@ def test_words_are_forgotten_when_there_are_too_many():
     for i in range(0, 400, 20):
         texts = [f"ramro {j} chha{j}" for j in range(i, i + 20)]
         assert same(plain.transform(texts), table.transform(texts)) and len(table._words.number) <= 50 + 60
+
+
+# %% ../nbs/models/17f_quick.ipynb #b4ac029f
+def test_threads_may_share_a_table():
+    from concurrent.futures import ThreadPoolExecutor
+    plain = TfidfSpace("both-folded", 1).fit(["ramro chha yo phone", "bekar chha"]).table_
+    table = WordTable(plain.space, plain.terms, plain.idf, limit=100)
+    lists = [[f"ramro{i*j} chha{i} bekar{j}" for j in range(40)] for i in range(40)]
+    with ThreadPoolExecutor(8) as threads: found = list(threads.map(table.transform, lists))
+    assert all(same(plain.transform(texts), x) for texts, x in zip(lists, found))
 
 
 # %% ../nbs/models/17f_quick.ipynb #c10126c7

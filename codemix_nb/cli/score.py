@@ -10,6 +10,7 @@ import typer
 from pathlib import Path
 from typing import Annotated
 from .shell import app, arguments, own_file
+from .study import ON_DASK, on_cluster
 
 # %% ../../nbs/cli/29ca_score.ipynb #ee1007ee
 _EVERY = ("Every row of IN has a row in OUT: its number, the columns kept, probability, label, and a status: ok; blank "
@@ -26,7 +27,8 @@ def score(source: Annotated[str, typer.Argument(metavar="IN", help="Parquet, CSV
           model: Annotated[Path, typer.Option(help="A folder that `train` wrote.")],
           keep: Annotated[list[str] | None, typer.Option(help="Column to carry along; several with commas.")] = None,
           threshold: Annotated[float, typer.Option(min=0, max=1, help="Least probability that is labelled 1.")] = .5,
-          jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+          jobs: Annotated[int, typer.Option(min=1, help="Processes, or jobs of a cluster.")] = 1,
+          dask: Annotated[str | None, typer.Option(metavar="WHERE", help=ON_DASK.replace("units", "parts"))] = None,
           part_rows: Annotated[int, typer.Option(min=1, help="Rows of a part, at most.")] = 65_536,
           force: Annotated[bool, typer.Option("--force", help="Replace scores that OUT holds.")] = False,
           own=None):
@@ -34,7 +36,8 @@ def score(source: Annotated[str, typer.Argument(metavar="IN", help="Parquet, CSV
     from codemix_nb.evaluation.score import score
     how, kept = arguments(own), [name for given in keep or () for name in given.split(",") if name]
     column = how.pop("text", "text")
-    told = score(source, out, model, column, tuple(kept), threshold, part_rows, jobs, force=force, **how)
+    with on_cluster(dask, jobs) as pool:
+        told = score(source, out, model, column, tuple(kept), threshold, part_rows, jobs, pool, force, **how)
     statuses = ", ".join(f"{n:,} {status}" for status, n in told["statuses"].items() if n)
     print(f"{out}: {told['rows']:,} rows ({statuses or 'none'}) in {len(told['parts']):,} parts; an instrument for "
           f"research, not for deployment")

@@ -10,6 +10,7 @@ import copy, re
 import numpy as np
 import scipy.sparse as sp
 from itertools import chain
+from threading import Lock
 from ..text import STEPS
 from .calibrated import Calibrated
 from .classical import NgramModel
@@ -100,6 +101,8 @@ def _cut(words: list[str], space: Space, known: list[dict[str, int]], width: int
     return counts, folded
 
 # %% ../../nbs/models/17f_quick.ipynb #c8af6ab7
+_ONE = Lock() # for threads that share a table
+
 class WordTable(TermTable):
     "A fitted vocabulary that cuts every word once; raises `ValueError` for a space with n-grams over three words."
     def __init__(self, space: Space, terms: list[np.ndarray], idf: np.ndarray,
@@ -134,11 +137,13 @@ class WordTable(TermTable):
         return np.concatenate(rows), np.concatenate(numbers)
     def counts(self, texts: list[str]) -> sp.csr_matrix:
         "How often each n-gram occurs in each text."
-        if len(self._words.number) > self.limit or len(self._words.columns) > 128*self.limit:
-            self._words = _Words(self._pairs)
-        place = self._placed([text.split() for text in texts])
-        held = sp.csr_matrix((np.ones(len(place[0]), dtype=np.int32), place), shape=(len(texts), self._words.rows))
-        return (held @ self._words.matrix(len(self.idf))).tocsc().tocsr()
+        words = [text.split() for text in texts]
+        with _ONE:
+            if len(self._words.number) > self.limit or len(self._words.columns) > 128*self.limit:
+                self._words = _Words(self._pairs)
+            place, every = self._placed(words), self._words.matrix(len(self.idf))
+        held = sp.csr_matrix((np.ones(len(place[0]), dtype=np.int32), place), shape=(len(texts), every.shape[0]))
+        return (held @ every).tocsc().tocsr()
     def transform(self, texts) -> sp.csr_matrix:
         "TF-IDF rows of any texts."
         x = self.counts([str(t) for t in texts]).astype(np.float64)
