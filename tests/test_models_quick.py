@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from itertools import chain
 from threading import Lock
-from codemix_nb.text import STEPS
+from codemix_nb.text import STEPS, Treatment
 from codemix_nb.models.calibrated import Calibrated
 from codemix_nb.models.classical import NgramModel
 from codemix_nb.models.ngrams import TOKEN, Part, Space, TermTable
@@ -44,6 +44,21 @@ def test_other_lengths_of_n_grams():
         assert same(plain.transform(texts), WordTable(plain.space, plain.terms, plain.idf).transform(texts))
 
 
+# %% ../nbs/models/17f_quick.ipynb #f34a900d
+def test_letters_beyond_the_table_are_looked_up_as_strings():
+    many = ["".join(map(chr, range(0x4e00 + i, 0x4e00 + i + 6))) for i in range(0, 6000, 5)]
+    plain = TfidfSpace("char", 1).fit(many).table_
+    table = WordTable(plain.space, plain.terms, plain.idf)
+    assert not table._known[0].fits and same(plain.transform(many[::7]), table.transform(many[::7]))
+
+def test_no_n_gram_is_taken_for_another():
+    from codemix_nb.models.quick import _Letters
+    letters = _Letters({"ab": 0, "aab": 1, " a": 2, "zab ": 3}, 2, 5)
+    row, column = letters.find(["qab", "aab", "ab", "😡", "zab"])
+    assert sorted(zip(row.tolist(), column.tolist())) == [(0, 0), (1, 0), (1, 1), (1, 2), (2, 0), (2, 2), (4, 0), (4, 3)]
+    assert all(len(f) == 0 for f in letters.find([]))
+
+
 # %% ../nbs/models/17f_quick.ipynb #b6d0d0d3
 def test_three_words_in_a_row_are_left_to_the_model():
     from codemix_nb.models.classical import LR
@@ -68,6 +83,34 @@ def test_threads_may_share_a_table():
     lists = [[f"ramro{i*j} chha{i} bekar{j}" for j in range(40)] for i in range(40)]
     with ThreadPoolExecutor(8) as threads: found = list(threads.map(table.transform, lists))
     assert all(same(plain.transform(texts), x) for texts, x in zip(lists, found))
+
+
+# %% ../nbs/models/17f_quick.ipynb #dadb2fe8
+RAW = st.lists(st.one_of(st.text(max_size=8), WORDS, BREAKS, st.sampled_from(
+    "HTTPS://X.y/Z www.a b@c @D_e. @@f ſ ΑΣ Σ, ΑΣ́ İ ́a ¨ é ﬁ ᄀ ᅡ soooo SSSSS #".split(" "))),
+    max_size=9).flatmap(lambda parts: st.sampled_from(["", " ", "\u2003"]).map(lambda between: between.join(parts)))
+
+@settings(deadline=None, max_examples=400)
+@given(texts=st.lists(RAW, max_size=5))
+@pytest.mark.parametrize("name", ["clean", "folded", "clean-elongation"])
+def test_words_treated_once_are_the_text_treated(name, texts):
+    from codemix_nb.text import treatment
+    treat = treatment(name)
+    fast = quick_treatment(treat)
+    assert fast is not treat and fast(texts) == treat(texts) and fast(texts) == treat(texts)
+
+def test_other_treatments_stay():
+    from codemix_nb.text import TREATMENTS, Step, Treatment, treatment
+    assert {n for n, t in TREATMENTS.items() if quick_treatment(t) is not t} == {"clean", "folded", "clean-elongation"}
+    mine = Treatment("mine", (Step("lower", str.upper), *treatment("clean").steps))
+    assert quick_treatment(mine) is mine
+
+def test_treated_words_are_forgotten_when_there_are_too_many():
+    from codemix_nb.models.quick import _Treated
+    from codemix_nb.text import treatment
+    fast = _Treated(treatment("clean"), limit=10)
+    assert fast([f"A{i} B{i}" for i in range(50)]) == [f"a{i} b{i}" for i in range(50)] and len(fast) <= 10
+    assert fast(["X"*1000]) == ["x"*1000] and "X"*1000 not in fast
 
 
 # %% ../nbs/models/17f_quick.ipynb #c10126c7

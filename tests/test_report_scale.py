@@ -15,7 +15,7 @@ from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora, sample
 from codemix_nb.models.classical import LR, LinearMachine, NBMachine
-from codemix_nb.models.quick import quick
+from codemix_nb.models.quick import quick, quick_treatment
 from codemix_nb.models.saved import save_model
 from codemix_nb.evaluation.bench import usual_pipeline
 from codemix_nb.evaluation.score import score_batch

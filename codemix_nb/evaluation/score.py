@@ -22,7 +22,7 @@ from ..files import folder_at
 from ..paths import CodemixError, atomic_write, named
 from ..stream import ROWS, Slab, files_of, kept_types, slabs
 from ..text import treatment
-from ..models.quick import quick
+from ..models.quick import quick, quick_treatment
 from ..models.saved import load_model
 from .pool import Pool, at_home
 
@@ -31,7 +31,7 @@ STATUSES = ("ok", "blank", "artefact", "emptied")
 ARTEFACTS = frozenset(("#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"))
 SAID = pa.schema([("probability", pa.float64()), ("label", pa.int8()), ("status", pa.string())])
 
-def score_batch(model, treat, # a fitted estimator and the Treatment that it was trained under
+def score_batch(model, treat, # a fitted estimator, and the treatment that it was trained under as a function
                 texts: list[str | None],
                 threshold: float = .5, # least probability that is labelled 1
                 size: int = 8192, # texts that are n-grams in memory at once
@@ -66,7 +66,7 @@ def score_part(model: str | tuple, # a saved model's folder, or what `lent` gave
                slab: Slab, threshold: float = .5) -> pa.Table: # row, what was kept, probability, label, status
     "Score the rows of a slab; raises `CodemixError` for a model that cannot be read."
     estimator, treat = _reader(model, digest) if isinstance(model, str) else model
-    said = score_batch(estimator, treatment(treat), slab.texts, threshold)
+    said = score_batch(estimator, _treating(treat), slab.texts, threshold)
     columns = {"row": pa.array(slab.rows), **{n: slab.kept[n] for n in slab.kept.column_names}}
     return pa.table(columns | {n: said[n] for n in said.column_names})
 
@@ -78,6 +78,9 @@ def lent(folder: str | Path) -> tuple: # estimator, name of its treatment
 
 @lru_cache(maxsize=2)
 def _reader(folder: str, digest: str) -> tuple: return lent(folder)
+
+@lru_cache(maxsize=2)
+def _treating(name: str): return quick_treatment(treatment(name))
 
 def model_digest(folder: str | Path) -> str: # 64 hex digits
     "A hash of the files of a saved model."
