@@ -233,7 +233,8 @@ class _Treated(dict):
         said = self.treat.one(word)
         if len(word) < 100: self[word] = said
         return said
-    def __call__(self, texts) -> list[str]: return [" ".join(filter(None, map(self.__getitem__, t.split()))) for t in texts]
+    def one(self, text: str) -> str: return " ".join(filter(None, map(self.__getitem__, text.split())))
+    def __call__(self, texts) -> list[str]: return [self.one(text) for text in texts]
 
 def quick_treatment(treat: Treatment): # a function of a list of texts
     "What a treatment does, each word treated once where that is the same."
