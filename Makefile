@@ -16,7 +16,7 @@ CODEMIX := $(PY) -m codemix_nb.cli.app
 export TOKENIZERS_PARALLELISM := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup reproduce demo test test-fast export check method experiment graph lab bench chaos verify clean
+.PHONY: help setup reproduce demo test test-fast export check method experiment graph lab bench chaos scale verify clean
 .NOTPARALLEL:
 
 help:  ## print this list
@@ -89,6 +89,9 @@ bench: $(STAMP)  ## the compute-once engine against scikit-learn's own path, wit
 
 chaos: $(STAMP)  ## kills, races, full disks, flipped bits and damaged files; half an hour, figures in reports/robustness/
 	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.chaos $(ARGS)
+
+scale: $(STAMP)  ## what codemix score costs, up to ten million comments (half an hour); ARGS="--sizes 1e4 1e5" for less
+	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.scale $(ARGS)
 
 verify: $(STAMP)  ## render the committed studies again, compare every table, scan reports/ for corpus text
 	@$(CODEMIX) verify
