@@ -6,7 +6,7 @@ import pandas as pd
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from codemix_nb.files import read_any
+from codemix_nb.files import guarded_columns, read_any, unguarded
 from codemix_nb.paths import CodemixError, atomic_write, named
 from codemix_nb.data.corpora import Corpus, Ledger, Provenance, build
 from codemix_nb.annotation.agreement import _rows, votes
@@ -73,3 +73,19 @@ def test_ties_stay_ties_and_later_rounds_decide():
     with pytest.raises(CodemixError, match="unknown method 'mean'"): aggregate(people, "mean")
     with pytest.raises(CodemixError, match="unknown method 'mean'"): worker_accuracy(people, "mean")
     assert set(aggregate(_wide([("a", "a"), ("a", "a")]), "dawid-skene").label) == {"a"}
+
+
+# %% ../nbs/annotation/09d_adjudication.ipynb #e41de721
+def test_a_queue_in_a_spreadsheet_runs_nothing_and_comes_back(tmp_path):
+    names = ["=1+1", "'=1+1", "+x", "-5", "plain"]
+    rows = [(i, w, l, "made", pd.NaT, 1) for i in names for w, l in (("p", "a"), ("q", "b"))]
+    columns = ["item_id", "worker", "label", "tool", "time", "round"]
+    frame = _typed(pd.DataFrame(rows, columns=columns))
+    people = replace(_wide([("a", "b")]), frame=frame, ledger=Ledger(len(frame)).close(frame))
+    queue = adjudication_queue(people, {i: f"={i}" for i in names}, tmp_path/"queue.csv")
+    assert set(queue.item_id) == set(names)
+    sheet = pd.read_csv(tmp_path/"queue.csv", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    assert not [v for v in [*sheet.item_id, *sheet.text] if v[:1] in "=+@"]
+    sheet.assign(decision="a", by="judge").to_csv(tmp_path/"queue.csv", index=False)
+    back = add_round(people, tmp_path/"queue.csv", strict=True).frame
+    assert set(back.item_id[back["round"] == 2]) == set(names)

@@ -10,7 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from codemix_nb.data.corpora import Corpus, Provenance, sha256_of
 from codemix_nb.annotation.labelling import script_of
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.files import guarded_columns
+from codemix_nb.paths import CodemixError, atomic_write, harmless, paths
 from codemix_nb.data.sameness import groups
 from codemix_nb.annotation.datacard import *
 

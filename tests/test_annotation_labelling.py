@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
-from codemix_nb.files import read_any
+from codemix_nb.files import _is_text, _parsed, decode, guarded_columns, read_any
 from codemix_nb.paths import CodemixError, atomic_write, named, paths
 from codemix_nb.text import TREATMENTS, URL, mask, scripts
 from codemix_nb.data.corpora import Ledger, sha256_of
@@ -104,6 +104,28 @@ def test_nested_export_and_its_errors(tmp_path):
     path.write_text("{"); pytest.raises(CodemixError, intake, path).match("row 1: not JSON")
     path.write_text('{"a": 1}'); pytest.raises(CodemixError, intake, path).match("found 0")
     pytest.raises(CodemixError, intake, tmp_path/"none.json").match("no such file")
+
+
+# %% ../nbs/annotation/09a_labelling.ipynb #1742ca39
+@pytest.mark.parametrize("name, data, what", [
+    ("a.json", "[" * 100_000, "nested too deep"), ("a.json", '[{"text": "\\ud83d"}]', "row 1: half of a surrogate"),
+    ("a.json", b'[{"text": "caf\xe9"}]', "row 1: not UTF-8"),
+    ("a.json", '[{"n": ' + "9"*5000 + "}]", "a number too long"),
+    ("a.json", '[{"text": "a", "text": "b"}]', "key 'text' stands twice")])
+def test_an_export_that_cannot_be_read_is_one_line(tmp_path, name, data, what):
+    from codemix_nb.annotation.exports import read_annotations
+    path = tmp_path/name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    for read in (intake, read_annotations):
+        with pytest.raises(CodemixError, match=f"a.json.*{what.replace('row 1', '(row|record) 1')}"): read(path)
+
+def test_items_that_look_like_formulas_keep_their_names(tmp_path):
+    from codemix_nb.annotation.exports import read_annotations
+    names = ["=1+1", "'=1+1", "@b", "plain"]
+    session = Session({name: "text" for name in names}, TWO, "asha", tmp_path)
+    finish(session)
+    raw = (tmp_path/"asha.csv").read_text()
+    assert "\n=" not in raw and "\n@" not in raw and set(read_annotations(tmp_path/"asha.csv").items) == set(names)
 
 
 # %% ../nbs/annotation/09a_labelling.ipynb #7edf801a

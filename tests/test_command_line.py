@@ -170,7 +170,7 @@ def test_json_lines_keep_the_text_whole(capsys, trained, tmp_path):
 
 def test_nothing_to_predict(capsys, trained, monkeypatch):
     type_in(monkeypatch, "")
-    assert run(capsys, "predict", trained)[:2] == (0, "label\tprobability\ttext\n")
+    assert run(capsys, "predict", trained)[:2] == (0, "row\tlabel\tprobability\tstatus\ttext\n")
 
 
 def test_what_predict_refuses(capsys, trained, tmp_path):
@@ -411,7 +411,36 @@ def test_a_blank_text_gets_no_judgement(capsys, trained, tmp_path):
     frame = pd.read_csv(io.StringIO(out), sep="\t", keep_default_na=False)
     assert status == 0 and [bool(v) for v in frame.probability] == [True, False, False, True]
     assert frame.label[1] == frame.label[2] == ""
-    assert err.count("\n") == 1 and "probability: 2, the first is text 2" in err
+    assert frame.row.tolist() == [1, 2, 3, 4] and frame.status.tolist() == ["ok", "blank", "blank", "ok"]
+    assert err == "codemix: rows that are not ok: 2 blank (the first is row 2)\n"
+
+
+def test_every_row_comes_back_with_its_number(capsys, trained, tmp_path):
+    given = 'text\nramro\n\n"kasto\nbekar"\n"=1+1, dai"\n""\n#REF!\nhttps://x.np/a\n""\n'
+    (tmp_path / "t.csv").write_text(given)
+    status, _, err = run(capsys, "predict", trained, "--file", tmp_path / "t.csv", "--out", tmp_path / "p.csv")
+    back = pd.read_csv(tmp_path / "p.csv", keep_default_na=False)
+    assert status == 0 and back.row.tolist() == [2, 3, 4, 6, 7, 8, 9, 10]
+    assert back.text.tolist() == ["ramro", "", "kasto\nbekar", "'=1+1, dai", "", "#REF!", "https://x.np/a", ""]
+    assert back.status.tolist() == ["ok", "blank", "ok", "ok", "blank", "artefact", "ok", "blank"]
+    assert [bool(p) for p in back.probability] == [s == "ok" for s in back.status]
+    assert "3 blank (the first is row 3), 1 artefact (the first is row 8)" in err
+
+
+def test_a_file_without_a_header_is_predicted(capsys, trained, tmp_path):
+    (tmp_path / "t.csv").write_text("a1,ramro\na2,bekar\n")
+    ask = ["predict", trained, "--file", tmp_path / "t.csv", "--no-header", "--text-column", "2", "--id-column", "1"]
+    assert [(r["row"], r["id"], r["text"]) for r in as_json(run(capsys, *ask, "--format", "jsonl")[1])] == [
+        (1, "a1", "ramro"), (2, "a2", "bekar")]
+    assert "has: 1, 2" in fails(capsys, *ask[:-4])
+    pd.DataFrame(dict(text=["a"])).to_parquet(tmp_path / "t.parquet")
+    assert "--no-header" in refuses(capsys, "predict", trained, "--file", tmp_path / "t.parquet", "--no-header")
+
+
+def test_a_list_is_no_comment(capsys, trained, tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"text": "ramro"}\n{"text": ["a", "b"]}\n')
+    assert "row 2, column 'text': holds several values" in fails(
+        capsys, "predict", trained, "--file", tmp_path / "t.jsonl")
 
 
 def test_ids_and_threshold(capsys, trained, tmp_path):
@@ -455,7 +484,7 @@ def test_input_without_an_end_is_predicted_as_it_comes():
         def predict_proba(self, texts): return np.full((len(texts), 2), .5)
     endless = ((None, text) for text in lines_of((b"text %d\n" % i for i in count()), "x"))
     rows = islice(predicted(Half(), treatment("clean"), endless, size=4), 6)
-    assert [row[3] for row in rows] == [f"text {i}" for i in range(6)]
+    assert [row[4] for row in rows] == [f"text {i}" for i in range(6)]
 
 
 def test_half_a_character_does_not_stop_the_others(capsys, trained):

@@ -135,6 +135,52 @@ def test_unknown_label_names_the_row(tmp_path):
         read_table(p, positive="1", negative="0")
 
 
+# %% ../nbs/data/02_corpora.ipynb #d2fc9e0b
+def test_rows_without_a_label_are_dropped_when_that_is_said(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,0\nb,\nc,1\nd,maybe\n")
+    with pytest.raises(CodemixError, match="row 3, column 'label': no label; .*--drop '' .drop: ''"):
+        read_table(p, drop="maybe")
+    for drop in (["", "maybe"], ["", "may*"]):
+        c = read_table(p, drop=drop)
+        assert c.frame.id.tolist() == ["2", "4"] and "dropped label" in c.ledger.step.tolist()
+    p.write_text("text,label\na,0\nb,\nc,1\n")
+    said = dict(path=str(p), drop="")
+    assert len(resolve(said)) == 2 and resolve(said).ledger.set_index("step").note["dropped label"] == "(none)"
+
+def test_a_label_to_drop_is_there(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,0\nb,1\n")
+    with pytest.raises(CodemixError, match="no label 'mabe' to drop; the file has: '0' 1, '1' 1"):
+        read_table(p, drop="mabe")
+    assert len(read_table(p, drop="")) == 2
+
+def test_labels_by_pattern(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,HS-1\nb,hs2\nc,none\nd,NHS\n")
+    assert read_table(p, positive="HS*", negative=["n*"]).labels.tolist() == [1, 1, 0, 0]
+    with pytest.raises(CodemixError, match="no label 'off.'"): read_table(p, positive="OFF*")
+    p.write_text("text,label\na,*\nb,x\n")
+    assert read_table(p, positive="*").labels.tolist() == [1, 0]
+
+
+# %% ../nbs/data/02_corpora.ipynb #0c07dd3a
+def test_a_file_without_a_header_has_a_way_in(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("9,ramro,fine\n8,kasto,rude\n")
+    with pytest.raises(CodemixError, match="no column 'text'.*without a header: --no-header .header: false"):
+        read_table(p)
+    c = read_table(p, header=False, text=2, label=3, id=1, positive="rude")
+    assert c.frame.id.tolist() == ["9", "8"] and c.labels.tolist() == [0, 1] and c.ledger.rows.iloc[0] == 2
+
+def test_what_a_spreadsheet_left_is_no_comment(tmp_path):
+    p = tmp_path/"x.csv"; p.write_text("text,label\na,0\n#NAME?,0\nb,1\n#REF!,1\n")
+    c = read_table(p)
+    assert c.texts == ["a", "b"] and c.ledger.set_index("step").note["artefact"].endswith("rows 3, 5")
+    p.write_text("text,label\na,1\nb,#N/A\n")
+    with pytest.raises(CodemixError, match="column 'label', row 3: #N/A"): read_table(p)
+
+def test_a_list_is_no_comment(tmp_path):
+    p = tmp_path/"x.jsonl"; p.write_text('{"text": "a", "label": 0}\n{"text": ["b"], "label": 1}\n')
+    with pytest.raises(CodemixError, match="row 2, column 'text': holds several values"): read_table(p)
+
+
 # %% ../nbs/data/02_corpora.ipynb #28089f0e
 def test_conflicts_leave_through_the_ledger(tmp_path):
     p = tmp_path/"x.csv"; p.write_text("text,label\nsame,0\nSame,1\nb,1\nc,0\n")

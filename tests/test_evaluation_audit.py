@@ -16,7 +16,7 @@ from codemix_nb.data import folds as folding, sameness
 from codemix_nb.models.classical import LR, NBMachine
 from codemix_nb.data.corpora import Corpus, Ledger, build, holds_term, label_of, lexicon
 from codemix_nb.models.ngrams import Counted
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.paths import CodemixError, atomic_write, harmless, paths
 from codemix_nb.data.sample import INSULTS
 from codemix_nb.text import TREATMENTS, is_emoji, nfkc, scripts, surface, treatment
 from codemix_nb.evaluation.audit import *
@@ -145,7 +145,8 @@ def test_a_sheet_warns_guards_formulas_and_stays_out_of_git(reviewed):
     assert path.read_bytes().startswith(b"\xef\xbb\xbfcontent_warning,id")
     assert (path.parent/".gitignore").read_text() == "*\n"
     sheet = read_review(path).set_index("id")
-    assert set(sheet[sheet.agrees == "no"].index) == {"1", "2", "3", "4", "5"} and sheet.text["1"] == "'=1+1 ho"
+    assert set(sheet[sheet.agrees == "no"].index) == {"1", "2", "3", "4", "5"} and sheet.text["1"] == "=1+1 ho"
+    assert ",'=1+1 ho," in path.read_text(encoding="utf-8-sig")
     assert sheet.text["2"] == corpus.texts[1] and sheet.content_warning.eq(WARNING).all()
     with pytest.raises(CodemixError, match="a review sheet already"): write_review(corpus, found, path)
 

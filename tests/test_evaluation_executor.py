@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from collections import OrderedDict
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from codemix_nb.paths import CodemixError, call_at, here
@@ -13,7 +14,7 @@ from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
 from codemix_nb.models.registry import identity_of, model_of
 from codemix_nb.evaluation.pool import Pool, at_home, lease
-from codemix_nb.evaluation.units import Unit, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
+from codemix_nb.evaluation.units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from codemix_nb.evaluation.units import help_of, key_of, path_of, run_unit, seeds_of
 from codemix_nb.evaluation.executor import *
 
@@ -76,6 +77,23 @@ def test_a_failing_unit_is_named_and_the_rest_is_kept(home, monkeypatch):
 # %% ../nbs/evaluation/21b_executor.ipynb #5916fd6c
 def test_missing_units_are_told(home):
     with pytest.raises(CodemixError, match="8 of 8 units are not finished"): gather(TOY, main_units(TOY))
+
+
+# %% ../nbs/evaluation/21b_executor.ipynb #44a74310
+def test_the_estimate_grows_with_the_corpus(home, tmp_path):
+    texts = [f"ramro cha {i} " for i in range(1000)]
+    minutes = {}
+    for name, repeat, times in (("short", 1, 1), ("long", 1, 20), ("many", 9, 1)):
+        frame = pd.DataFrame(dict(text=[f"{t*times}{r}" for r in range(repeat) for t in texts]))
+        frame.assign(label=frame.index % 2).to_csv(tmp_path/f"{name}.csv", index=False)
+        own = TOY | dict(corpora=[dict(path=str(tmp_path/f"{name}.csv"), name=name)], models=["nbsvm"], folds=100)
+        minutes[name] = summary(main_units(own), own).minutes_left.sum()
+    assert minutes["long"] > 10*minutes["short"] and minutes["many"] > 12*minutes["short"]
+
+def test_a_fresh_run_is_estimated_whole(home):
+    units = [u for u in main_units(TOY) if u.model == "lr-word"]
+    execute(units, TOY, workers=1)
+    assert summary(units*60, TOY).minutes_left.sum() == 0 < summary(units*60, TOY, fresh=True).minutes_left.sum()
 
 
 # %% ../nbs/evaluation/21b_executor.ipynb #3dbae7d9

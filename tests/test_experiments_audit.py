@@ -6,7 +6,7 @@ from joblib import Parallel, delayed
 import matplotlib as mpl
 import numpy as np
 from pydantic import Field
-from codemix_nb.paths import CodemixError
+from codemix_nb.paths import CodemixError, call_at, here
 from codemix_nb.data import catalogue, corpora, folds, sameness
 from codemix_nb.language import lid, mixing
 from codemix_nb.evaluation import audit

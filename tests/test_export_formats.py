@@ -320,5 +320,5 @@ def test_what_is_no_label_column_is_refused(tmp_path):
 
 def test_brackets_without_end_are_told_in_one_line(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
-    with pytest.raises(CodemixError, match="deep.json: brackets nested too deep"):
+    with pytest.raises(CodemixError, match="deep.json, row 1: brackets nested too deep"):
         read_annotations(tmp_path / "deep.json")

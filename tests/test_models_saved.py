@@ -6,7 +6,7 @@ import numpy as np
 from pathlib import Path
 from tokenize import TokenError
 from codemix_nb import __version__
-from codemix_nb.paths import CodemixError, atomic_write, named
+from codemix_nb.paths import CodemixError, atomic_write, harmless, named
 from codemix_nb.files import decode, folder_at
 from codemix_nb.models.state import export_model, import_model
 from codemix_nb.models.saved import *
@@ -204,6 +204,12 @@ def test_what_would_unpack_to_more_than_a_machine_holds_is_not_unpacked(tmp_path
     folder = save_model(fitted(LR(space="word")), tmp_path/"m", {})
     monkeypatch.setattr(saved, "LARGEST", 100)
     with pytest.raises(CodemixError, match="bytes unpacked, over 100"): load_model(folder)
+
+
+# %% ../nbs/models/17e_saved.ipynb #767b6c7b
+def test_a_card_runs_nothing():
+    said = card(dict(model="m", corpus="[x](javascript:1)", labels="a\x1b[2J"))
+    assert "](" not in said and "\x1b" not in said
 
 
 # %% ../nbs/models/17e_saved.ipynb #81b07151

@@ -5,6 +5,7 @@ import html, re
 from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+from codemix_nb.paths import harmless
 from codemix_nb.report.save import md_escape, tex_escape
 from codemix_nb.report.frames import *
 
@@ -25,3 +26,9 @@ def test_a_value_that_is_not_given_is_an_error():
     import pytest
     from jinja2 import UndefinedError
     with pytest.raises(UndefinedError, match="heads"): fill("table.html", rights=[], parts=[])
+
+
+# %% ../nbs/report/27aa_frames.ipynb #40ba5e96
+def test_a_link_in_somebodys_words_runs_nothing():
+    from codemix_nb.report.frames import no_tags
+    assert "](" not in no_tags("[x](javascript:1)") and "](" in no_tags("[x](https://a.np)")

@@ -5,7 +5,7 @@ import hashlib, io, json, os, re, shutil, sys, tempfile
 from contextlib import contextmanager
 from joblib import Parallel, delayed, parallel_config
 from pathlib import Path
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.paths import CodemixError, atomic_write, call_at, here, paths
 from codemix_nb.evaluation.results import load
 from codemix_nb.report.save import _put
 from codemix_nb.report.notebooks import *

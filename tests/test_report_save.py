@@ -5,7 +5,8 @@ import html, json, re, shutil, tempfile
 import numpy as np
 import pandas as pd
 from pathlib import Path
-from codemix_nb.paths import atomic_write, paths
+from codemix_nb.files import guarded_columns
+from codemix_nb.paths import atomic_write, harmless, paths, printable
 from codemix_nb.experiments.drawing import write
 from codemix_nb.experiments.wording import heading_of, shown, best as best_cells
 from codemix_nb.report.save import *
@@ -63,3 +64,17 @@ def test_a_caption_is_read_from_the_page_and_what_is_computed_follows_it(tmp_pat
     assert first.startswith("**The corpora: stated, published and used sizes") and first.endswith(" Twice.**")
     assert caption_in_page("Table", "50_corpora_ledger") != caption_in_page("Table", "50_corpora")
     assert caption_in_page("Table", "99_nothing") == ""
+
+
+# %% ../nbs/report/27_save.ipynb #1c64db2c
+def test_what_is_written_steers_no_screen_and_leads_nowhere():
+    bad = "a\x1b]0;t\x07\x9b\u202e [x](javascript:1)"
+    for escape in (md_escape, tex_escape): assert not set("\x1b\x07\x9b\u202e") & set(escape(bad))
+    assert "](" not in md_escape(bad) and md_escape("[.1, .2] (x)") == "[.1, .2] (x)"
+
+def test_a_table_holds_no_formula_and_no_code(tmp_path):
+    from codemix_nb.evaluation.results import Results
+    frame = pd.DataFrame(dict(term=["=1+1", "a\x1b[2J", "-5"], weight=[-1., 2., 3.]))
+    save_table(frame, "58_top_terms", Results(tmp_path, {}), "Terms.")
+    text = (tmp_path/"tables"/"58_top_terms.csv").read_text()
+    assert text == "term,weight\n'=1+1,-1\na\\x1b[2J,2\n-5,3\n"

@@ -2,6 +2,7 @@
 
 
 import os, shutil, subprocess, tempfile
+import numpy as np
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -10,7 +11,7 @@ from codemix_nb.evaluation.results import changed_results
 from codemix_nb.report.notebooks import RENDERED
 from codemix_nb.report.page import UNLISTED
 from codemix_nb.report.render import render
-from codemix_nb.report.scan import scan
+from codemix_nb.report.scan import said_by, scan
 from codemix_nb.report.verify import *
 
 
@@ -23,6 +24,37 @@ def test_two_renderings_are_compared_by_bytes(tmp_path):
     (tmp_path/"a"/"tables"/"y.csv").write_text("1")
     said = [line.split(": ")[1] for line in differences(tmp_path/"a", tmp_path/"b")]
     assert said == ["differs from what its results give"]*2 + ["not made again"]
+
+
+# %% ../nbs/report/27f_verify.ipynb #fbff5d86
+def _drawn(folder: Path, heights, title="the title", size=11, width=.4):
+    import matplotlib.pyplot as plt
+    from codemix_nb.experiments.drawing import write
+    (folder/"figures").mkdir(parents=True, exist_ok=True)
+    figure, ax = plt.subplots(figsize=(4, 3))
+    ax.bar(range(len(heights)), heights, width)
+    ax.set_title(title, fontsize=size)
+    write(figure, folder/"figures"/"x", "about")
+    plt.close(figure)
+
+def test_figures_are_compared_as_they_look(tmp_path):
+    from codemix_nb.report.verify import _figures_apart
+    heights = [.3, .5, .4]
+    _drawn(tmp_path/"a", heights)
+    for name, other in dict(same={}, bar=dict(heights=[.32, .5, .4]), word=dict(title="the tit1e")).items():
+        _drawn(tmp_path/name, **(dict(heights=heights) | other))
+    apart = lambda name: [line.removeprefix("a/figures/x.") for line in _figures_apart(tmp_path/"a", tmp_path/name)]
+    assert apart("same") == [] and apart("bar") == ["png: shows something else"]
+    assert {"pdf: shows something else", "svg: shows something else"} <= set(apart("word"))
+    (tmp_path/"same"/"figures"/"x.pdf").unlink()
+    assert apart("same") == ["pdf: not made again"]
+
+def test_letters_drawn_a_shade_lighter_are_the_same_picture(tmp_path):
+    from PIL import Image, ImageFilter
+    _drawn(tmp_path, [.3, .5, .4])
+    with Image.open(tmp_path/"figures"/"x.png") as picture:
+        picture.convert("RGB").filter(ImageFilter.GaussianBlur(.6)).save(tmp_path/"soft.png")
+    assert looks_alike(tmp_path/"figures"/"x.png", tmp_path/"soft.png")
 
 
 # %% ../nbs/report/27f_verify.ipynb #adee22d5

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 from codemix_nb.paths import CodemixError, named
-from codemix_nb.files import _words, column_of, read_records
+from codemix_nb.files import _words, column_of, read_records, unguarded
 from codemix_nb.study.elsewhere import *
 
 
@@ -36,6 +36,18 @@ def test_a_label_is_a_probability_of_0_or_1(tmp_path):
     import pandas as pd
     pd.DataFrame(dict(corpus="c", id=range(9), label=[0, 1, 1]*3)).to_csv(tmp_path/"l.csv", index=False)
     assert read_predictions(tmp_path/"l.csv").probability.tolist() == [0, 1, 1]*3
+
+
+# %% ../nbs/study/28d_elsewhere.ipynb #0edfb050
+def test_ids_that_a_spreadsheet_would_run_come_back(tmp_path):
+    import pandas as pd
+    from codemix_nb.files import guarded_columns
+    frame = pd.DataFrame(dict(corpus="c", id=["=1", "'=1", "@a", "-5", "plain"], probability=.5))
+    guarded_columns(frame).to_csv(tmp_path/"p.csv", index=False)
+    assert "\nc,=" not in (tmp_path/"p.csv").read_text()
+    assert read_predictions(tmp_path/"p.csv").id.tolist() == frame.id.tolist()
+    (tmp_path/"p.jsonl").write_text('{"corpus": "c", "id": ["a"], "probability": 0.5}')
+    assert "row 1, column 'id': holds several values" in _refused(tmp_path/"p.jsonl")
 
 
 # %% ../nbs/study/28d_elsewhere.ipynb #e4c6721a

@@ -103,6 +103,19 @@ def test_predictions_that_are_not_those_of_the_fold_are_refused(mine, change, sa
     assert "\n" not in str(caught.value) and not imported(spec.read("twice"))
 
 
+# %% ../nbs/study/28c_exchange.ipynb #7c8609e7
+@pytest.mark.parametrize("name", ["/etc/somewhere.yaml", "../../elsewhere.yaml", "a/b", "A b", ""])
+def test_a_manifest_leads_nowhere_else(mine, name, tmp_path):
+    about = json.loads((mine/"manifest.json").read_text())
+    results.write_json(about | dict(study=about["study"] | dict(study=name)), mine/"manifest.json")
+    with pytest.raises(CodemixError, match="manifest.json, key 'study.study': .* is no name of a study"): take_in(mine)
+
+def test_a_mistyped_folder_is_not_made(tmp_path):
+    from codemix_nb.cli.app import main
+    assert main(["results", "import", str(tmp_path/"mistyped")]) == 1 and not (tmp_path/"mistyped").exists()
+    with pytest.raises(CodemixError, match="mistyped: no such folder"): take_in(tmp_path/"mistyped")
+
+
 # %% ../nbs/study/28c_exchange.ipynb #dc7cf1e9
 @pytest.mark.parametrize("change, said", [
     (lambda f: f.assign(key="0"*24), "its key is not the one"),

@@ -6,6 +6,7 @@ import pandas as pd
 from joblib import parallel_config
 from pathlib import Path
 from codemix_nb import __version__
+from codemix_nb.files import guarded_columns
 from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment

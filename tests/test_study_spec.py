@@ -67,6 +67,18 @@ def test_unknown_study_lists_the_known():
     with pytest.raises(CodemixError, match="known: .*smoke"): read("nope")
 
 
+# %% ../nbs/study/28_spec.ipynb #3df8f4f5
+def test_a_file_without_a_header_and_rows_without_a_label(tmp_path):
+    from codemix_nb.evaluation.units import corpus_of
+    rows = [f"{i},text {'abcdefghij'[i % 10]*(i + 1)},{('HS-1', 'none', '')[i % 3]}" for i in range(30)]
+    (tmp_path/"mine.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path/"own.yaml").write_text("study: own\nfolds: 2\nmodels: [majority]\ncorpora:\n"
+                                     "  - {path: mine.csv, header: false, text: 2, label: 3, id: 1, positive: HS*, "
+                                     "drop: ''}\n")
+    corpus = corpus_of("mine", read(str(tmp_path/"own.yaml")))
+    assert len(corpus) == 20 and corpus.labels.sum() == 10 and corpus.frame.id.tolist()[:3] == ["0", "1", "3"]
+
+
 # %% ../nbs/study/28_spec.ipynb #769dbf0c
 def test_a_study_that_would_grow_without_end_is_told_in_one_line(tmp_path):
     import os

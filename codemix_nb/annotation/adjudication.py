@@ -11,7 +11,7 @@ import pandas as pd
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from ..files import read_any
+from ..files import guarded_columns, read_any, unguarded
 from ..paths import CodemixError, atomic_write, named
 from ..data.corpora import Corpus, Ledger, Provenance, build
 from .agreement import _rows, votes
@@ -96,14 +96,6 @@ def worker_accuracy(annotations: Annotations,
                         columns=["worker", "annotations", "accuracy"])
 
 # %% ../../nbs/annotation/09d_adjudication.ipynb #486e220e
-def _guard(text: str) -> str:
-    "A cell that a spreadsheet will not run as a formula."
-    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-def _unguard(text: str) -> str:
-    "The cell as it was."
-    return text[1:] if text[:1] == "'" and _guard(text[1:]) == text else text
-
 def _divided(counts: np.ndarray) -> tuple[float, float]:
     "Share of pairs of votes that differ, and entropy of the votes in bits."
     n, p = counts.sum(), counts[counts > 0]/counts.sum()
@@ -129,8 +121,7 @@ def adjudication_queue(annotations: Annotations,
     queue = queue.head(limit).reset_index(drop=True)
     queue = queue.drop(columns=([] if texts else ["text"]) + (["votes", "disagreement", "entropy"] if blind else []))
     if path is not None:
-        safe = queue.assign(**{c: queue[c].map(_guard) for c in ("item_id", "text") if c in queue})
-        atomic_write(Path(path), lambda part: safe.to_csv(part, index=False, encoding="utf-8-sig"))
+        atomic_write(Path(path), lambda part: guarded_columns(queue).to_csv(part, index=False, encoding="utf-8-sig"))
     return queue
 
 # %% ../../nbs/annotation/09d_adjudication.ipynb #bf129356
@@ -146,7 +137,8 @@ def _decisions(path) -> tuple[pd.DataFrame, str, list[int]]:
     for column in ("item_id", "decision", "by"):
         if column not in frame:
             raise CodemixError(f"{name}: no column {column!r}; it has: {named(frame.columns)}")
-    rows = [(_unguard(_word(i) or ""), _word(d), _word(b)) for i, d, b in zip(frame.item_id, frame.decision, frame.by)]
+    as_was = str if found is None else unguarded
+    rows = [(as_was(_word(i) or ""), _word(d), _word(b)) for i, d, b in zip(frame.item_id, frame.decision, frame.by)]
     return pd.DataFrame(rows, columns=["item_id", "decision", "by"], dtype=object), name, rows_at
 
 # %% ../../nbs/annotation/09d_adjudication.ipynb #accc8dbc

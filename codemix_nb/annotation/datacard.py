@@ -17,7 +17,8 @@ import pandas as pd
 import pyarrow as pa
 from ..data.corpora import Corpus, Provenance, sha256_of
 from .labelling import script_of
-from ..paths import CodemixError, atomic_write, paths
+from ..files import guarded_columns
+from ..paths import CodemixError, atomic_write, harmless, paths
 from ..data.sameness import groups
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #4c4b36b6
@@ -218,7 +219,7 @@ def statement(corpus: Corpus,
             "size that its paper states": p.stated_size}
     given = pd.DataFrame([(k, v) for k, v in rows.items() if v], columns=["what", "value"])
     parts += ["## I. Provenance appendix", _table(given), "Rows from as published to as used:", _table(corpus.ledger)]
-    return Markdown("\n\n".join(part for part in parts if part) + "\n")
+    return Markdown(harmless("\n\n".join(part for part in parts if part) + "\n"))
 
 # %% ../../nbs/annotation/09b_datacard.ipynb #4cb1cba2
 REQUIRED = ("name", "description", "license", "url", "creator", "datePublished", "version")
@@ -314,7 +315,7 @@ def export_parquet(corpus: Corpus, folder, # made if need be
     meta = croissant(corpus, table, known, agreed)
     texts = {"corpus.json": json.dumps(about, ensure_ascii=False, indent=1),
              "croissant.json": json.dumps(meta, ensure_ascii=False, indent=1), "datastatement.md": about_it,
-             "ledger.csv": corpus.ledger.to_csv(index=False)}
+             "ledger.csv": guarded_columns(corpus.ledger).to_csv(index=False)}
     for name, text in texts.items():
         atomic_write(folder/name, lambda part, text=text: part.write_text(str(text), encoding="utf-8"))
     unknown = [*to_fill(about_it), *(f"croissant.json: {k}" for k in to_fill(meta))]

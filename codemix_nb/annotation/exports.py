@@ -8,7 +8,7 @@ __all__ = ['COLUMNS', 'SKIPS', 'TOOLS', 'Annotations', 'simulate', 'Raw', 'Tool'
            'pseudonyms']
 
 # %% ../../nbs/annotation/09_exports.ipynb #df693260
-import hashlib, json, re, zipfile
+import hashlib, json, re, zipfile, zlib
 import numpy as np
 import pandas as pd
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
-from ..files import read_any
-from ..paths import CodemixError
+from ..files import _is_text, _parsed, read_any, unguarded
+from ..paths import CodemixError, named
 from ..data.corpora import Ledger, Provenance, sha256_of
 
 # %% ../../nbs/annotation/09_exports.ipynb #5385f672
@@ -321,8 +321,10 @@ def table(record: dict, # one row
          ) -> list[Raw]:
     "One row of a table, long or wide; `worker`: the column of workers, the columns that are workers, or who wrote all."
     at = item or next((k for k in _ITEM if k in record), None)
-    base = Raw(record.get(at), time=record.get("time"), text=_text(record),
+    same = unguarded if record.get("tool") == "codemix_nb" else lambda value: value
+    base = Raw(same(record.get(at)), time=record.get("time"), text=_text(record),
                round=int(_number(str(record.get("round"))) or 1))
+    if abs(base.round) > 10**6: return [base._replace(why="other format", round=1)]
     column = worker if isinstance(worker, str) and worker in record else next((k for k in _WORKER if k in record), None)
     label = question or next((k for k in _LABEL if k in record), None)
     if isinstance(worker, list) or (column is None and label is None):
@@ -335,8 +337,8 @@ def table(record: dict, # one row
 def _lines(text: str) -> list:
     "JSON lines; a line that is not JSON stays as nothing."
     def parse(line):
-        try: return json.loads(line)
-        except (json.JSONDecodeError, RecursionError): return None
+        try: return _parsed(Path(), 1, line)
+        except CodemixError: return None
     return [(f"row {n}", parse(line)) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 def _unfold(parsed) -> list:
@@ -358,11 +360,10 @@ def _parse(data: bytes, name: str) -> list[tuple[str, object]]:
         raise CodemixError(f"{name}, row {row}: not UTF-8; save the file as UTF-8") from None
     if not text.strip(): raise CodemixError(f"{name}: the file is empty")
     if name.lower().endswith((".jsonl", ".ndjson")): return _lines(text)
-    try: return [(f"record {n}", r) for n, r in enumerate(_unfold(json.loads(text)), 1)]
-    except RecursionError: raise CodemixError(f"{name}: brackets nested too deep") from None
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data": return _lines(text)
-        raise CodemixError(f"{name}, row {error.lineno}: not JSON ({error.msg})") from None
+    try: return [(f"record {n}", r) for n, r in enumerate(_unfold(_parsed(name, 1, text)), 1)]
+    except CodemixError as error:
+        if str(error).endswith("not JSON (Extra data)"): return _lines(text)
+        raise
 
 # %% ../../nbs/annotation/09_exports.ipynb #c906607a
 def _plain(value):
@@ -382,10 +383,16 @@ class Part(NamedTuple):
     records: list
     rows: bool
 
+def _whole(part: Part) -> Part:
+    "The part, once no text in it holds half a character."
+    for where, record in part.records: _is_text(record, f"{part.name}, {where}")
+    return part
+
 def _part(path: Path) -> Part:
     "Read one file."
     if not path.exists(): raise CodemixError(f"{path}: no such file")
-    if path.suffix.lower() in _JSON: return Part(path.name, path.stem, _parse(path.read_bytes(), str(path)), False)
+    if path.suffix.lower() in _JSON:
+        return _whole(Part(path.name, path.stem, _parse(path.read_bytes(), str(path)), False))
     table = read_any(path)
     records = [{str(k): _plain(v) for k, v in r.items()} for r in table.frame.to_dict("records")]
     return Part(path.name, path.stem, [(f"row {n}", r) for n, r in zip(table.rows, records)], True)
@@ -395,8 +402,10 @@ def _zipped(path: Path) -> list[Part]:
     try:
         with zipfile.ZipFile(path) as box:
             files = {n: box.read(n) for n in sorted(box.namelist()) if n.lower().endswith(_JSON)}
-    except (zipfile.BadZipFile, OSError): raise CodemixError(f"{path}: not a readable zip file") from None
-    return [Part(f"{path.name}/{n}", Path(n).stem, _parse(data, f"{path}/{n}"), False) for n, data in files.items()]
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise CodemixError(f"{path}: not a readable zip file ({named([error], longest=120)})") from None
+    return [_whole(Part(f"{path.name}/{n}", Path(n).stem, _parse(data, f"{path}/{n}"), False))
+            for n, data in files.items()]
 
 # %% ../../nbs/annotation/09_exports.ipynb #b8884d3e
 def _parts(path) -> list[Part]:
@@ -409,7 +418,7 @@ def _parts(path) -> list[Part]:
         return [part._replace(person=str(person)) for person, p in path.items() for part in _parts(p)]
     listed = list(path)
     if all(isinstance(p, (str, Path)) for p in listed): return [part for p in listed for part in _parts(p)]
-    return [Part("records", "", [(f"record {n}", _plain(r)) for n, r in enumerate(listed, 1)], False)]
+    return [_whole(Part("records", "", [(f"record {n}", _plain(r)) for n, r in enumerate(listed, 1)], False))]
 
 # %% ../../nbs/annotation/09_exports.ipynb #d0cf7cb1
 def _tool_of(part: Part) -> str:

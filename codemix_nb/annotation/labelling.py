@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
-from ..files import read_any
+from ..files import _is_text, _parsed, decode, guarded_columns, read_any
 from ..paths import CodemixError, atomic_write, named, paths
 from ..text import TREATMENTS, URL, mask, scripts
 from ..data.corpora import Ledger, sha256_of
@@ -133,12 +133,11 @@ def _unwrapped(text: str) -> str:
 
 def _json(path: Path) -> list:
     "The records of a JSON file: a list of objects, or the one such list in an object."
-    try: found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise CodemixError(f"{path}, row {error.lineno}: not JSON ({error.msg})") from None
+    found = _parsed(path, 1, decode(path))
     lists = [v for v in (found.values() if isinstance(found, dict) else [found])
              if isinstance(v, list) and v and all(isinstance(r, dict) for r in v)]
     if len(lists) != 1: raise CodemixError(f"{path}: expected one list of records, found {len(lists)}")
+    for row, record in enumerate(lists[0], 1): _is_text(record, f"{path}, row {row}")
     return lists[0]
 
 def _export(path: Path) -> tuple[pd.DataFrame, list[int]]:
@@ -448,7 +447,8 @@ class Judgements:
     def _write(self) -> None:
         for again, file in ((False, self.folder/f"{self.worker}.csv"),
                             (True, self.folder/"again"/f"{self.worker}.csv")):
-            if len(made := self.table(again)): atomic_write(file, lambda part: made.to_csv(part, index=False))
+            if len(made := guarded_columns(self.table(again))):
+                atomic_write(file, lambda part, made=made: made.to_csv(part, index=False))
 
 # %% ../../nbs/annotation/09a_labelling.ipynb #51814ad8
 class Session(Judgements):

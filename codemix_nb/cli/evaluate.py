@@ -9,6 +9,7 @@ __all__ = ['CONTRASTS', 'folds', 'shown_scores', 'shown_contrasts', 'write_evalu
 import json, sys, typer
 from pathlib import Path
 from typing import Annotated
+from ..files import guarded_columns
 from ..paths import atomic_write
 from .shell import app, emit, file_at, in_columns, lines
 from .study import Study, study_name
@@ -50,7 +51,8 @@ def write_evaluation(out: Path, name: str, study: dict, scores, contrasts, notes
     from codemix_nb.report.save import md_escape, to_markdown
     kept = contrasts.drop(columns="star")
     records = lambda frame: json.loads(frame.to_json(orient="records", double_precision=10))
-    if out.suffix == ".csv": atomic_write(out, lambda p: kept.to_csv(p, index=False, lineterminator="\n"))
+    if out.suffix == ".csv": atomic_write(out, lambda p: guarded_columns(kept).to_csv(p, index=False,
+                                                                                              lineterminator="\n"))
     elif out.suffix == ".json":
         results.write_json(dict(name=name, study=study["study"], metric=study.get("metric", "macro_f1"),
                                 generated=bool(study.get("generated")), notes=notes,

@@ -7,11 +7,12 @@ __all__ = ['app', 'OWN', 'codemix', 'in_one_line', 'main', 'in_columns', 'file_a
            'arguments', 'how_to_read', 'flags']
 
 # %% ../../nbs/cli/29_shell.ipynb #c3f74f82
-import csv, functools, inspect, io, itertools, json, sys, typer
+import csv, functools, inspect, io, itertools, json, re, sys, typer
 from pathlib import Path
 from typing import Annotated
 from .. import __version__
-from ..paths import CodemixError, atomic_write, named
+from ..files import guarded
+from ..paths import CodemixError, atomic_write, named, steerless
 
 # %% ../../nbs/cli/29_shell.ipynb #1d95998d
 def _version(asked: bool) -> None:
@@ -86,32 +87,43 @@ def emit(lines, # strings without line ends
     for line in lines: print(line)
 
 # %% ../../nbs/cli/29_shell.ipynb #19f3c9e2
+def _json_line(record: dict) -> str:
+    "JSON in one line; what steers a screen is written by its number, which JSON reads back."
+    line = json.dumps(record, ensure_ascii=False)
+    return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: f"\\u{ord(found[0]):04x}", line)
+
+def _csv_line(cells: list) -> str:
+    "A record of a CSV file; a cell that holds a line break stands in quotes."
+    csv.writer(line := io.StringIO(), lineterminator="\r\n").writerow(map(guarded, cells))
+    return line.getvalue()[:-2]
+
 def lines(rows, # of as many values as there are columns
           columns: tuple[str, ...],
           kind: str): # tsv, csv or jsonl
-    "Rows as lines of a file; in tsv white space becomes one space."
+    "Rows as lines of a file; in tsv white space becomes one space, in csv no text is a formula."
     if kind == "jsonl":
-        for row in rows: yield json.dumps(dict(zip(columns, row)), ensure_ascii=False)
+        for row in rows: yield _json_line(dict(zip(columns, row)))
         return
     for row in itertools.chain([columns], rows):
-        cells = ["" if cell is None else str(cell) for cell in row]
-        if kind == "tsv": yield "\t".join(" ".join(cell.split()) for cell in cells)
-        else:
-            csv.writer(line := io.StringIO(), lineterminator="").writerow(cells)
-            yield line.getvalue()
+        cells = ["" if cell is None else steerless(cell) if isinstance(cell, str) else str(cell) for cell in row]
+        yield "\t".join(" ".join(cell.split()) for cell in cells) if kind == "tsv" else _csv_line(cells)
 
 # %% ../../nbs/cli/29_shell.ipynb #dc2d7a35
 OWN = {
     "text_column": Annotated[str | None, typer.Option(help="Own file: column with the comments; text when not given.")],
     "label_column": Annotated[str | None, typer.Option(help="Own file: column with the labels; label when not given.")],
     "positive": Annotated[list[str] | None,
-                          typer.Option(help="Own file: label that means abusive; may be given more than once.")],
+                          typer.Option(help="Own file: label that means abusive, with * for any characters (HS*); may "
+                                            "be given more than once.")],
     "negative": Annotated[list[str] | None,
                           typer.Option(help="Own file: label that means not abusive; given, any third label is an "
                                             "error.")],
     "drop": Annotated[list[str] | None,
-                      typer.Option(help="Own file: label whose rows are left out; may be given more than once.")],
+                      typer.Option(help="Own file: label whose rows are left out, '' for rows without one; may be "
+                                        "given more than once.")],
     "id_column": Annotated[str | None, typer.Option(help="Own file: column with unique ids; the row when not given.")],
+    "no_header": Annotated[bool, typer.Option("--no-header", help="Own file: it has no header, and columns are called "
+                                                                  "1, 2, 3, ...")],
     "source_column": Annotated[str | None, typer.Option(help="Own file: column that says where a comment comes from.")],
     "name": Annotated[str | None, typer.Option(help="Own file: short name; the file's when not given.")],
     "sheet": Annotated[str | None, typer.Option(help="Own file: sheet of a workbook; the first when not given.")],
@@ -129,7 +141,8 @@ def own_file(*names: str): # keys of OWN; all when none is given
             said = {n: given.pop(n) for n in lent}
             return command(**given, own={n: v for n, v in said.items() if v})
         parameters = [p for p in inspect.signature(command).parameters.values() if p.name != "own"]
-        option = lambda n, a: inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=a)
+        option = lambda n, a: inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=a,
+                                                default=False if n == "no_header" else None)
         called.__signature__ = inspect.Signature([*parameters, *(option(n, a) for n, a in lent.items())])
         called.__annotations__ = {p.name: p.annotation for p in called.__signature__.parameters.values()}
         return called
@@ -139,15 +152,16 @@ def own_file(*names: str): # keys of OWN; all when none is given
 def arguments(own: dict) -> dict:
     "Options of an own file as arguments of `corpora.read_table`."
     named = {n.removesuffix("_column"): v for n, v in own.items()}
+    if named.pop("no_header", None): named["header"] = False
     return named | ({"separator": own["separator"].replace("\\t", "\t")} if "separator" in own else {})
 
 def how_to_read(path: str | Path, own: dict) -> dict:
     "Of those, what it takes to open the file; an option that its kind has no use for is refused."
-    used = dict(sheet=(".xlsx", ".xlsm"), separator=(".csv", ".tsv"),
+    used = dict(sheet=(".xlsx", ".xlsm"), separator=(".csv", ".tsv"), no_header=(".csv", ".tsv", ".xlsx", ".xlsm"),
                 encoding=(".csv", ".tsv", ".jsonl", ".ndjson", ".json"))
     idle = [n for n, kinds in used.items() if n in own and Path(path).suffix.lower() not in kinds]
     if idle: raise typer.BadParameter(f"{path} has none; for {' '.join(used[idle[0]])}", param_hint=flags(idle))
-    return {n: v for n, v in arguments(own).items() if n in used}
+    return {n: v for n, v in arguments(own).items() if n in used or n == "header"}
 
 def flags(names) -> str:
     "Options as they are typed."

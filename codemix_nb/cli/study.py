@@ -113,6 +113,5 @@ def results_import(folder: Annotated[Path, typer.Argument(help="The folder repor
                                                             "they are called.")] = False,
                    spot_check: Annotated[int, typer.Option(min=0, metavar="N", help=SPOT)] = 0):
     "Take in somebody else's results after checking files, keys, weights, folds, labels and counts; then run the study."
-    from codemix_nb.files import folder_at
     from codemix_nb.study import exchange
-    print(in_columns(exchange.take_in(folder_at(folder), models, trust, spot_check)))
+    print(in_columns(exchange.take_in(folder, models, trust, spot_check)))

@@ -367,19 +367,36 @@ def _said(values) -> list[str]: # one value or several
 # %% ../../nbs/data/02_corpora.ipynb #0535228e
 DEFAULT_POSITIVE = ("1", "abusive", "true", "yes")
 
-def _sides(labels: pd.Series, positive, negative, drop, where: str,
+def _found(said: list[str], labels) -> list[str]:
+    "The labels that are meant, a pattern such as hs* replaced by those it fits."
+    fits = lambda v: [l for l in labels if re.fullmatch(".*".join(map(re.escape, v.split("*"))), l, re.S)]
+    return [l for v in said for l in ((fits(v) or [v]) if "*" in v and v not in labels else [v])]
+
+def _absent(given, labels) -> list[str]:
+    "Labels that are meant and that the file does not have; of the spellings of a truth value one is enough."
+    values = [given] if isinstance(given, (str, int, float)) else given
+    return [_said(v)[0] for v in values if not set(_found(_said(v), labels)) & set(labels)]
+
+def _sides(labels: pd.Series, positive, negative, drop, where: str, rows,
           ) -> dict[str, int | None]: # label → 1, 0, or None: dropped
     "Which side every label of a file is on; raises `CodemixError` for one that was not put on any."
     counts = labels[labels != ""].value_counts()
     listed = named((f"{v[:30]!r} {n:,}" for v, n in counts.items()), most=8)
-    yes, no, out = _said(positive), None if negative is None else _said(negative), set(_said(drop))
+    yes, out = (_found(_said(v), counts.index) for v in (positive, drop))
+    no = None if negative is None else _found(_said(negative), counts.index)
     given = [positive] if isinstance(positive, (str, int, float)) else positive
-    meant = [] if positive is DEFAULT_POSITIVE else [v for p in given if not isinstance(p, bool) for v in _said(p)]
+    meant = [] if positive is DEFAULT_POSITIVE else [v for p in given if not isinstance(p, bool)
+                                                     for v in _found(_said(p), counts.index)]
     absent = [v for v in (meant if set(yes) & set(counts.index) else yes) if v not in counts.index]
     if absent or not yes:
         raise CodemixError(f"{where}: no label {absent[0] if absent else ''!r}; the file has: {listed}; "
                            "say which mean abusive (positive)")
+    if gone := [v for v in _absent(drop, counts.index) if v]:
+        raise CodemixError(f"{where}: no label {gone[0]!r} to drop; the file has: {listed}")
     rest = [v for v in counts.index if v not in {*yes, *out}]
+    if no is None and (odd := [v for v in rest if v.upper() in files.ARTEFACTS]):
+        raise CodemixError(f"{where}, row {rows[labels.tolist().index(odd[0])]}: {odd[0].upper()}, which a spreadsheet "
+                           "left where a label was; mend it, or leave out such rows (drop)")
     if no is None and len(rest) > 1:
         raise CodemixError(f"{where}: {len(counts)} labels ({listed}); "
                            "say which mean not abusive (negative) and which to drop (drop)")
@@ -394,7 +411,9 @@ def _columns(path: Path, records: files.Records, columns: list[str]) -> None:
         if names.count(column) != 1:
             raise CodemixError(f"{path}: {'no' if column not in names else 'more than one'} column {column!r}; "
                                f"the file has: {named(map(repr, names))}"
-                               + (f" ({records.note})" if records.note else ""))
+                               + (f" ({records.note})" if records.note else "")
+                               + ("; a file without a header: --no-header (header: false)" if column not in names
+                                  and path.suffix.lower() in (".csv", ".tsv", ".xlsx", ".xlsm") else ""))
     if not len(records.frame): raise CodemixError(f"{path}: no rows under the header")
 
 def _words(values, missing: str = "") -> list[str]:
@@ -416,9 +435,17 @@ def _labelled(frame: pd.DataFrame, sides: dict, column: str, path: Path) -> pd.S
     bad = ~frame.label.isin([v for v, side in sides.items() if side is not None])
     if bad.any():
         first = frame[bad].iloc[0]
-        what = f"unknown label {first.label[:40]!r}" if first.label else "no label"
-        raise CodemixError(f"{path}, row {first.row}, column {column!r}: {what}; known: {named(map(repr, sides))}")
+        what = f"unknown label {first.label[:40]!r}; known: {named(map(repr, sides))}"
+        none = f"no label; known: {named(map(repr, sides))}; to leave out rows without one: --drop '' (drop: '')"
+        raise CodemixError(f"{path}, row {first.row}, column {column!r}: {what if first.label else none}")
     return frame.label.map(sides).astype(int)
+
+# %% ../../nbs/data/02_corpora.ipynb #574d301d
+def _without_artefacts(frame: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
+    "Rows whose text is one; where a spreadsheet left an error instead, the ledger names the first rows."
+    bad = frame.text.str.strip().isin(files.ARTEFACTS)
+    if not bad.any(): return frame
+    return ledger.drop(frame, bad, "artefact", f"a spreadsheet error where a text was, rows {named(frame.row[bad])}")
 
 # %% ../../nbs/data/02_corpora.ipynb #a1c0ff03
 def _unique(frame: pd.DataFrame, column: str, path: Path) -> None:
@@ -432,23 +459,26 @@ def _unique(frame: pd.DataFrame, column: str, path: Path) -> None:
 LONGEST = 1_000_000 # characters of a comment
 
 def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
-               text: str = "text", # column that holds the comments
+               text: str = "text", # column that holds the comments; its number in a file without a header
                label: str = "label", # column that holds the labels
-               positive=DEFAULT_POSITIVE, # label value or values that mean abusive
+               positive=DEFAULT_POSITIVE, # label value or values that mean abusive, with * for any characters
                negative=None, # label values that mean not abusive; every other one when there is just one
-               drop=(), # label values whose rows are left out
+               drop=(), # label values whose rows are left out, "" for rows without a label
                id: str | None = None, # column of unique ids; the file row otherwise
                source: str | None = None, # column that says where a comment comes from
                name: str | None = None, # short name; the file's stem otherwise
                languages: tuple = (), # codes, for the tables
-               **reading, # sheet, separator, encoding: see `files.read_any`
+               **reading, # sheet, separator, encoding, header: see `files.read_any`
               ) -> Corpus:
     "Read a user's own file as a `Corpus`; raises `CodemixError` naming file, row and column."
     path, records = Path(path), files.read_any(path, **reading)
+    text, label, id, source = (c if c is None else str(c) for c in (text, label, id, source))
     if text == label: raise CodemixError(f"{path}: column {text!r} cannot be both the text and the label")
-    _columns(path, records, [c for c in (text, label, id, source) if c])
+    used = [c for c in (text, label, id, source) if c]
+    _columns(path, records, used)
+    for column in used: files.flat(records.frame[column], path, records.rows)
     labels = pd.Series(map(label_of, records.frame[label]), dtype=object)
-    sides = _sides(labels, positive, negative, drop, f"{path}, column {label!r}")
+    sides = _sides(labels, positive, negative, drop, f"{path}, column {label!r}", records.rows)
     words = _words(records.frame[text])
     if len(far := np.flatnonzero([len(w) > LONGEST for w in words])):
         raise CodemixError(f"{path}, row {records.rows[far[0]]}, column {text!r}: {len(words[far[0]]):,} characters; "
@@ -460,7 +490,9 @@ def read_table(path, # CSV, TSV, XLSX, Parquet, JSONL or JSON
         frame["source"] = _words(records.frame[source], "(not given)")
         if n := int(frame.source.eq("(not given)").sum()): ledger.mend(n, "source", "blank, called '(not given)'")
     frame = ledger.drop(frame, frame.text.str.strip().eq(""), "no text", "blank text cells")
-    if drop: frame = ledger.drop(frame, frame.label.isin(_said(drop)), "dropped label", ", ".join(_said(drop)))
+    frame = _without_artefacts(frame, ledger)
+    if gone := _found(_said(drop), sides):
+        frame = ledger.drop(frame, frame.label.isin(gone), "dropped label", ", ".join(v or "(none)" for v in gone))
     frame["label"] = _labelled(frame, sides, label, path)
     if id: _unique(frame, id, path)
     meaning = [", ".join(v for v, side in sides.items() if side == k) for k in (1, 0)]

@@ -26,7 +26,7 @@ from ..data import folds as folding, sameness
 from ..models.classical import LR, NBMachine
 from ..data.corpora import Corpus, Ledger, build, holds_term, label_of, lexicon
 from ..models.ngrams import Counted
-from ..paths import CodemixError, atomic_write, paths
+from ..paths import CodemixError, atomic_write, harmless, paths
 from ..data.sample import INSULTS
 from ..text import TREATMENTS, is_emoji, nfkc, scripts, surface, treatment
 
@@ -465,17 +465,13 @@ WARNING = "abusive language about real people: for review only, do not share"
 VERDICTS = ("keep", "relabel", "drop", "unsure")
 COLUMNS = ["content_warning", "id", "text", "label", "probability", "agrees", "reviewer", "verdict", "note"]
 
-def _cell(text: str) -> str:
-    "A text that no spreadsheet takes for a formula."
-    return "'" + text if text[:1] in "=+-@\t\r" else text
-
 def _sheet_rows(corpus: Corpus, found: pd.DataFrame, most: int, controls: int, seed: int) -> pd.DataFrame:
     "The most contradicted rows and some controls, shuffled."
     agree = found[(found.probability >= .5) == (found.label == 1)]
     chosen = pd.concat([found[found.confident].head(most).assign(agrees="no"),
                         agree.sample(min(controls, len(agree)), random_state=seed).assign(agrees="yes")])
     texts = corpus.frame.set_index("id").text
-    chosen = chosen.assign(content_warning=WARNING, text=[_cell(t) for t in texts[chosen.id]],
+    chosen = chosen.assign(content_warning=WARNING, text=texts[chosen.id].tolist(),
                            probability=chosen.probability.round(3), reviewer="", verdict="", note="")
     return chosen.sample(frac=1, random_state=seed)[COLUMNS]
 
@@ -493,7 +489,7 @@ def write_review(corpus: Corpus,
                            "move it or name another path")
     rows = _sheet_rows(corpus, found, most, controls, seed)
     atomic_write(path.parent/".gitignore", lambda p: p.write_text("*\n"))
-    return atomic_write(path, lambda p: rows.to_csv(p, index=False, encoding="utf-8-sig"))
+    return atomic_write(path, lambda p: files.guarded_columns(rows).to_csv(p, index=False, encoding="utf-8-sig"))
 
 # %% ../../nbs/evaluation/18_audit.ipynb #ab45c423
 def _plain(value) -> str:
@@ -504,6 +500,7 @@ def _plain(value) -> str:
 def _check_row(path, row: int, record: dict, seen: set) -> dict:
     "One row of a sheet in plain form."
     at = lambda column, problem: CodemixError(f"{path}, row {row}, column {column!r}: {problem}")
+    record = {column: files.unguarded(value) for column, value in record.items()}
     id, who, verdict = _plain(record["id"]), _plain(record["reviewer"]), _plain(record["verdict"]).lower()
     label = label_of(record["label"])
     if verdict not in (*VERDICTS, ""):
@@ -698,7 +695,7 @@ class Certificate:
         cell = lambda text: re.sub(r"([|\\*_`<>])", r"\\\1", str(text))
         rows = [f"| {' | '.join(map(cell, row))} |" for row in self.findings.itertuples(index=False)]
         head = [f"**Audit of {cell(self.title)}**", "", "| finding | evidence | severity |", "|:--|:--|:--|"]
-        return "\n".join([*head, *rows]) + "\n"
+        return harmless("\n".join([*head, *rows]) + "\n")
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{html.escape(r.finding)}</td><td "
                        f"style='text-align:left'>{html.escape(r.evidence)}</td>"

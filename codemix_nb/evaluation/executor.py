@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from collections import OrderedDict
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from ..paths import CodemixError, call_at, here
@@ -18,8 +19,9 @@ from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..models.registry import identity_of, model_of
 from .pool import Pool, at_home, lease
-from .units import Unit, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
+from .units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from .units import help_of, key_of, path_of, run_unit, seeds_of
+
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #0aa98518
 def batches(units: list[Unit], study: dict) -> list[list[Unit]]:
@@ -155,8 +157,17 @@ def prepare(units: list[Unit], study: dict) -> None:
         if hasattr(one, "pooling"): encoders.embed(texts, one.encoder, one.pooling, one.limit)
         else: encoders.token_states(texts, one.encoder, one.limit)
 
+# %% ../../nbs/evaluation/21b_executor.ipynb #dd462a56
+@lru_cache(maxsize=64)
+def _size(spec: str) -> float: # of 3,000 comments of 70 characters, which cards speak of
+    "How much longer than on its card a model takes on a corpus: by its characters and, beyond 3,000, by its rows."
+    texts = _corpus(spec).texts
+    return sum(map(len, texts))/210_000*max(1, len(texts)/3000)
+
 # %% ../../nbs/evaluation/21b_executor.ipynb #d18931c0
-def summary(units: list[Unit], study: dict) -> pd.DataFrame: # a row a corpus, model, design and tuning
+def summary(units: list[Unit], study: dict,
+            fresh: bool = False, # everything will be computed again
+           ) -> pd.DataFrame: # a row a corpus, model, design and tuning
     "The plan as a table: units, finished, estimated minutes left on one core."
     done = set(units) - set(pending(units, study))
     seconds = {}
@@ -165,9 +176,11 @@ def summary(units: list[Unit], study: dict) -> pd.DataFrame: # a row a corpus, m
                             u.tuning), []).append(read_kept(path_of(key_of(u, study)))[1]["fit_seconds"])
     again = {m: seeds_of(model_of(m, study), study) - 1 for m in {u.model for u in units}}
     tuned = lambda u: (.2 if u.tuning == "default" else 1) + .25*again[u.model]
-    rough = lambda u: model_of(u.model, study).seconds*tuned(u)*(4 if help_of(u.model, study) else 1)
+    size = lambda u: _size(_unit_spec(u, study))*u.train_fraction
+    rough = lambda u: model_of(u.model, study).seconds*tuned(u)*size(u)*(4 if help_of(u.model, study) else 1)
     cost = lambda u: float(np.mean(seconds[k])) if (k := (u.corpus, u.model, u.tuning)) in seconds else rough(u)
     rows = pd.DataFrame([dict(corpus=u.corpus, treatment=u.treatment, model=u.model, design=u.design, tuning=u.tuning,
-                              units=1, finished=int(u in done), minutes_left=0 if u in done else cost(u)/60)
+                              units=1, finished=int(u in done),
+                              minutes_left=cost(u)/60 if fresh or u not in done else 0)
                          for u in units])
     return rows.groupby(["corpus", "treatment", "model", "design", "tuning"], sort=False).sum().reset_index().round(1)

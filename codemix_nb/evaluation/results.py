@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 import numpy as np
 import pandas as pd
+from ..files import unguarded
 from ..paths import CodemixError, atomic_write, paths
 from ..kept import is_kept, read_kept, write_kept
 
@@ -92,7 +93,8 @@ class Results:
     def _read(self, name: str) -> pd.DataFrame:
         path = self.folder/name
         if not path.exists(): return pd.DataFrame()
-        frame = pd.read_parquet(path) if name.endswith("parquet") else pd.read_csv(path, keep_default_na=False)
+        if name.endswith("parquet"): frame = pd.read_parquet(path)
+        else: frame = pd.read_csv(path, keep_default_na=False).map(unguarded)
         return frame.astype({c: str for c in TEXT_COLUMNS if c in frame})
     @cached_property
     def items(self) -> pd.DataFrame: return self._read("results.parquet")

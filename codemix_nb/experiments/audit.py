@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 import matplotlib as mpl
 import numpy as np
 from pydantic import Field
-from ..paths import CodemixError
+from ..paths import CodemixError, call_at, here
 from ..data import catalogue, corpora, folds, sameness
 from ..language import lid, mixing
 from ..evaluation import audit
@@ -211,7 +211,7 @@ def _tables(c, study: dict, others: list) -> dict[str, pd.DataFrame]:
 def audited(study: dict) -> dict[str, pd.DataFrame]: # each table of every corpus, one corpus after the other
     "The audit of a study's corpora: certificate, findings, shortcuts, disagreements, words and mixing."
     every, tables = [corpus_of(n, study) for n in corpus_names(study)], {}
-    found = Parallel()(delayed(_tables)(c, study, [b for b in every if b is not c]) for c in every)
+    found = Parallel()(delayed(call_at)(here(), _tables, c, study, [b for b in every if b is not c]) for c in every)
     for c, own in zip(every, found):
         for name, table in own.items():
             tables.setdefault(name, []).append(table.assign(corpus=c.name)[["corpus", *table.columns]])

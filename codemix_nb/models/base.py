@@ -81,7 +81,7 @@ class Method:
     kind: str = "classical"            # one of `COLOURED`
     paper: str = ""                    # key of reports/references.bib
     treatment: str | None = None       # of its own; the study's when there is none
-    seconds: float = 10.               # one fit on 3,000 comments, roughly
+    seconds: float = 10.               # a unit of a study on 3,000 comments of 70 characters, roughly
     golden: float | None = None        # mean square of its probabilities on a fold of the sample, for this version
     search_space: tuple | None = None  # the class's when not given
     version: str = ""                  # the class's when not given

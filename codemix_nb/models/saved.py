@@ -12,7 +12,7 @@ import numpy as np
 from pathlib import Path
 from tokenize import TokenError
 from .. import __version__
-from ..paths import CodemixError, atomic_write, named
+from ..paths import CodemixError, atomic_write, harmless, named
 from ..files import decode, folder_at
 from .state import export_model, import_model
 
@@ -39,7 +39,7 @@ def card(about: dict) -> str: # Markdown
     rows = [f"| {title} | {plain(about[key])} |" for key, title in SAID.items() if about.get(key) is not None]
     title = f"# {about.get('model', 'A model')}, trained with codemix_nb {__version__}"
     generated = ["", _GENERATED] if about.get("generated") else []
-    return "\n".join([title, "", "| | |", "|:--|:--|", *rows, *generated, _PURPOSE])
+    return harmless("\n".join([title, "", "| | |", "|:--|:--|", *rows, *generated, _PURPOSE]))
 
 # %% ../../nbs/models/17e_saved.ipynb #de8c83b9
 def save_model(

@@ -10,6 +10,7 @@ import html, re
 from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+from ..paths import harmless
 from .save import md_escape, tex_escape
 
 # %% ../../nbs/report/27aa_frames.ipynb #f4d053c0
@@ -38,8 +39,8 @@ def _filling(escape, **options):
                        lstrip_blocks=True, **options)
 
 def no_tags(md: str) -> str:
-    "Markdown in which nothing opens an HTML tag."
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", md)
+    "Markdown in which nothing opens an HTML tag, and no link runs a script."
+    return harmless(re.sub(r"<(?=[A-Za-z/!?])", "&lt;", md))
 
 def plain_words(text: str) -> Markup: # Markdown
     "Text as Markdown in which nothing is markup, not even a link."

@@ -10,7 +10,7 @@ import hashlib, io, json, os, re, shutil, sys, tempfile
 from contextlib import contextmanager
 from joblib import Parallel, delayed, parallel_config
 from pathlib import Path
-from ..paths import CodemixError, atomic_write, paths
+from ..paths import CodemixError, atomic_write, call_at, here, paths
 from ..evaluation.results import load
 from .save import _put
 
@@ -163,7 +163,7 @@ def run_notebooks(study: str, workers: int = 2, force: bool = False) -> list[str
     results, notebooks = load(study), experiments()
     due, keys = _due(notebooks, results.folder, force)
     if due: len(results.scores)
-    jobs = [delayed(run_notebook)(nb, study, results.folder/"notebooks", _environment()) for nb in due]
+    jobs = [delayed(call_at)(here(), run_notebook, nb, study, results.folder/"notebooks", _environment()) for nb in due]
     with parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
         done = Parallel(return_as="generator_unordered", batch_size=1)(jobs)
         for _ in tqdm(done, total=len(jobs), desc=f"render {study}", disable=not sys.stderr.isatty()): pass

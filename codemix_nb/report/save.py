@@ -11,7 +11,8 @@ import html, json, re, shutil, tempfile
 import numpy as np
 import pandas as pd
 from pathlib import Path
-from ..paths import atomic_write, paths
+from ..files import guarded_columns
+from ..paths import atomic_write, harmless, paths, printable
 from ..experiments.drawing import write
 from ..experiments.wording import heading_of, shown, best as best_cells
 
@@ -24,12 +25,13 @@ _TEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#
 
 def md_escape(text: str) -> str:
     "Text for a Markdown table cell: nothing in it is markup."
-    return "".join(_MD.get(c, c) for c in re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" "))
+    line = printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" "))
+    return harmless("".join(_MD.get(c, c) for c in line))
 
 def tex_escape(text: str) -> str:
     "Text for LaTeX; a character no Latin font has is named by its code point."
     return "".join(_TEX.get(c) or (c if ord(c) < 0x250 else rf"\texttt{{U+{ord(c):04X}}}")
-                   for c in re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" "))
+                   for c in printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip(" ")))
 
 # %% ../../nbs/report/27_save.ipynb #e3776c0b
 def _rights(frame, printed):
@@ -110,7 +112,7 @@ def save_table(
     caption = _caption(results, caption or caption_in_page("Table", name), more)
     numbers = frame.assign(data="generated sample") if generated else frame
     narrow = printed.drop(columns=[c for c in printed if c == "Licence"])
-    texts = {"csv": numbers.to_csv(index=False, float_format="%.6g", lineterminator="\n"),
+    texts = {"csv": guarded_columns(numbers).to_csv(index=False, float_format="%.6g", lineterminator="\n"),
              "md": to_markdown(printed, caption, rights, bold), "tex": to_latex(narrow, rights, bold)}
     return [_put(folder/f"{name}.{kind}", text.encode()).relative_to(results.folder).as_posix()
             for kind, text in texts.items()]

@@ -9,7 +9,7 @@ __all__ = ['UNSURE', 'grouped_folds', 'published_folds', 'read_predictions', 'on
 # %% ../../nbs/study/28d_elsewhere.ipynb #16bf7561
 from pathlib import Path
 from ..paths import CodemixError, named
-from ..files import _words, column_of, read_records
+from ..files import _words, column_of, read_records, unguarded
 
 # %% ../../nbs/study/28d_elsewhere.ipynb #b6dc41dc
 def grouped_folds(published, # a study's `Results`
@@ -49,7 +49,9 @@ def read_predictions(path: str | Path): # CSV, TSV, XLSX, Parquet or JSONL
     if not {"probability", "label"} & set(raw):
         raise CodemixError(f"{path}: no column 'probability' and no column 'label'; the file has: "
                            f"{named(raw.columns)}")
-    out = pd.DataFrame(dict(corpus=_words(raw.corpus, path, rows), id=_words(raw.id, path, rows), row=rows))
+    ids = _words(raw.id, path, rows)
+    if Path(path).suffix.lower() == ".csv": ids = ids.map(unguarded)
+    out = pd.DataFrame(dict(corpus=_words(raw.corpus, path, rows), id=ids, row=rows))
     out["repeat"] = _whole_numbers(raw["repeat"], path, rows) if "repeat" in raw else 0
     if "probability" in raw:
         out["probability"] = _numbers(raw.probability, path, rows, lambda v: v.between(0, 1),

@@ -29,15 +29,18 @@ NEEDED = ("manifest.json", "results.parquet", "units.parquet", "folds.parquet")
 
 def open_folder(folder: Path) -> results.Results:
     "Somebody's results; raises `CodemixError` naming the file that is missing, damaged or changed."
+    if not folder.is_dir(): raise CodemixError(f"{folder}: no such folder; expected reports/STUDY of a finished run")
     for name in NEEDED:
         if not (folder/name).is_file():
             raise CodemixError(f"{folder}: {name} is missing; expected the folder reports/STUDY of a finished run")
     try:
         about = json.loads((folder/"manifest.json").read_text(encoding="utf-8"))
-        found, named, *_ = (results.Results(folder, about["study"]), dict(about["files"]), about["study"]["study"],
-                            dict(about["corpora"]))
+        found, named, study, _ = (results.Results(folder, about["study"]), dict(about["files"]),
+                                  about["study"]["study"], dict(about["corpora"]))
     except (ValueError, KeyError, TypeError):
         raise CodemixError(f"{folder/'manifest.json'}: not a manifest of a study") from None
+    if not re.fullmatch("[a-z0-9][a-z0-9-]*", str(study)):
+        raise CodemixError(f"{folder/'manifest.json'}, key 'study.study': {str(study)[:40]!r} is no name of a study")
     hashed = ("results.parquet", "folds.parquet", *(["seeds.parquet"] if (folder/"seeds.parquet").exists() else []))
     if unnamed := [n for n in hashed if n not in named]:
         raise CodemixError(f"{folder/'manifest.json'}, key 'files': no sha256 of {unnamed[0]}")

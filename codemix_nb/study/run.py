@@ -11,6 +11,7 @@ import pandas as pd
 from joblib import parallel_config
 from pathlib import Path
 from .. import __version__
+from ..files import guarded_columns
 from ..paths import CodemixError, atomic_write, paths
 from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
@@ -112,7 +113,7 @@ def run(name: str, # of a study, or the path of its file
     names, folder = corpus_names(study), paths.reports/study["study"]
     every = [corpus_of(n, study) for n in names]
     _check_data(study, every)
-    if dry_run: return _say_plan(study, units, fresh)
+    if dry_run: return _say_plan(study, units, fresh, workers)
     _ask_first(study, Path(name), send_to)
     if fresh: _forget(study, units)
     _say_absent(study)
@@ -214,7 +215,7 @@ def _say_missing(study: dict) -> str:
     return why
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> Path:
-    return atomic_write(path, lambda p: frame.to_csv(p, index=False, lineterminator="\n"))
+    return atomic_write(path, lambda p: guarded_columns(frame).to_csv(p, index=False, lineterminator="\n"))
 
 # %% ../../nbs/study/28b_run.ipynb #6c81f89b
 def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int) -> dict[str, pd.DataFrame]:
@@ -229,10 +230,10 @@ def _checks(study: dict, items: pd.DataFrame, facts: pd.DataFrame, workers: int)
                                        study["null_pairs"]["pairs"], study["seed"]))
     return {"null_pairs": pd.concat(found, ignore_index=True)}
 
-def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
+def _say_plan(study: dict, units: list, fresh: bool = False, workers: int | None = None) -> None:
     "Print the plan of a study as a table with an estimate."
     import os
-    table = summary(units, study)
+    table = summary(units, study, fresh)
     print(table.to_string(index=False))
     for m in dict.fromkeys(u.model for u in units):
         if said := help_of(m, study):
@@ -241,7 +242,7 @@ def _say_plan(study: dict, units: list, fresh: bool = False) -> None:
     _say_absent(study)
     for e in experiments():
         if e.check and study[e.key]: print(f"{study['study']}: {e.key} looks at the comments, which no estimate counts")
-    cores = os.cpu_count() or 1
+    cores = workers or os.cpu_count() or 1
     if fresh: print(f"\n{study['study']}: --fresh computes the {int(table.finished.sum())} finished units again")
     print(f"\n{study['study']}: {len(units)} units, {int(table.finished.sum())} finished; about "
           f"{table.minutes_left.sum()/cores:.0f} minutes left on {cores} cores")

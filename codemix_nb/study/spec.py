@@ -42,16 +42,17 @@ class OwnCorpus(Block):
     "A user's own file in a study: the arguments of `corpora.read_table`."
     path: str # from the project's folder, or absolute
     name: str | None = None
-    text: str = "text"
-    label: str = "label"
-    positive: bool | int | float | str | list | None = None # labels that mean abusive; 1, abusive, true, yes if None
+    header: bool = True # without one, text: 2 is the second column
+    text: str | int = "text"
+    label: str | int = "label"
+    positive: bool | int | float | str | list | None = None # labels that mean abusive, HS* for all that begin so
     negative: bool | int | float | str | list | None = None
-    drop: bool | int | float | str | list = []
+    drop: bool | int | float | str | list = [] # labels whose rows are left out, "" for rows without one
     sheet: str | None = None
     separator: str | None = None
     encoding: str | None = None
-    id: str | None = None
-    source: str | None = None
+    id: str | int | None = None
+    source: str | int | None = None
     languages: list[str] = []
 
 # %% ../../nbs/study/28_spec.ipynb #e63727e2
