@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from codemix_nb.paths import CodemixError, named, paths
+from codemix_nb.paths import CodemixError, _end_with, named, paths
 from codemix_nb.evaluation.pool import *
 
 

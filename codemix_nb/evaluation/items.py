@@ -14,7 +14,7 @@ from functools import lru_cache
 from ..paths import CodemixError, paths
 from ..kept import read_kept
 from ..text import check_damage, damage, scripts, treatment
-from ..data import corpora
+from ..data import corpora, sameness
 from ..language import lid, mixing
 from ..models.registry import identity_of, model_of
 from . import results
@@ -109,7 +109,7 @@ def judge_table(study: dict) -> pd.DataFrame:
     judge = judge_of(study)
     unit = Unit(judge["test"], study["treatment"], "majority", "test", seed=study["seed"])
     fold, pairs = _assignment(spec := _unit_spec(unit, study), "test", study["folds"], study["seed"]), _pairs(spec)
-    copied = pairs[fold == 0][:, fold != 0].getnnz(axis=1) > 0
+    copied = sameness.seen_before(pairs, np.flatnonzero(fold != 0), np.flatnonzero(fold == 0))
     return item_table(corpus_of(judge["test"], study), corpus_of(judge["corpus"], study).texts).assign(near_copy=copied)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #166c488e

@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from ..paths import CodemixError, named, paths
+from ..paths import CodemixError, _end_with, named, paths
 
 # %% ../../nbs/evaluation/21aa_pool.ipynb #60a30285
 @dataclass(frozen=True)
@@ -35,15 +35,12 @@ class Here(Executor):
 # %% ../../nbs/evaluation/21aa_pool.ipynb #84580c6d
 def _started(parent: int) -> None:
     "What a worker does first: heed no leak, no warning of convergence, and end when its parent has ended."
-    import threading, time, warnings
+    import warnings
     from joblib.externals.loky import process_executor
     from sklearn.exceptions import ConvergenceWarning
     process_executor._MAX_MEMORY_LEAK_SIZE = int(2e9)
     warnings.filterwarnings("ignore", category=ConvergenceWarning)
-    def heed():
-        while os.getppid() == parent: time.sleep(1)
-        os._exit(1)
-    threading.Thread(target=heed, daemon=True).start()
+    _end_with(parent)
 
 _THREADS = [f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM", "NUMEXPR")]
 
