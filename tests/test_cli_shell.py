@@ -13,3 +13,15 @@ from codemix_nb.cli.shell import *
 def test_a_failure_of_the_system_is_told_in_its_words():
     assert in_one_line(PermissionError(13, "Permission denied", "mine.csv")) == "mine.csv: permission denied"
     assert in_one_line(CodemixError("a\n  b")) == "a b" and "unexpected KeyError" in in_one_line(KeyError("x"))
+
+
+# %% ../nbs/cli/29_shell.ipynb #43e2f196
+def test_too_little_address_space_ends_at_once_in_one_line():
+    import subprocess, sys
+    import pytest
+    resource = pytest.importorskip("resource")
+    if sys.platform != "linux": pytest.skip("limits on address space are kept on Linux alone")
+    def small(): resource.setrlimit(resource.RLIMIT_AS, (409_600_000,)*2)
+    done = subprocess.run([sys.executable, "-m", "codemix_nb.cli.app", "audit", "sample-ne-en"], preexec_fn=small,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "limited to 410 MB (ulimit -v)" in done.stderr
