@@ -31,3 +31,15 @@ def test_what_is_printed_steers_no_terminal():
         *_, line = lines([[text]], ("text",), kind)
         assert not set("\x1b\x07\x9b") & set(line)
     assert json.loads(line)["text"] == text
+
+
+# %% ../nbs/cli/29_shell.ipynb #43e2f196
+def test_too_little_address_space_ends_at_once_in_one_line():
+    import subprocess, sys
+    import pytest
+    resource = pytest.importorskip("resource")
+    if sys.platform != "linux": pytest.skip("limits on address space are kept on Linux alone")
+    def small(): resource.setrlimit(resource.RLIMIT_AS, (409_600_000,)*2)
+    done = subprocess.run([sys.executable, "-m", "codemix_nb.cli.app", "audit", "sample-ne-en"], preexec_fn=small,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "limited to 410 MB (ulimit -v)" in done.stderr
