@@ -176,8 +176,9 @@ def section(grown: pd.DataFrame | None, beside: pd.DataFrame | None) -> str: # M
         out += ["", "![Seconds and memory against comments](scoring.svg)", "",
                 "`codemix score` with NB-SVM on all n-grams, one process, reading and writing Parquet. Seconds grow "
                 f"with the number of comments to the power **{exponent(grown):.3f}**, over the last step alone "
-                f"{exponent(grown.tail(2)):.3f} (at most 1.05 was asked for); the most memory is **{grown.gigabytes.max():.2f} GB** "
-                "(under 1). A quarter of the comments hold a word that nobody wrote before, so the words never end.", "",
+                f"{exponent(grown.tail(2)):.3f} (at most 1.05 was asked for); the most memory is "
+                f"**{grown.gigabytes.max():.2f} GB** (under 1). A quarter of the comments hold a word that "
+                "nobody wrote before, so the words never end.", "",
                 "| comments | seconds of a core | by the clock | comments a second | most memory, GB |",
                 "|--:|--:|--:|--:|--:|", _rows(shown)]
     if beside is not None:
@@ -190,7 +191,7 @@ def section(grown: pd.DataFrame | None, beside: pd.DataFrame | None) -> str: # M
                 f"| comments | model | how many | {' | '.join(WAYS)} | ratio | apart |",
                 "|:--|:--|--:|--:|--:|--:|--:|--:|", _rows(shown), "",
                 "Four times was asked for. On the generated stream "
-                f"{', '.join(beside.model[(beside.ratio >= 4) & (beside.source == 'generated')]) or 'no model'} reach "
+                f"{', '.join(beside.model[(beside.ratio >= 4) & (beside.source == 'generated')]) or 'none'} reach "
                 "it. A model of words alone has little to save: most of its time is the treatment and the reading of "
                 "words. Published comments are short corpora, one after the other, so most of their words are new."]
     return "\n".join(out)
