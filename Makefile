@@ -84,7 +84,8 @@ graph: $(STAMP)  ## which room imports from which
 lab: $(STAMP)  ## open the notebooks
 	@$(PY) -m jupyterlab --notebook-dir nbs
 
-bench: $(STAMP)  ## the compute-once engine against scikit-learn's own path, with the ratio
+bench: $(STAMP)  ## how work grows with a corpus; the compute-once engine against scikit-learn's own path, with the ratio
+	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.growth
 	@$(PY) -m codemix_nb.evaluation.bench $(ARGS)
 
 chaos: $(STAMP)  ## kills, races, full disks, flipped bits and damaged files; half an hour, figures in reports/robustness/
@@ -92,6 +93,7 @@ chaos: $(STAMP)  ## kills, races, full disks, flipped bits and damaged files; ha
 
 scale: $(STAMP)  ## what codemix score costs, up to ten million comments (half an hour); ARGS="--sizes 1e4 1e5" for less
 	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.scale $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.growth --sizes $(or $(SIZES),1e3 1e4 1e5 1e6) --out reports/robustness
 
 verify: $(STAMP)  ## render the committed studies again, compare every table, scan reports/ for corpus text
 	@$(CODEMIX) verify

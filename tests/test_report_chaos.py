@@ -17,6 +17,7 @@ from codemix_nb.models.saved import load_model, save_model
 from codemix_nb.annotation.exports import read_annotations
 from codemix_nb.study import spec
 from codemix_nb.study.elsewhere import read_predictions
+from codemix_nb.report.scale import put_section
 from codemix_nb.report.chaos import *
 
 

@@ -24,6 +24,7 @@ from ..models.saved import load_model, save_model
 from ..annotation.exports import read_annotations
 from ..study import spec
 from ..study.elsewhere import read_predictions
+from .scale import put_section
 
 # %% ../../nbs/report/27h_chaos.ipynb #3d75b409
 STUDY = dict(study="chaos", corpora=["sample-te-en"], folds=3, models=["majority", "lr-word", "nbsvm"],
@@ -279,11 +280,13 @@ def chaos(kill: int = 3, race: int = 1, fill: int = 2, clock: int = 1, flip: int
     return pd.concat(tables, ignore_index=True)
 
 # %% ../../nbs/report/27h_chaos.ipynb #53b2657c
-WORDS = """# Faults
+WORDS = """## Faults
 
 What `make chaos` saw: a study of nine units hurt at random moments, and files hurt at random places. *Same bytes*
 means the result files of a run that was never disturbed. A line that begins with BROKEN would be a broken promise.
 
+| fault | outcome | times |
+|:--|:--|--:|
 """
 
 def main(argv: list[str] | None = None) -> int: # 1 when a promise broke
@@ -297,9 +300,10 @@ def main(argv: list[str] | None = None) -> int: # 1 when a promise broke
     table = chaos(**said)
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out/"chaos.csv", index=False)
-    (out/"chaos.md").write_text(WORDS + table.drop(columns="seconds").to_markdown(index=False) + "\n")
+    rows = [f"| {r.fault} | {r.outcome} | {r.times:,} |" for r in table.itertuples()]
+    put_section(out/"README.md", "chaos", WORDS + "\n".join(rows))
     broken = table[table.outcome.str.startswith("BROKEN")]
-    print(f"{table.times.sum():,} faults, {broken.times.sum():,} broken promises; see {out/'chaos.md'}")
+    print(f"{table.times.sum():,} faults, {broken.times.sum():,} broken promises; see {out/'README.md'}")
     return int(len(broken) > 0)
 
 # %% ../../nbs/report/27h_chaos.ipynb #843f38c4
