@@ -94,6 +94,15 @@ def test_fifty_thousand_copies_of_a_greeting_are_one_text():
     assert len(set(g)) == 2 and leakage(found, np.arange(0, 70_000, 2), np.arange(1, 70_000, 2)) == 1
 
 
+# %% ../nbs/data/07_sameness.ipynb #8ffe8f19
+def test_grouped_folds_of_a_large_corpus_leak_nothing():
+    from codemix_nb.data import sample
+    texts = sample.make(rows=900, plant={"duplicates": .1, "twins": .1}).texts
+    texts += [" ".join(reversed(t.split())) + " " + t.split()[0] for t in texts[:200]]
+    left = lambda g: max(leakage(near(texts), np.flatnonzero(g % 5 != f), np.flatnonzero(g % 5 == f)) for f in range(5))
+    assert left(groups(texts, large=10)) == 0
+
+
 # %% ../nbs/data/07_sameness.ipynb #cc39d0bb
 def test_copies_count_as_the_pairs_they_stand_for():
     rng = np.random.default_rng(5)

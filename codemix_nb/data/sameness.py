@@ -217,7 +217,7 @@ def _groups(key: str, texts: tuple, threshold: float, large: int, across: bool) 
         if across: pairs = pairs + across_scripts(texts, threshold=threshold)
     else:
         a, b = _candidate_links(folded, threshold)
-        pairs = sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(folded),)*2)
+        pairs = sp.coo_matrix((np.ones(len(a), bool), (a, b)), shape=(len(folded),)*2) + near(texts).links()
     return connected_components(pairs, directed=False)[1]
 
 def groups(texts, # as published; treatments do not change who is a twin of whom
