@@ -50,10 +50,12 @@ def rendered(tmp_path_factory):
 
 
 def test_no_text_of_a_report_acts(rendered):
+    control = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
     tag = re.compile(r"<(script|img|iframe|body|math|svg)[^>]*(ran|srcdoc)", re.I)
     for path in rendered.rglob("*"):
         if path.suffix not in (".html", ".md", ".csv", ".tex", ".svg", ".json"): continue
         text = path.read_text(encoding="utf-8")
+        assert not control.search(text), path.name
         if path.suffix in (".html", ".md", ".svg"): assert not tag.search(text), path.name
         if path.suffix == ".md": assert not re.search(r"(?<!\\)\]\(\s*javascript:", text), path.name
         assert "49{%" not in text and "4949" not in text

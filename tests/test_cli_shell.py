@@ -5,7 +5,6 @@ import csv, functools, inspect, io, itertools, json, re, sys, typer
 from pathlib import Path
 from typing import Annotated
 from codemix_nb import __version__
-from codemix_nb.files import guarded
 from codemix_nb.paths import CodemixError, atomic_write, named, steerless
 from codemix_nb.cli.shell import *
 

@@ -61,6 +61,13 @@ def test_two_workers_give_what_one_gives(home, monkeypatch, tmp_path):
         pd.testing.assert_frame_equal(one, gather(TOY, units)[0])
 
 
+# %% ../nbs/evaluation/21b_executor.ipynb #a3d6fee4
+def test_joblib_works_after_our_workers(home):
+    from joblib import Parallel, delayed
+    execute(main_units(TOY), TOY, workers=2)
+    assert Parallel(n_jobs=2)(delayed(abs)(k) for k in (-1, -2)) == [1, 2]
+
+
 # %% ../nbs/evaluation/21b_executor.ipynb #ed94ef70
 def test_a_failing_unit_is_named_and_the_rest_is_kept(home, monkeypatch):
     from codemix_nb.evaluation import executor

@@ -38,7 +38,8 @@ def test_a_lock_ends_with_its_holder(tmp_path, monkeypatch):
 def test_workers_end_with_their_parent(tmp_path):
     script = ("import os, time\nfrom codemix_nb.evaluation.pool import at_home\n"
               "if __name__ == '__main__':\n"
-              "    print(at_home(2).executor.submit(os.getpid).result(), flush=True)\n    time.sleep(60)\n")
+              "    pool = at_home(2); print(pool.executor.submit(os.getpid).result(), flush=True)\n"
+              "    time.sleep(60)\n")
     (tmp_path/"hold.py").write_text(script)
     parent = subprocess.Popen([sys.executable, tmp_path/"hold.py"], stdout=subprocess.PIPE, text=True)
     worker = int(parent.stdout.readline())

@@ -9,7 +9,6 @@ __all__ = ['CONTRASTS', 'folds', 'shown_scores', 'shown_contrasts', 'write_evalu
 import json, sys, typer
 from pathlib import Path
 from typing import Annotated
-from ..files import guarded_columns
 from ..paths import atomic_write
 from .shell import app, emit, file_at, in_columns, lines
 from .study import Study, study_name
@@ -48,6 +47,7 @@ def shown_contrasts(contrasts): # from `compare`
 def write_evaluation(out: Path, name: str, study: dict, scores, contrasts, notes: list[str]) -> None:
     "Scores and contrasts to a file, by its ending: .csv, .json or .md."
     from codemix_nb.evaluation import results
+    from codemix_nb.files import guarded_columns
     from codemix_nb.report.save import md_escape, to_markdown
     kept = contrasts.drop(columns="star")
     records = lambda frame: json.loads(frame.to_json(orient="records", double_precision=10))

@@ -11,7 +11,6 @@ import csv, functools, inspect, io, itertools, json, re, sys, typer
 from pathlib import Path
 from typing import Annotated
 from .. import __version__
-from ..files import guarded
 from ..paths import CodemixError, atomic_write, named, steerless
 
 # %% ../../nbs/cli/29_shell.ipynb #1d95998d
@@ -108,6 +107,7 @@ def _json_line(record: dict) -> str:
 
 def _csv_line(cells: list) -> str:
     "A record of a CSV file; a cell that holds a line break stands in quotes."
+    from codemix_nb.files import guarded
     csv.writer(line := io.StringIO(), lineterminator="\r\n").writerow(map(guarded, cells))
     return line.getvalue()[:-2]
 

@@ -126,7 +126,8 @@ def execute(units: list[Unit], # any part of a plan
     prepare(todo, study)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     groups, said = batches(todo, study), []
-    pool = pool or at_home(min(workers or os.cpu_count() or 1, len(groups)))
+    given = pool
+    pool = given or at_home(min(workers or os.cpu_count() or 1, len(groups)))
     with tqdm(total=len(todo), desc=f"{study['study']}: units", unit="unit",
               disable=None if progress is None else not progress) as bar:
         try:
@@ -136,6 +137,8 @@ def execute(units: list[Unit], # any part of a plan
         except BrokenExecutor as error:
             raise CodemixError(f"{study['study']}: a worker was killed, which most often means that memory ran out; "
                                f"finished units are kept, run again, perhaps with fewer workers ({error})") from None
+        finally:
+            if not given: pool.close()
     if failed := [(u, why) for u, why in said if why]:
         raise CodemixError(f"{len(failed)} of {len(todo)} units failed; first: {say(failed[0][0])}: {failed[0][1]}; "
                            "run again to retry only these")

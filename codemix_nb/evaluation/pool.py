@@ -22,6 +22,7 @@ class Pool:
     slots: Callable[[], int]
     send: Callable | None = None # what all batches need → a handle to it for workers; None where folders are the same
     name: str = "this machine"
+    close: Callable = lambda: None
 
 # %% ../../nbs/evaluation/21aa_pool.ipynb #53acfe0d
 class Here(Executor):
@@ -49,10 +50,10 @@ def at_home(workers: int = 0, # processes; 0 means one a core
     "Processes of this machine, or this process where one is enough."
     workers = workers or os.cpu_count() or 1
     if workers == 1: return Pool(Here(), lambda: 1)
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import ProcessPoolExecutor
     one = dict.fromkeys(["OMP_NUM_THREADS", *_THREADS], "1") | {"TOKENIZERS_PARALLELISM": "false"}
-    executor = get_reusable_executor(workers, timeout=300, env=one, initializer=_started, initargs=(os.getpid(),))
-    return Pool(executor, lambda: workers + 1)
+    executor = ProcessPoolExecutor(workers, timeout=300, env=one, initializer=_started, initargs=(os.getpid(),))
+    return Pool(executor, lambda: workers + 1, close=lambda: executor.shutdown(kill_workers=True))
 
 # %% ../../nbs/evaluation/21aa_pool.ipynb #3e9beb4d
 @contextmanager

@@ -39,7 +39,8 @@ WORK = {"near copies": (lambda texts: texts, sameness.near), "groups": (lambda t
         "audit": (as_corpus, certificate)}
 
 _CHILD = """
-import json, resource, sys, time
+import json, sys, time
+from codemix_nb.evaluation.units import peak_memory
 from codemix_nb.report.growth import WORK, grown
 given, work = WORK[sys.argv[1]]
 given = given(grown(int(sys.argv[2])))
@@ -47,7 +48,7 @@ wall, cpu = time.perf_counter(), time.process_time()
 work(given)
 spent = dict(cpu=time.process_time() - cpu, clock=time.perf_counter() - wall)
 said = dict(work=sys.argv[1], comments=int(sys.argv[2]), **spent)
-print(json.dumps(said | dict(gigabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6)))
+print(json.dumps(said | dict(gigabytes=peak_memory()["peak_mb"]/1000)))
 """
 
 def measure(work: str, size: int) -> dict: # work, comments, cpu and clock in seconds, gigabytes at most

@@ -53,12 +53,13 @@ def write_stream(comments: list[str], size: int, folder: Path, part: int = 500_0
 
 # %% ../../nbs/report/27g_scale.ipynb #13501913
 _CHILD = """
-import json, resource, sys, time
+import json, sys, time
+from codemix_nb.evaluation.units import peak_memory
 from codemix_nb.evaluation.score import score
 wall, cpu = time.perf_counter(), time.process_time()
 told = score(*sys.argv[1:4], keep=("id",), progress=False)
 spent = dict(comments=told["rows"], cpu=time.process_time() - cpu, clock=time.perf_counter() - wall)
-print(json.dumps(spent | dict(gigabytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1e6)))
+print(json.dumps(spent | dict(gigabytes=peak_memory()["peak_mb"]/1000)))
 """
 
 def trained(make=NBMachine, corpus: str = "sample-ne-en") -> tuple: # model, treated texts, labels
