@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from codemix_nb.files import unguarded
-from codemix_nb.paths import CodemixError, atomic_write, paths
+from codemix_nb.paths import CodemixError, atomic_write, paths, quiet
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.evaluation.results import *
 

@@ -5,7 +5,7 @@ import html, re
 from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
-from codemix_nb.paths import harmless
+from codemix_nb.paths import harmless, steerless
 from codemix_nb.report.save import md_escape, tex_escape
 from codemix_nb.report.frames import *
 

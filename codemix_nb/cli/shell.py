@@ -7,11 +7,11 @@ __all__ = ['app', 'LEAST', 'OWN', 'codemix', 'in_one_line', 'main', 'in_columns'
            'own_file', 'arguments', 'how_to_read', 'flags']
 
 # %% ../../nbs/cli/29_shell.ipynb #c3f74f82
-import csv, functools, inspect, io, itertools, json, re, sys, typer
+import csv, functools, inspect, io, itertools, json, sys, typer
 from pathlib import Path
 from typing import Annotated
 from .. import __version__
-from ..paths import CodemixError, atomic_write, named, steerless
+from ..paths import CodemixError, atomic_write, named, quiet, steerless
 
 # %% ../../nbs/cli/29_shell.ipynb #1d95998d
 def _version(asked: bool) -> None:
@@ -100,11 +100,6 @@ def emit(lines, # strings without line ends
     for line in lines: print(line)
 
 # %% ../../nbs/cli/29_shell.ipynb #19f3c9e2
-def _json_line(record: dict) -> str:
-    "JSON in one line; what steers a screen is written by its number, which JSON reads back."
-    line = json.dumps(record, ensure_ascii=False)
-    return re.sub("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda found: f"\\u{ord(found[0]):04x}", line)
-
 def _csv_line(cells: list) -> str:
     "A record of a CSV file; a cell that holds a line break stands in quotes."
     from codemix_nb.files import guarded
@@ -116,7 +111,7 @@ def lines(rows, # of as many values as there are columns
           kind: str): # tsv, csv or jsonl
     "Rows as lines of a file; in tsv white space becomes one space, in csv no text is a formula."
     if kind == "jsonl":
-        for row in rows: yield _json_line(dict(zip(columns, row)))
+        for row in rows: yield quiet(json.dumps(dict(zip(columns, row)), ensure_ascii=False))
         return
     for row in itertools.chain([columns], rows):
         cells = ["" if cell is None else steerless(cell) if isinstance(cell, str) else str(cell) for cell in row]

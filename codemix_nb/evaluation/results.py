@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ..files import unguarded
-from ..paths import CodemixError, atomic_write, paths
+from ..paths import CodemixError, atomic_write, paths, quiet
 from ..kept import is_kept, read_kept, write_kept
 
 # %% ../../nbs/evaluation/20_results.ipynb #2236dad6
@@ -164,8 +164,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> Path:
 
 def write_json(data, path: Path) -> Path:
     "Write sorted, indented JSON, atomically."
-    return atomic_write(path, lambda p: p.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
-                                                     + "\n", encoding="utf-8"))
+    text = quiet(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False))
+    return atomic_write(path, lambda p: p.write_text(text + "\n", encoding="utf-8"))
 
 # %% ../../nbs/evaluation/20_results.ipynb #49a63da4
 VARYING = ("fit_seconds", "predict_seconds", "peak_mb", "gpu_mb", "commit")

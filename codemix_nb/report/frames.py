@@ -10,7 +10,7 @@ import html, re
 from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
-from ..paths import harmless
+from ..paths import harmless, steerless
 from .save import md_escape, tex_escape
 
 # %% ../../nbs/report/27aa_frames.ipynb #f4d053c0
@@ -60,4 +60,4 @@ def fill(
     **values,  # text is escaped, `Markup` is not
 ) -> Markup: # without a line end after its last line
     "A template with its values in place; one that is not given is an error."
-    return Markup(_FILLINGS[file.rpartition(".")[2]].get_template(file).render(values))
+    return Markup(steerless(_FILLINGS[file.rpartition(".")[2]].get_template(file).render(values)))
