@@ -151,6 +151,8 @@ def draw(table: pd.DataFrame) -> mpl.figure.Figure:
         for ax in (left, right):
             ax.set(xscale="log", yscale="log", xlabel="comments")
             ax.grid(True, axis="y")
+        right.set_yticks([.1, .2, .5, 1, 2], ["0.1", "0.2", "0.5", "1", "2"])
+        right.minorticks_off()
         _handles(figure, (left, right), columns=3)
     plt.close(figure)
     return figure
