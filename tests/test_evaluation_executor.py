@@ -13,7 +13,7 @@ from codemix_nb.paths import CodemixError, call_at, here
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
 from codemix_nb.models.registry import identity_of, model_of
-from codemix_nb.evaluation.pool import Pool, at_home, lease
+from codemix_nb.evaluation.pool import Pool, lease, pooled
 from codemix_nb.evaluation.units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from codemix_nb.evaluation.units import help_of, key_of, path_of, run_unit, seeds_of
 from codemix_nb.evaluation.executor import *
@@ -118,6 +118,7 @@ def test_another_executor_gives_the_same(home, monkeypatch, tmp_path):
 # %% ../nbs/evaluation/21b_executor.ipynb #b6b3a0fc
 def test_what_another_version_computed_is_not_taken(home, monkeypatch):
     from codemix_nb.evaluation import executor
+    from codemix_nb.evaluation.pool import at_home
     real, units = executor._abroad, main_units(TOY)[:2]
     def other(*args):
         said, found = real(*args)

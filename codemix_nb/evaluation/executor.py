@@ -18,7 +18,7 @@ from ..paths import CodemixError, call_at, here
 from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..models.registry import identity_of, model_of
-from .pool import Pool, at_home, lease
+from .pool import Pool, lease, pooled
 from .units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from .units import help_of, key_of, path_of, run_unit, seeds_of
 
@@ -126,19 +126,16 @@ def execute(units: list[Unit], # any part of a plan
     prepare(todo, study)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     groups, said = batches(todo, study), []
-    given = pool
-    pool = given or at_home(min(workers or os.cpu_count() or 1, len(groups)))
     with tqdm(total=len(todo), desc=f"{study['study']}: units", unit="unit",
-              disable=None if progress is None else not progress) as bar:
+              disable=None if progress is None else not progress) as bar, \
+            pooled(pool, min(workers or os.cpu_count() or 1, len(groups))) as place:
         try:
-            for done in _shared(groups, study, pool):
+            for done in _shared(groups, study, place):
                 said += done
                 bar.update(len(done))
         except BrokenExecutor as error:
             raise CodemixError(f"{study['study']}: a worker was killed, which most often means that memory ran out; "
                                f"finished units are kept, run again, perhaps with fewer workers ({error})") from None
-        finally:
-            if not given: pool.close()
     if failed := [(u, why) for u, why in said if why]:
         raise CodemixError(f"{len(failed)} of {len(todo)} units failed; first: {say(failed[0][0])}: {failed[0][1]}; "
                            "run again to retry only these")

@@ -24,7 +24,7 @@ from ..stream import ROWS, Slab, files_of, kept_types, slabs
 from ..text import treatment
 from ..models.quick import quick, quick_treatment
 from ..models.saved import load_model
-from .pool import Pool, at_home
+from .pool import Pool, pooled
 
 # %% ../../nbs/evaluation/25_score.ipynb #29729b8b
 STATUSES = ("ok", "blank", "artefact", "emptied")
@@ -250,10 +250,10 @@ def score(source: str | Path, # a table, a folder, a pattern
     _possible(out, files, keep, force)
     about, types = load_model(folder)[1], kept_types(files, column, keep)
     plan = plan_of(files, folder, column, keep, threshold, size, how)
-    with _alone(work := out.with_name(f".{out.name}.partial")):
-        done, pool = _begun(work, plan), pool or at_home(jobs)
-        model = pool.send(lent(folder)) if pool.send else str(Path(folder).resolve())
-        for name, table in spread(pool, score_part, _tasks(files, model, plan, done, types, progress)):
+    with _alone(work := out.with_name(f".{out.name}.partial")), pooled(pool, jobs) as place:
+        done = _begun(work, plan)
+        model = place.send(lent(folder)) if place.send else str(Path(folder).resolve())
+        for name, table in spread(place, score_part, _tasks(files, model, plan, done, types, progress)):
             done[name] = _keep_part(work, name, _placed(table, name, files))
         return _finish(work, out, manifest_of(plan, done, about), force)
 
