@@ -73,7 +73,7 @@ def _growth(function, make, size=6_000):
             function(text)
             took.append(process_time() - start)
         return min(took)
-    return min(best(make(2*size))/max(best(make(size)), 1e-3) for _ in range(3))
+    return next((r for _ in range(3) if (r := best(make(2*size))/max(best(make(size)), 1e-3)) < 3), 3)
 
 def test_treatments_take_time_that_grows_with_the_length():
     units = ("👩\u200d", "👩\u200d💻 ", "\u200d", "a", " ", "@", "@a.", "http://", "<a ", "1", "क\u094d", "👍🏽", "#")
