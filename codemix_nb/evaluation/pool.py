@@ -6,7 +6,7 @@
 __all__ = ['QUEUES', 'WHERE', 'Pool', 'Here', 'at_home', 'pooled', 'alone', 'lease', 'job_script', 'on_dask']
 
 # %% ../../nbs/evaluation/21aa_pool.ipynb #6abfbedd
-import os
+import os, pickle
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -130,7 +130,7 @@ def on_dask(where: str, # see `WHERE`
         options = cluster if isinstance(cluster, dict) else dict(address=cluster)
         with client(**options, set_as_default=False) as client:
             slots = lambda: max(2, 2*len(client.scheduler_info(n_workers=-1)["workers"]))
-            send = lambda what: client.scatter({"data": what}, broadcast=True)["data"]
+            send = lambda what: client.submit(pickle.loads, pickle.dumps(what), pure=False)
             yield Pool(client.get_executor(pure=False), slots, send, client.scheduler.address)
     except (OSError, ValueError) as error: # a name that cannot be resolved, a scheduler that does not answer
         raise CodemixError(f"--dask {where}: {error}") from None
