@@ -6,7 +6,7 @@
 __all__ = ['STEPS', 'URL', 'HANDLE', 'FOLDS', 'STOPWORDS', 'SCRIPTS', 'TREATMENTS', 'ELSEWHERE', 'SIZES', 'char_script',
            'scripts', 'Step', 'step', 'nfkc', 'lower', 'urls', 'users', 'is_emoji', 'emoji_removed', 'emoji_named',
            'elongation', 'fold_spelling', 'without', 'only_script', 'Treatment', 'add_treatment', 'treatment', 'damage',
-           'check_damage', 'mask', 'surface', 'text_hash']
+           'check_damage', 'mask', 'surface', 'text_hash', 'doubled']
 
 # %% ../nbs/01_text.ipynb #a1f13270
 import hashlib, importlib, re, unicodedata
@@ -280,3 +280,17 @@ def text_hash(texts) -> str: # 16 hex digits
     h = hashlib.sha256()
     for t in texts: h.update(t.encode("utf-8", "surrogatepass") + b"\0")
     return h.hexdigest()[:16]
+
+# %% ../nbs/01_text.ipynb #81122ec4
+def doubled(function, # of one text
+            unit: str, # what a text is made of, over and over
+            size: int = 6_000, # characters of the shorter text
+           ) -> float: # 2 is linear, 4 a square; at most 3 is believed at once, 3 or more only when seen three times
+    "How many times longer a function takes on a text of twice the length, the best of five calls each."
+    from time import process_time
+    def seconds(text):
+        started = process_time()
+        function(text)
+        return process_time() - started
+    best = lambda n: min(seconds(unit*(n//len(unit))) for _ in range(5))
+    return next((r for _ in range(3) if (r := best(2*size)/max(best(size), 1e-3)) < 3), 3)

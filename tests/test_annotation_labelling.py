@@ -332,21 +332,11 @@ def test_page_says_when_a_judgement_was_not_saved(tmp_path):
 
 
 # %% ../nbs/annotation/09a_labelling.ipynb #ce22d51e
-def _growth(function, make, size=20_000):
-    "How many times longer a text of twice the length takes: the best of five each, and the least of three times."
-    from time import process_time
-    def best(text):
-        took = []
-        for _ in range(5):
-            start = process_time()
-            function(text)
-            took.append(process_time() - start)
-        return min(took)
-    return next((r for _ in range(3) if (r := best(make(2*size))/max(best(make(size)), 1e-3)) < 3), 3)
+from codemix_nb.text import doubled
 
 def test_people_are_found_in_time_that_grows_with_the_length():
     for unit in ("a", "a.", "_", "-", ".", "www.", "a-", "@", "@a.", "a@", "a@b", "1 ", "abcdef", "Ram "):
-        assert _growth(lambda t: strip_people([t], {"Ram"}), lambda n: unit*(n//len(unit))) < 3, unit
+        assert doubled(lambda t: strip_people([t], {"Ram"}), unit, 20_000) < 3, unit
 
 def test_what_is_passed_over_hides_nobody():
     found = lambda text, *names: strip_people([text], names)[0][0]

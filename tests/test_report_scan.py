@@ -154,23 +154,13 @@ def test_the_scan_takes_masked_fragments_and_no_others(tmp_path):
 
 
 # %% ../nbs/report/27e_scan.ipynb #8195dba0
-def _growth(function, make, size=20_000):
-    "How many times longer a text of twice the length takes: the best of five each, and the least of three times."
-    from time import process_time
-    def best(text):
-        took = []
-        for _ in range(5):
-            start = process_time()
-            function(text)
-            took.append(process_time() - start)
-        return min(took)
-    return next((r for _ in range(3) if (r := best(make(2*size))/max(best(make(size)), 1e-3)) < 3), 3)
+from codemix_nb.text import doubled
 
 def test_a_scan_takes_time_that_grows_with_the_length():
     units = ("a", "a.", "_", "-", "<", "<a ", "< onx", "<!--", "<style", "<text", "‹", "‹a›", "www.", 'alt="', "@")
     read = [ACTIVE.findall, _visible_, lambda t: faults(t, frozenset()), *(r.findall for r in RULES.values())]
     for unit in units:
-        for f in read: assert _growth(f, lambda n: unit*(n//len(unit))) < 3, unit
+        for f in read: assert doubled(f, unit, 20_000) < 3, unit
 
 def test_what_is_not_closed_is_still_read():
     said = _visible_("<b>one</b> <!-- two --> <style> x </style> three <!-- four")

@@ -63,22 +63,10 @@ def test_a_treatment_of_a_later_module_is_found_by_name_in_a_fresh_process():
 
 
 # %% ../nbs/01_text.ipynb #eda781f7
-def _growth(function, make, size=6_000):
-    "How many times longer a text of twice the length takes: the best of five each, and the least of three times."
-    from time import process_time
-    def best(text):
-        took = []
-        for _ in range(5):
-            start = process_time()
-            function(text)
-            took.append(process_time() - start)
-        return min(took)
-    return next((r for _ in range(3) if (r := best(make(2*size))/max(best(make(size)), 1e-3)) < 3), 3)
-
 def test_treatments_take_time_that_grows_with_the_length():
     units = ("👩\u200d", "👩\u200d💻 ", "\u200d", "a", " ", "@", "@a.", "http://", "<a ", "1", "क\u094d", "👍🏽", "#")
     for name, step in STEPS.items():
-        for unit in units: assert _growth(step, lambda n: unit*(n//len(unit))) < 3, (name, unit)
+        for unit in units: assert doubled(step, unit) < 3, (name, unit)
 
 def test_many_joiners_change_no_emoji():
     many = "👩\u200d💻 ok 👨\u200d👩\u200d👧 #️⃣ "*800

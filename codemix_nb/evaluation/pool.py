@@ -67,15 +67,17 @@ def pooled(pool: Pool | None, workers: int):
 @contextmanager
 def alone(name: str):
     "Wait until no other run holds this name, and hold it for a `with` statement."
-    from filelock import FileLock
-    (folder := paths.home/"locks").mkdir(parents=True, exist_ok=True)
-    with FileLock(folder/f"{name}.lock", thread_local=False): yield
+    with _lock(paths.home/"locks", name): yield
 
-def lease(name: str): # has `release()`; nothing where another run holds it
-    "The lock of a batch, taken without waiting."
-    from filelock import FileLock, Timeout
-    (folder := paths.home/"locks").mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder/f"{name}.lock", thread_local=False, fallback_to_soft=False)
+def _lock(folder: Path, name: str):
+    from filelock import FileLock
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder/f"{name}.lock", thread_local=False, fallback_to_soft=False)
+
+def lease(name: str, folder: Path | None = None): # has `release()`; nothing where another run holds it
+    "A lock, in the home when no folder is named, taken without waiting."
+    from filelock import Timeout
+    lock = _lock(folder or paths.home/"locks", name)
     try: lock.acquire(timeout=0)
     except Timeout: return None
     except (OSError, NotImplementedError): pass

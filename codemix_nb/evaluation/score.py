@@ -24,7 +24,7 @@ from ..stream import ROWS, Slab, files_of, kept_types, slabs
 from ..text import treatment
 from ..models.quick import quick, quick_treatment
 from ..models.saved import load_model
-from .pool import Pool, pooled
+from .pool import Pool, lease, pooled
 
 # %% ../../nbs/evaluation/25_score.ipynb #29729b8b
 STATUSES = ("ok", "blank", "artefact", "emptied")
@@ -120,7 +120,7 @@ def _begun(work: Path, plan: dict) -> dict[str, dict]: # of each finished part, 
     except (OSError, ValueError): same = False
     if not same:
         for path in work.iterdir():
-            if path.name != "lock": path.unlink()
+            if path.suffix != ".lock": path.unlink()
         atomic_write(work/"plan.json", lambda p: p.write_text(json.dumps(plan, indent=1), encoding="utf-8"))
     noted = {}
     for line in (work/"done.jsonl").read_bytes().splitlines() if (work/"done.jsonl").exists() else ():
@@ -145,14 +145,12 @@ def _name(file: int, number: int) -> str: return f"part-{file:05d}-{number:07d}.
 @contextlib.contextmanager
 def _alone(work: Path):
     "Hold the folder for this process, or raise `CodemixError`; who is killed lets go, and an empty one is removed."
-    import fcntl
     folder_at(work)
-    with (work/"lock").open("w") as lock:
-        try: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: raise CodemixError(f"{work}: another process is writing here") from None
-        try: yield
-        finally:
-            if work.exists() and not any(work.glob("part-*.parquet")): shutil.rmtree(work)
+    if (lock := lease("score", work)) is None: raise CodemixError(f"{work}: another process is writing here")
+    try: yield
+    finally:
+        lock.release()
+        if work.exists() and not any(work.glob("part-*.parquet")): shutil.rmtree(work)
 
 # %% ../../nbs/evaluation/25_score.ipynb #df5102ea
 def manifest_of(plan: dict, done: dict[str, dict], about: dict) -> dict:
@@ -209,7 +207,7 @@ def _finish(work: Path, out: Path, manifest: dict, force: bool) -> dict:
         shutil.rmtree(work)
         return manifest | dict(sha256=_sha256(out))
     atomic_write(work/"manifest.json", lambda p: p.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8"))
-    for name in ("plan.json", "done.jsonl", "lock"): (work/name).unlink(missing_ok=True)
+    for name in ("plan.json", "done.jsonl", "score.lock"): (work/name).unlink(missing_ok=True)
     if force and out.is_dir():
         shutil.rmtree(before := out.with_name(f".{out.name}.before"), ignore_errors=True)
         os.rename(out, before)

@@ -64,6 +64,7 @@ def _enough(answers: pd.DataFrame, level: float) -> pd.DataFrame:
     enough = fewest[fewest > 1/(1 - level)].index.droplevel(["repeat", "label", "fold"])
     return answers[pd.MultiIndex.from_frame(answers[["corpus", "model"]]).isin(enough)]
 
+# %% ../../nbs/experiments/66_calibration.ipynb #ea69327c
 @headed({"promise": "Promised for", "promised_share": "Promised", "covered": "Truth in the set",
          "covered_harmless": "Of the harmless", "covered_abusive": "Of the abusive", "one_label": "Sets of one",
          "two_labels": "Sets of two", "no_label": "Empty sets", "right_alone": "Right among sets of one"},
@@ -80,6 +81,7 @@ def conformal(results, level: float = .9) -> pd.DataFrame: # empty without MAPIE
     first = ["corpus", "model", "calibrated_on", "promise"]
     return _ordered(table, results)[[*first, *(c for c in table if c not in first)]]
 
+# %% ../../nbs/experiments/66_calibration.ipynb #fe80d962
 @headed({"false_alarms_got": "False alarms got", "caught": "Recall", "precision_5": "Precision at 5 % abuse",
          "precision_24": "Precision at 24 % abuse", "precision_published": "Precision as published"},
         shares=("false_alarms_got", "caught", "precision_5", "precision_24", "precision_published"))

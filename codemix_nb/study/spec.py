@@ -118,6 +118,7 @@ class _Loader(yaml.SafeLoader):
                                                         node.value[i][0].start_mark)
         return super().construct_mapping(node, deep)
 
+# %% ../../nbs/study/28_spec.ipynb #32f8b7f6
 def _unfolded_size(node, known: dict) -> int:
     "How many values a part of a file stands for once its aliases are written out."
     if id(node) in known:
@@ -139,6 +140,7 @@ def _composed(loader) -> dict:
         raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
     return loader.construct_document(node)
 
+# %% ../../nbs/study/28_spec.ipynb #56557827
 def _short(said) -> str: return named([said], longest=800)
 
 def _said(path: Path) -> dict:
@@ -155,6 +157,7 @@ def _said(path: Path) -> dict:
         raise CodemixError(f"{path.name}, key {_short(repr(odd[0]))}: unknown key")
     return said
 
+# %% ../../nbs/study/28_spec.ipynb #7cb455e4
 def _checked(path: Path, said: dict) -> dict:
     "A study with every key known, of its type and filled in."
     try: return _unfolded(schema()(**said).model_dump())
