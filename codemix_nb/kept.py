@@ -33,12 +33,12 @@ def write_kept(path: Path, frame: pd.DataFrame, facts: dict | None = None) -> Pa
     return atomic_write(path, lambda part: pq.write_table(table.replace_schema_metadata(kept), part))
 
 def read_kept(path: Path) -> tuple[pd.DataFrame, dict]:
-    "A kept table and its facts; raises `CodemixError` if the file is damaged. Files older than digests are believed."
+    "A kept table and its facts; raises `CodemixError` for a damaged file. One without a digest needs facts."
     try:
         table = pq.read_table(path)
         frame, header = table.to_pandas(), table.schema.metadata or {}
         if b"digest" in header and header[b"digest"].decode() != digest_of(frame, header[b"facts"]): raise ValueError
-        return frame, json.loads(header.get(b"facts", b"{}"))
+        return frame, json.loads(header[b"facts"])
     except (OSError, KeyError, ValueError, TypeError, OverflowError, MemoryError, pa.ArrowException):
         raise CodemixError(f"{path}: a damaged file; remove it and it is made again") from None
 

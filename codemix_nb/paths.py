@@ -108,14 +108,14 @@ def _end_with(parent: int) -> None:
     if os.getppid() == parent: threading.Thread(target=watch, daemon=True).start()
 
 def call_at(place: dict[str, str | int | None], # from `here`
-            work, *args):
+            work, *args, **more):
     "Call `work` where `place` was taken."
     _end_with(place["process"])
     os.chdir(place["cwd"])
     for name in _MOVERS:
         if place[name] is None: os.environ.pop(name, None)
         else: os.environ[name] = place[name]
-    return work(*args)
+    return work(*args, **more)
 
 # %% ../nbs/00_paths.ipynb #79f4dc35
 def atomic_write(path: Path, # the file to write

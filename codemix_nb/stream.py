@@ -116,12 +116,14 @@ def _filled(records, empty) -> Iterator: # of pairs of a row and what is there
             yield row, found
             first = None
 
-def _delimited(path: Path, lines, columns: list[str], separator=None, **quoting) -> Iterator[tuple[int, list]]:
-    "The row of every record under the header, and its cells of the columns."
+def _delimited(path: Path, lines, columns: list[str], separator=None, header=True,
+               **quoting) -> Iterator[tuple[int, list]]:
+    "The row of every record under the header, and its cells of the columns, which have numbers where there is none."
     records = _fields(path, lines, separator, **quoting)
-    header = next((fields for _, fields in records if any(f.strip() for f in fields)), None)
-    if header is None: raise CodemixError(f"{path}: no columns; the file is empty")
-    names = [name.strip() for name in header]
+    first = next(((row, fields) for row, fields in records if any(f.strip() for f in fields)), None)
+    if first is None: raise CodemixError(f"{path}: no columns; the file is empty")
+    names = [name.strip() for name in first[1]]
+    if not header: names, records = [str(i) for i in range(1, len(names) + 1)], itertools.chain([first], records)
     while not names[-1]: names.pop()
     for name in columns: column_of(pd.DataFrame(columns=names), name, path)
     picked, blank = [names.index(name) for name in columns], [""]*len(names)
@@ -138,7 +140,7 @@ def _loose(path: Path, how: dict) -> dict:
     "How the quotes of a TSV file are to be read."
     try:
         with _opened(path, how.get("encoding"), "") as (_, text):
-            for _ in _delimited(path, _lines(path, text), [], how.get("separator")): pass
+            for _ in _delimited(path, _lines(path, text), [], how.get("separator"), how.get("header", True)): pass
     except CodemixError: return dict(quoting=csv.QUOTE_NONE)
     except (*_BROKEN, UnicodeError): pass
     return {}
@@ -271,7 +273,7 @@ def slabs(path: Path,
           keep: tuple[str, ...] = (), # other columns
           size: int = ROWS, # rows of a slab, at most
           done=frozenset(), # numbers of slabs to leave out
-          **how, # of text: separator, encoding
+          **how, # of text: separator, encoding; header, False where there is none
          ) -> Iterator[Slab]:
     "A file in slabs, at least one; raises `CodemixError` naming file and row of what cannot be read."
     read = _columnar if ending(path)[0] == ".parquet" else _written

@@ -30,6 +30,12 @@ def test_rows_and_columns(place, tmp_path, keep, capsys):
     assert pd.read_csv(tmp_path/"o.csv").columns.tolist() == ["row", "a", "b", "probability", "label", "status"]
     assert "2 rows (2 ok) in 1 parts" in capsys.readouterr().out
 
+def test_no_header(place, tmp_path):
+    (tmp_path/"x.tsv").write_text("7\tramro\n8\tbekar\n")
+    call = ["score", f"{tmp_path}/x.tsv", str(tmp_path/"o.csv"), "--model", str(place/"model"), "--no-header"]
+    assert main([*call, "--text-column", "2", "--keep", "1"]) == 0
+    assert pd.read_csv(tmp_path/"o.csv")["1"].tolist() == [7, 8]
+
 def test_separator_and_pattern(place, tmp_path):
     (tmp_path/"x.csv").write_text("text|a\nramro|1\n")
     call = ["score", f"{tmp_path}/*.csv", str(tmp_path/"out"), "--model", str(place/"model"), "--separator", "|"]

@@ -23,6 +23,7 @@ def test_a_csv_is_read_back_as_it_was():
     back = list(csv.reader(io.StringIO(text, newline="")))
     assert back[0] == ["a", "b"] and [[unguarded(c) for c in r] for r in back[1:]] == rows
     assert list(lines([(-5, -.5, "-x")], ("a", "b", "c"), "csv"))[1] == "-5,-0.5,'-x"
+    assert list(lines([("=1+1", -5)], ("a", "b"), "tsv"))[1] == "'=1+1\t-5"
 
 def test_what_is_printed_steers_no_terminal():
     text = "a\x1b]0;title\x07b\x9bc\u202ed"

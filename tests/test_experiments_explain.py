@@ -7,6 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from pydantic import Field
+from codemix_nb.paths import call_at, here
 from codemix_nb.data import folds, sameness
 from codemix_nb.models.registry import not_run, model_of
 from codemix_nb.evaluation.scores import _ordered, corpora_of

@@ -57,3 +57,8 @@ def test_a_file_from_before_digests_is_believed(tmp_path):
     table = pa.Table.from_pandas(_some(), preserve_index=False).replace_schema_metadata({b"facts": b"{}"})
     pq.write_table(table, path)
     assert is_kept(path) and len(read_kept(path)[0]) == 60
+
+def test_a_file_that_lost_its_whole_header_is_damaged(tmp_path):
+    path = tmp_path/"headless.parquet"
+    pq.write_table(pa.Table.from_pandas(_some(), preserve_index=False).replace_schema_metadata(None), path)
+    assert not is_kept(path)

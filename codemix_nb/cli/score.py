@@ -18,7 +18,7 @@ _EVERY = ("Every row of IN has a row in OUT: its number, the columns kept, proba
           "that was stopped goes on where it was when it is started again in the same way.")
 
 @app.command(epilog=_EVERY)
-@own_file("text_column", "separator", "encoding")
+@own_file("text_column", "no_header", "separator", "encoding")
 def score(source: Annotated[str, typer.Argument(metavar="IN", help="Parquet, CSV, TSV or JSONL, also .gz .bz2 .xz "
                                                                    ".zst; a folder, or a quoted pattern.")],
           out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for Parquet parts and their manifest, "

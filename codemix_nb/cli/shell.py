@@ -109,13 +109,14 @@ def _csv_line(cells: list) -> str:
 def lines(rows, # of as many values as there are columns
           columns: tuple[str, ...],
           kind: str): # tsv, csv or jsonl
-    "Rows as lines of a file; in tsv white space becomes one space, in csv no text is a formula."
+    "Rows as lines of a file; in tsv white space becomes one space; in neither it nor csv is a text a formula."
+    from codemix_nb.files import guarded
     if kind == "jsonl":
         for row in rows: yield quiet(json.dumps(dict(zip(columns, row)), ensure_ascii=False))
         return
     for row in itertools.chain([columns], rows):
         cells = ["" if cell is None else steerless(cell) if isinstance(cell, str) else str(cell) for cell in row]
-        yield "\t".join(" ".join(cell.split()) for cell in cells) if kind == "tsv" else _csv_line(cells)
+        yield "\t".join(guarded(" ".join(cell.split())) for cell in cells) if kind == "tsv" else _csv_line(cells)
 
 # %% ../../nbs/cli/29_shell.ipynb #dc2d7a35
 OWN = {

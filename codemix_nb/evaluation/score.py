@@ -240,7 +240,7 @@ def score(source: str | Path, # a table, a folder, a pattern
           pool: Pool | None = None, # where; processes of this machine when None
           force: bool = False, # replace an earlier result
           progress: bool | None = None, # None: a bar when the output is a terminal
-          **how, # of text: separator, encoding
+          **how, # of text: separator, encoding; header, False where there is none
          ) -> dict: # the manifest; of a single file also its sha256
     "Score a table and write the result; goes on where it was stopped. Raises `CodemixError` naming file and row."
     out, keep = Path(out), tuple(keep)

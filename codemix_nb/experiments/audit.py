@@ -220,7 +220,7 @@ def audited(study: dict) -> dict[str, pd.DataFrame]: # each table of every corpu
 # %% ../../nbs/experiments/63_audit.ipynb #06a44d92
 class Audit(Block):
     "Checks of the corpora themselves: copies, shortcuts, doubtful labels, the languages of words, mixing."
-    draws: int = Field(1000, ge=20) # of the bootstraps behind the intervals
+    draws: int = Field(1000, ge=20, le=100_000) # of the bootstraps behind the intervals
 
 def audit_versions(study: dict) -> list:
     "What a kept audit depends on beside comments and settings."

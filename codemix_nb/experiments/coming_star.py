@@ -82,7 +82,7 @@ class Star(Block):
     "One contrast under many deals of the folds."
     a: str
     b: str
-    seeds: int = Field(20, ge=2)
+    seeds: int = Field(20, ge=2, le=1000)
 
 def units(study: dict, corpus: str) -> list:
     "Both models under as many deals of the folds as there are seeds."

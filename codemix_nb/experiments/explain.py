@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 from pydantic import Field
+from ..paths import call_at, here
 from ..data import folds, sameness
 from ..models.registry import not_run, model_of
 from ..evaluation.scores import _ordered, corpora_of
@@ -74,16 +75,16 @@ def explained(study: dict) -> dict[str, pd.DataFrame]: # explain
     "How faithful explanations of a study's models are, corpus by corpus; no text is kept."
     from codemix_nb.evaluation.explain import faithfulness_table
     block, every = study["explain"], [corpus_of(n, study) for n in corpus_names(study)]
-    here = [m for m in block["models"] if m not in not_run(study)]
-    scores = Parallel()(delayed(faithfulness_table)(c, here, study["treatment"], block["comments"],
-                                                    seed=study["seed"], study=study) for c in every)
+    models = [m for m in block["models"] if m not in not_run(study)]
+    scores = Parallel()(delayed(call_at)(here(), faithfulness_table, c, models, study["treatment"], block["comments"],
+                                         seed=study["seed"], study=study) for c in every)
     return {"explain": pd.concat(scores, ignore_index=True)}
 
 # %% ../../nbs/experiments/67_explain.ipynb #ccb93686
 class Explain(Block):
     "Models whose explanations are checked for faithfulness."
     models: list[str] = Field(min_length=1)
-    comments: int = Field(60, ge=10) # held-out comments of each corpus that are explained
+    comments: int = Field(60, ge=10, le=100_000) # held-out comments of each corpus that are explained
 
 def explain_versions(study: dict) -> list:
     "What kept explanations depend on beside comments and settings."

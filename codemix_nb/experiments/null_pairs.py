@@ -75,8 +75,8 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study has no nul
 # %% ../../nbs/experiments/55_null_pairs.ipynb #38c28e0f
 class NullPairs(Block):
     "Pairs of models without a true difference, to see how often each test finds one."
-    pairs: int = Field(500, ge=2)  # a corpus
-    repeats: int = Field(1, ge=1)  # deals of the folds for each pair
+    pairs: int = Field(500, ge=2, le=100_000)  # a corpus
+    repeats: int = Field(1, ge=1, le=1000)  # deals of the folds for each pair
     swap: Contrast | None = None   # two models whose answers are exchanged by a coin as well
 
 # %% ../../nbs/experiments/55_null_pairs.ipynb #d5edbb04

@@ -52,7 +52,7 @@ def term_table(study: dict) -> pd.DataFrame: # corpus, model, kind, rank, direct
 class Terms(Block):
     "The n-grams with the largest weights in some linear models."
     models: list[str]
-    top: int = Field(20, ge=1)
+    top: int = Field(20, ge=1, le=1000)
 
 # %% ../../nbs/experiments/58_top_terms.ipynb #b0754840
 EXPERIMENT = Experiment("58_top_terms", "terms", block=Terms, table=tabulate)

@@ -50,7 +50,7 @@ def read_predictions(path: str | Path): # CSV, TSV, XLSX, Parquet or JSONL
         raise CodemixError(f"{path}: no column 'probability' and no column 'label'; the file has: "
                            f"{named(raw.columns)}")
     ids = _words(raw.id, path, rows)
-    if Path(path).suffix.lower() == ".csv": ids = ids.map(unguarded)
+    if Path(path).suffix.lower() in (".csv", ".tsv"): ids = ids.map(unguarded)
     out = pd.DataFrame(dict(corpus=_words(raw.corpus, path, rows), id=ids, row=rows))
     out["repeat"] = _whole_numbers(raw["repeat"], path, rows) if "repeat" in raw else 0
     if "probability" in raw:
