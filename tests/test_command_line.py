@@ -309,7 +309,7 @@ def test_a_file_that_may_not_be_read_is_one_line(capsys, monkeypatch, table):
 
 
 def test_a_text_may_look_like_an_option(capsys, trained):
-    assert run(capsys, "predict", trained, "--", "--debug")[1].endswith("\t--debug\n")
+    assert run(capsys, "predict", trained, "--", "--debug")[1].endswith("\t'--debug\n")
 
 
 # Train ----------------------------------------------------------------------------------------------------------------

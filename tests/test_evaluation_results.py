@@ -33,6 +33,10 @@ def test_metrics_equal_scikit_learn():
 
 
 # %% ../nbs/evaluation/20_results.ipynb #746858c7
+def test_a_table_of_a_study_is_read_as_it_was_before_it_was_guarded(tmp_path):
+    (tmp_path/"damage.csv").write_text("id,rows\n'=1,3\n")
+    assert Results(tmp_path)._read("damage.csv").id.tolist() == ["=1"]
+
 def test_one_class_fold_has_no_area():
     assert np.isnan(metrics([1, 1], [.2, .9])["roc_auc"]) and metrics([1, 1], [.9, .9])["mcc"] == 0
 

@@ -32,3 +32,6 @@ def test_a_value_that_is_not_given_is_an_error():
 def test_a_link_in_somebodys_words_runs_nothing():
     from codemix_nb.report.frames import no_tags
     assert "](" not in no_tags("[x](javascript:1)") and "](" in no_tags("[x](https://a.np)")
+
+def test_what_is_filled_in_steers_no_screen():
+    assert "\x1b" not in fill("table.html", heads=["a\x1b]0;b\x07"], rights=[False], parts=[])
