@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from collections import OrderedDict
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, wait
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,17 @@ import pytest
 from codemix_nb.evaluation.items import gather
 from codemix_nb.evaluation.plan import main_units
 from codemix_nb.evaluation.units import LENT, corpus_of
+
+
+# %% ../nbs/evaluation/21b_executor.ipynb #d2844d69
+def test_views_of_one_fit_stand_together_and_are_told():
+    from codemix_nb.evaluation.units import Unit
+    units = [Unit("sample-ne-en", "clean", m, view=v) for v in ("", "folded") for m in ("lr", "svm")]
+    study = dict(study="s", corpora=["sample-ne-en"], folds=5, seed=0)
+    batch, = batches(units, study)
+    assert [(u.model, u.view) for u in batch] == [("lr", ""), ("lr", "folded"), ("svm", ""), ("svm", "folded")]
+    assert say(batch[1]).endswith("fold 0 / view folded") and "labelled" not in say(batch[0])
+    assert summary([], study).empty
 
 
 # %% ../nbs/evaluation/21b_executor.ipynb #ab838a62
@@ -72,7 +84,7 @@ def test_joblib_works_after_our_workers(home):
 def test_a_failing_unit_is_named_and_the_rest_is_kept(home, monkeypatch):
     from codemix_nb.evaluation import executor
     real = run_unit
-    def sometimes(unit, study):
+    def sometimes(unit, study, fits=None):
         if unit.fold == 2: raise CodemixError("planted")
         return real(unit, study)
     monkeypatch.setattr(executor, "run_unit", sometimes)

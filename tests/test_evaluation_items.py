@@ -3,12 +3,12 @@
 
 import numpy as np
 import pandas as pd
-from dataclasses import asdict
+from dataclasses import replace
 from functools import lru_cache
 from codemix_nb.paths import CodemixError, paths
 from codemix_nb.kept import read_kept
 from codemix_nb.text import check_damage, damage, scripts, treatment
-from codemix_nb.data import corpora, sameness
+from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.language import lid, mixing
 from codemix_nb.models.registry import identity_of, model_of
 from codemix_nb.evaluation import results

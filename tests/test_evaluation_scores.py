@@ -3,7 +3,7 @@
 
 import pandas as pd
 from pathlib import Path
-from codemix_nb.evaluation.results import KEYS, from_cells
+from codemix_nb.evaluation.results import KEYS, from_cells, where
 from codemix_nb.evaluation.scores import *
 
 

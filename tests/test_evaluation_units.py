@@ -126,6 +126,47 @@ def test_a_judge_is_tested_whole_and_trained_on_nowhere():
     assert np.isclose(judge_table(study).near_copy.mean(), facts["leakage"])
 
 
+# %% ../nbs/evaluation/21_units.ipynb #740c8d80
+def test_draws_share_no_row_and_are_tested_on_the_other_half():
+    units = [Unit("sample-ne-en", "clean", "lr-word", "draws", "default", r, h, 1, labelled=50)
+             for h in (0, 1) for r in (0, 1)]
+    splits = [split_of(u, TOY) for u in units]
+    assert [len(s.train) for s in splits] == [50]*4
+    assert not set(splits[0].train) & set(splits[1].train) and (splits[0].test == splits[1].test).all()
+    assert not set(splits[0].groups[splits[0].train]) & set(splits[0].groups[splits[0].test])
+    assert len({key_of(u, TOY) for u in units}) == 4
+
+def test_another_corpus_trains_without_its_copies():
+    unit = Unit("sample-ne-en", "clean", "lr-word", "from:sample-te-en", "default", seed=1)
+    s, own = split_of(unit, TOY), corpus_of("sample-ne-en", TOY)
+    assert s.leakage == 0 and (s.y[s.test] == own.labels).all()
+    assert set(s.corpus.frame.judged[s.train]) == {False} and len(s.train) > 500
+    frame, _ = run_unit(unit, TOY)
+    assert frame.id.tolist() == own.frame.id.tolist()
+    with pytest.raises(CodemixError, match="sample-ne-en: of .* 0 are no near-copies"):
+        split_of(replace(unit, design="from:sample-ne-en"), TOY)
+
+
+# %% ../nbs/evaluation/21_units.ipynb #63c422ae
+def test_a_view_changes_the_test_alone_and_shares_the_fit(monkeypatch):
+    from codemix_nb import text
+    from codemix_nb.evaluation import units
+    monkeypatch.setitem(text.TREATMENTS, "hush", text.Treatment("hush", (lambda t: "",)))
+    plain = Unit("sample-ne-en", "clean", "lr-word", tuning="default", seed=1)
+    hushed, fits, fitted = replace(plain, view="hush"), {}, []
+    own = units._fitted
+    monkeypatch.setattr(units, "_fitted", lambda *a: fitted.append(a[0]) or own(*a))
+    (seen, _), (unseen, facts) = run_unit(plain, TOY, fits), run_unit(hushed, TOY, fits)
+    assert len(fitted) == 1 and seen.probability.std() > .1 and unseen.probability.nunique() == 1
+    assert facts["train_rows"] == run_unit(hushed, TOY)[1]["train_rows"] and len(fitted) == 2
+    assert key_of(plain, TOY) != key_of(hushed, TOY)
+
+def test_late_fields_at_their_default_name_nothing():
+    assert set(Unit("a", "b", "c").named()) == {"corpus", "treatment", "model", "design", "tuning", "repeat", "fold",
+                                                "seed", "train_fraction"}
+    assert Unit("a", "b", "c", view="x").named()["view"] == "x"
+
+
 # %% ../nbs/evaluation/21_units.ipynb #c4c8958d
 def test_groups_never_cross_folds_and_source_design_crosses_sources():
     s = split_of(Unit("sample-ne-en", "clean", "lr", seed=1), TOY)

@@ -8,7 +8,7 @@ __all__ = ['UNIT', 'LISTED', 'SOURCES', 'scored', 'main_scores', 'side_scores', 
 # %% ../../nbs/evaluation/20b_scores.ipynb #e71022e8
 import pandas as pd
 from pathlib import Path
-from .results import KEYS, from_cells
+from .results import KEYS, from_cells, where
 
 # %% ../../nbs/evaluation/20b_scores.ipynb #f0d26709
 UNIT = [k for k in KEYS if k != "study"]
@@ -27,7 +27,7 @@ def side_scores(
 ) -> pd.DataFrame:
     "Scores beside the benchmark, under the treatment that each model has there."
     table, own = results.scores, main_scores(results)[["corpus", "model", "treatment"]].drop_duplicates()
-    for key, value in keys.items(): table = table[table[key] == value]
+    table = where(table, **keys)
     return table.merge(own, on=["corpus", "model", "treatment"])
 
 # %% ../../nbs/evaluation/20b_scores.ipynb #71f4b1c0

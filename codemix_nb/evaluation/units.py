@@ -37,6 +37,15 @@ class Unit:
     fold: int = 0
     seed: int = 0
     train_fraction: float = 1.
+    labelled: int = 0 # rows of a draw; 0 for a design without draws
+    view: str = ""    # treatment of the test comments alone, before that of all
+    @property
+    def source(self) -> str: # empty where a corpus is tested after training on itself
+        "The other corpus that is trained on."
+        return self.design[5:] if self.design.startswith("from:") else ""
+    def named(self) -> dict:
+        "What names it; a late field at its default is left out, so that no earlier result loses its name."
+        return {k: v for k, v in asdict(self).items() if v or k not in ("labelled", "view")}
 
 # %% ../../nbs/evaluation/21_units.ipynb #c0a1aa3b
 def corpus_names(study: dict) -> list[str]:
@@ -51,7 +60,7 @@ def judge_of(study: dict) -> dict | None: # corpus, test, models
 # %% ../../nbs/evaluation/21_units.ipynb #60e2efed
 def _spec(name: str, study: dict) -> str:
     "What names a corpus in the caches of this process; a user's file counts as new when it was written again."
-    said = {(judge_of(study) or {}).get("test"): name, **dict(zip(corpus_names(study), study["corpora"]))}[name]
+    said = dict(zip(corpus_names(study), study["corpora"])).get(name, name)
     file = None if isinstance(said, str) else paths.root/said["path"]
     return json.dumps([said, [file.stat().st_mtime_ns, file.stat().st_size] if file and file.exists() else None],
                       sort_keys=True)
@@ -89,13 +98,38 @@ def _assignment(spec: str, design: str, k: int, seed: int) -> np.ndarray:
     if design == "grouped": return folds.assign(c.labels, c.frame.group.to_numpy(), k, 1, seed)[0]
     if design == "ungrouped": return folds.ungrouped(c.labels, k, 1, seed)[0]
     if design == "source": return folds.by_source(c.frame.source.to_numpy(dtype=str))[0]
-    if design == "test": return np.where(c.frame.judged, 0, 1)
-    raise CodemixError(f"unknown design {design!r}; known: grouped, ungrouped, source, test")
+    if design == "halves": return folds.assign(c.labels, c.frame.group.to_numpy(), 2, 1, seed)[0]
+    if design == "test" or design.startswith("from:"): return np.where(c.frame.judged, 0, 1)
+    raise CodemixError(f"unknown design {design!r}; known: grouped, ungrouped, source, test, draws, from:CORPUS")
 
 def _unit_spec(unit: Unit, study: dict) -> str:
-    "What names the comments of a unit in the caches: a corpus, or a corpus and its judge."
-    if unit.design != "test": return _spec(unit.corpus, study)
-    return json.dumps(dict(train=_spec(judge_of(study)["corpus"], study), test=_spec(unit.corpus, study)))
+    "What names the comments of a unit in the caches: a corpus, or one that is trained on and one that is tested."
+    train = judge_of(study)["corpus"] if unit.design == "test" else unit.source
+    if not train: return _spec(unit.corpus, study)
+    return json.dumps(dict(train=_spec(train, study), test=_spec(unit.corpus, study)))
+
+# %% ../../nbs/evaluation/21_units.ipynb #106520f2
+@lru_cache(maxsize=64)
+def _draws(spec: str, half: int, rows: int, seed: int) -> list[np.ndarray]: # row numbers of each block
+    "The disjoint training sets of the half that is not tested."
+    c, own = _corpus(spec), np.flatnonzero(_assignment(spec, "halves", 2, seed) != half)
+    return [own[d] for d in folds.draws(c.labels[own], c.frame.group.to_numpy(dtype=np.int64)[own], rows, seed)]
+
+def _parts(unit: Unit, spec: str, k: int, y, groups) -> tuple[np.ndarray, np.ndarray]: # training and test rows
+    if unit.design == "draws":
+        half = _assignment(spec, "halves", 2, unit.seed)
+        return _draws(spec, unit.fold, unit.labelled, unit.seed)[unit.repeat], np.flatnonzero(half == unit.fold)
+    fold = _assignment(spec, unit.design, k, unit.seed + unit.repeat)
+    train, test = np.flatnonzero(fold != unit.fold), np.flatnonzero(fold == unit.fold)
+    if unit.source: return _without_copies(unit, train, test, spec, y), test
+    return train[folds.learning_subset(y[train], groups[train], unit.train_fraction, unit.seed + unit.repeat)], test
+
+def _without_copies(unit: Unit, train, test, spec: str, y) -> np.ndarray:
+    "The rows of another corpus that are no near-copies of this one; raises `CodemixError` when one label is left."
+    left = train[~sameness.seen_before(_pairs(spec), test, train)]
+    if len(np.unique(y[left])) == 2: return left
+    raise CodemixError(f"{unit.source}: of {len(train):,} comments {len(left):,} are no near-copies of {unit.corpus}, "
+                       "and they have one label; a source needs both")
 
 # %% ../../nbs/evaluation/21_units.ipynb #33522183
 @dataclass
@@ -112,10 +146,9 @@ class Split:
 def split_of(unit: Unit, study: dict) -> Split:
     "Everything a unit needs, from shared caches."
     spec = _unit_spec(unit, study)
-    c, fold = _corpus(spec), _assignment(spec, unit.design, study["folds"], unit.seed + unit.repeat)
-    train, test = np.flatnonzero(fold != unit.fold), np.flatnonzero(fold == unit.fold)
+    c = _corpus(spec)
     y, groups = c.labels, c.frame.group.to_numpy(dtype=np.int64)
-    train = train[folds.learning_subset(y[train], groups[train], unit.train_fraction, unit.seed + unit.repeat)]
+    train, test = _parts(unit, spec, study["folds"], y, groups)
     return Split(c, _counted(spec, unit.treatment, treatment(unit.treatment).version), y, groups, train, test,
                  sameness.leakage(_pairs(spec), train, test))
 
@@ -142,10 +175,11 @@ def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
 def data_of(units: list[Unit], study: dict) -> dict: # what names a corpus → the corpus
     "The comments that units read, for a process elsewhere."
     judge = judge_of(study) or {}
-    said = {judge.get("test"): judge.get("test"), **dict(zip(corpus_names(study), study["corpora"]))}
+    said = dict(zip(corpus_names(study), study["corpora"]))
     read = {u.corpus for u in units} | {judge["corpus"] for u in units if u.design == "test"}
+    read |= {u.source for u in units if u.source}
     others = {n for u in units if (helped := help_of(u.model, study)) for n in helped["corpora"]}
-    return ({_named(said[n]): corpus_of(n, study) for n in sorted(read)}
+    return ({_named(said.get(n, n)): corpus_of(n, study) for n in sorted(read)}
             | {f"other {n}": other_of(n) for n in sorted(others)})
 
 def borrow_data(data: dict) -> None:
@@ -153,7 +187,7 @@ def borrow_data(data: dict) -> None:
     if LENT and {k: c.sha256 for k, c in LENT.items()} == {k: c.sha256 for k, c in data.items()}: return
     LENT.clear()
     LENT.update(data)
-    for cache in (_corpus, _counted, _pairs, _assignment, other_of, _borrowed): cache.cache_clear()
+    for cache in (_corpus, _counted, _pairs, _assignment, _draws, other_of, _borrowed): cache.cache_clear()
 
 # %% ../../nbs/evaluation/21_units.ipynb #73687aa5
 def seeds_of(model: Method, study: dict) -> int: # 1 for a model that its seed hardly moves, or too dear to train again
@@ -240,31 +274,50 @@ def _head(root: str) -> str: # the commit a project stands at; empty outside of 
 def _bare(settings: dict) -> dict: return {k.removeprefix("estimator__"): v for k, v in settings.items()}
 
 # %% ../../nbs/evaluation/21_units.ipynb #ff5a2ea3
-def run_unit(unit: Unit, study: dict) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
-    "Fit on the training part, predict the test part."
-    s, est = split_of(unit, study), estimator_of(unit, study)
+def _fitted(unit: Unit, s: Split, study: dict) -> tuple: # estimator, seconds
+    est, started = estimator_of(unit, study), time.perf_counter()
     reset_peak()
-    started = time.perf_counter()
     est.fit(s.texts[s.train], s.y[s.train], groups=s.groups[s.train])
-    fitted = time.perf_counter()
-    probability, decision, alone = _said_of(est, s.texts[s.test])
-    predicted, status = time.perf_counter(), np.asarray(getattr(est, "status_", "ok"))
+    return est, time.perf_counter() - started
+
+def _seen(unit: Unit, s: Split): # comments that are tested
+    if not unit.view: return s.texts[s.test]
+    raw = [s.corpus.texts[i] for i in s.test]
+    return treatment(unit.treatment)(treatment(unit.view)(raw))
+
+# %% ../../nbs/evaluation/21_units.ipynb #6a96f10c
+def run_unit(unit: Unit, study: dict,
+             fits: dict | None = None, # of the last unit: what differs in its view alone is not fitted again
+            ) -> tuple[pd.DataFrame, dict]: # predictions of the test part, facts about the unit
+    "Fit on the training part, predict the test part."
+    s, bare, fits = split_of(unit, study), replace(unit, view=""), {} if fits is None else fits
+    if bare not in fits:
+        fits.clear()
+        fits[bare] = _fitted(unit, s, study)
+    est, seconds = fits[bare]
+    started = time.perf_counter()
+    probability, decision, alone = _said_of(est, _seen(unit, s))
+    asked, status = time.perf_counter() - started, np.asarray(getattr(est, "status_", "ok"))
     probability = np.where(status == "ok", probability, 1 - s.y[s.test])
     frame = pd.DataFrame(dict(id=s.corpus.frame.id.to_numpy()[s.test], label=s.y[s.test], probability=probability,
                               decision=decision, status=status) | alone)
+    return frame, _facts(unit, s, est, study) | dict(fit_seconds=seconds, predict_seconds=asked)
+
+# %% ../../nbs/evaluation/21_units.ipynb #5a28d6d8
+def _facts(unit: Unit, s: Split, est, study: dict) -> dict:
+    "What is kept of a unit beside its predictions."
     searched = _bare(model_of(unit.model, study).search_space[0])
     chosen = {k: v for k, v in _bare(est.params_ if isinstance(est, Tuned) else est.get_params()).items()
               if k in searched}
     facts = dict(params=json.dumps(chosen, sort_keys=True), leakage=s.leakage,
                  train_rows=len(s.train), test_rows=len(s.test),
-                 train_groups=len(np.unique(s.groups[s.train])), fit_seconds=fitted - started,
-                 predict_seconds=predicted - fitted, parameters=int(est.n_parameters_),
+                 train_groups=len(np.unique(s.groups[s.train])), parameters=int(est.n_parameters_),
                  **peak_memory(), made_with=json.dumps(made_with(bool(identity_of(unit.model, study)),
                                                                  getattr(est, "precision_", "")), sort_keys=True))
     facts["commit"] = _head(str(paths.root))
     if help_of(unit.model, study):
         facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
-    return frame, facts
+    return facts
 
 # %% ../../nbs/evaluation/21_units.ipynb #6060cca8
 def edge_of(unit: Unit, study: dict, params: str, # the settings that it chose, JSON
@@ -294,13 +347,15 @@ def key_of(unit: Unit, study: dict,
     c, nested = _corpus(_unit_spec(unit, study)), unit.tuning == "nested"
     data = [c.sha256, c.source_sha256 if unit.design == "source" else "", treatment(unit.treatment).version,
             sameness.VERSION, folds.VERSION]
+    if unit.view: data.append(treatment(unit.view).version)
+    if unit.design == "draws": data.append(folds.MOST_DRAWS)
     said = help_of(unit.model, study)
     if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
                       [[n, other_of(n).sha256] for n in said["corpora"]], *way_key(said["how"])]]
     else: more = []
     if weights := identity or identity_of(unit.model, study): more.append(weights)
     model = model_of(unit.model, study)
-    return _digest([asdict(unit), data, _model_key(model, nested, seeds_of(model, study)), study["folds"],
+    return _digest([unit.named(), data, _model_key(model, nested, seeds_of(model, study)), study["folds"],
                     [study.get("inner_folds", 3), VERSION] if nested else 0, *more])
 
 def path_of(key: str):
