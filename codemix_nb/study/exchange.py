@@ -98,6 +98,7 @@ def _column(frame: pd.DataFrame, names, where) -> None:
 
 def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict[Unit, pd.Series]:
     "Their facts by unit, each with the key that it has here."
+    units = units.assign(**{k: v for k, v in results.LATE.items() if k not in units})
     _column(units, (*NAMES, "key", "identity", *COUNTED, *MEASURED), file)
     found = {}
     for _, row in units[units.model == model].iterrows():
