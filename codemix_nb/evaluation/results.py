@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'HIGHER_IS_BETTER', 'KEYS', 'LATE', 'TEXT_COLUMNS', 'VARYING', 'SAME', 'NEAR', 'confusion',
-           'from_cells', 'metrics', 'where', 'scores', 'Results', 'load', 'write_frame', 'write_json', 'units_digest',
-           'changed_results', 'repeats_apart']
+           'from_cells', 'metrics', 'with_late', 'where', 'scores', 'Results', 'load', 'write_frame', 'write_json',
+           'units_digest', 'changed_results', 'repeats_apart']
 
 # %% ../../nbs/evaluation/20_results.ipynb #6d7e6b61
 import hashlib, inspect, json
@@ -64,6 +64,10 @@ HIGHER_IS_BETTER = {m: m != "brier" for m in METRICS}
 KEYS = ["study", "corpus", "treatment", "model", "design", "tuning", "repeat", "fold", "seed", "train_fraction",
         "labelled", "view"]
 LATE = {"labelled": 0, "view": ""} # keys that results need not have, and what they are where none is said
+
+def with_late(frame: pd.DataFrame) -> pd.DataFrame:
+    "A table of results with every late key, at its default where nothing is said."
+    return frame.assign(**{k: v for k, v in LATE.items() if k not in frame})
 
 def where(frame: pd.DataFrame, # with some of the keys
           **keys) -> pd.DataFrame:

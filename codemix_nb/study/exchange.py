@@ -98,7 +98,7 @@ def _column(frame: pd.DataFrame, names, where) -> None:
 
 def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict[Unit, pd.Series]:
     "Their facts by unit, each with the key that it has here."
-    units = units.assign(**{k: v for k, v in results.LATE.items() if k not in units})
+    units = results.with_late(units)
     _column(units, (*NAMES, "key", "identity", *COUNTED, *MEASURED), file)
     found = {}
     for _, row in units[units.model == model].iterrows():
@@ -298,6 +298,7 @@ def _facts(row: pd.Series, theirs: results.Results) -> dict:
 # %% ../../nbs/study/28c_exchange.ipynb #eaef7a7d
 def _parts(frame: pd.DataFrame, model: str, file: Path) -> dict[tuple, pd.DataFrame]:
     "The rows of one model, unit by unit."
+    frame = results.with_late(frame)
     _column(frame, NAMES, file)
     return dict(list(frame[frame.model == model].groupby(NAMES, observed=True)))
 
