@@ -7,6 +7,7 @@ from joblib import Parallel, delayed, parallel_config
 from pathlib import Path
 from codemix_nb.paths import CodemixError, atomic_write, call_at, here, paths
 from codemix_nb.evaluation.results import load
+from codemix_nb.experiments.base import experiments as questions
 from codemix_nb.report.save import _put
 from codemix_nb.report.notebooks import *
 

@@ -11,7 +11,7 @@ from codemix_nb.evaluation.scores import card
 from codemix_nb.experiments.findings import findings
 from codemix_nb.experiments.wording import declaration, design, number, title_of
 from codemix_nb.report.frames import cell, fill
-from codemix_nb.report.notebooks import _made, experiments
+from codemix_nb.report.notebooks import _made, pages_of
 from codemix_nb.report.save import _put, _title_of_svg
 from codemix_nb.report.page import *
 
@@ -58,6 +58,7 @@ def test_a_corpus_has_a_row_of_its_own_and_links_lead_to_committed_notebooks(tmp
     save_table(benchmark.tabulate(results), "52_main", results, "Caption.")
     table, rows = html_table((tmp_path/"tables"/"52_main.md").read_text())[1:]
     assert table.count('class="corpus"') == 2 and table.count("<tr>") == rows + 1 and ">Corpus<" not in table
+    from codemix_nb.report.notebooks import experiments
     notebook = next(p for p in experiments() if p.stem == "52_main")
     assert 'href="../../nbs/experiments/pages/52_main.ipynb"' in section(tmp_path, notebook)
     assert 'href="notebooks/' not in section(tmp_path, notebook)

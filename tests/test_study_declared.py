@@ -5,6 +5,7 @@ import yaml
 import pandas as pd
 from codemix_nb.paths import git, paths
 from codemix_nb.models.registry import imported
+from codemix_nb.evaluation.verdicts import Claim, _several
 from codemix_nb.study.declared import *
 
 

@@ -19,7 +19,7 @@ from codemix_nb.evaluation.items import item_table, judge_table, tagged_by
 from codemix_nb.evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
 from codemix_nb.evaluation.plan import missing
 from codemix_nb.evaluation.pool import Pool, alone
-from codemix_nb.evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
+from codemix_nb.evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, others_of, path_of
 from codemix_nb.experiments.base import Experiment, experiments, plan
 from codemix_nb.experiments.top_terms import term_table
 from codemix_nb.study import spec

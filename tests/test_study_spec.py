@@ -14,7 +14,9 @@ from codemix_nb.models import classical
 from codemix_nb.models.registry import model_of, way_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.units import corpus_names
-from codemix_nb.experiments.base import Block, Contrast, experiments
+from codemix_nb.evaluation.slices import slice_of
+from codemix_nb.evaluation.verdicts import Claim, _several
+from codemix_nb.experiments.base import Arm, Block, Contrast, experiments
 from codemix_nb.study.spec import *
 
 
@@ -23,6 +25,39 @@ import pytest
 
 def test_every_committed_study_is_valid():
     for path in paths.studies.glob("*.yaml"): assert read(path.stem)["study"] == path.stem
+
+
+# %% ../nbs/study/28_spec.ipynb #543c0ebd
+CLAIMED = """study: methods/toy
+corpora: [sample-ne-en]
+models: [lr, svm]
+claims:
+  - {key: a.b, says: one is better, a: lr, b: svm, primary: true}
+"""
+
+def test_a_family_has_claims_and_a_name_with_a_slash(tmp_path):
+    (tmp_path/"toy.yaml").write_text(CLAIMED)
+    study = read(str(tmp_path/"toy.yaml"))
+    assert study["study"] == "methods/toy" and study["claims"][0]["margin"] == 0 and study["generated"]
+
+@pytest.mark.parametrize("old, new, key", [
+    ("b: svm", "b: nosuch", "claims.a.b': unknown model 'nosuch'"), ("primary: true", "corpora: [x]", "'x' is not among"),
+    ("primary: true", "margin: .1", "claims.a.b.margin': 0 asks"), ("primary: true", "margin: [.1, .2]", "a pair of margins"),
+    ("primary: true", "slice: lattin", "unknown slice 'lattin'"), ("primary: true", "metric: brier", "'brier' is none"),
+    ("primary: true", "kind: rate", "speaks of a check"), ("b: svm", "b: {model: svm, design: draws}", "go together"),
+    ("b: svm", "b: {model: svm, view: nosuch}", "claims.a.b.view': unknown treatment"),
+    ("b: svm", "b: {model: svm, design: 'from:nowhere'}", "unknown corpus 'nowhere'"),
+    ("b: svm", "b: {model: svm, colour: red}", "a unit has no 'colour'"), ("key: a.b", "key: ab", "claims.0.key"),
+    ("primary: true}", "primary: true}\n  - {key: a.b, says: x, a: lr, b: svm}", "two claims have this key"),
+    ("primary: true", "seen: [x]", "seen on 'x'"), ("[lr, svm]\nclaims:", "[]\nother:", "other")])
+def test_a_claim_that_cannot_be_judged_is_told_first(tmp_path, old, new, key):
+    (tmp_path/"toy.yaml").write_text(CLAIMED.replace(old, new))
+    with pytest.raises(CodemixError, match="^toy.yaml, key") as told: read(str(tmp_path/"toy.yaml"))
+    assert key in str(told.value)
+
+def test_a_study_that_asks_for_nothing_is_told(tmp_path):
+    (tmp_path/"toy.yaml").write_text("study: toy\ncorpora: [sample-ne-en]\n")
+    with pytest.raises(CodemixError, match="nothing is asked for"): read(str(tmp_path/"toy.yaml"))
 
 
 # %% ../nbs/study/28_spec.ipynb #5352f32a

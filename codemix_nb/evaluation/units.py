@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['LENT', 'PACKAGES', 'KERNELS', 'Unit', 'corpus_names', 'judge_of', 'corpus_of', 'Split', 'split_of',
-           'help_of', 'other_of', 'borrowed_of', 'data_of', 'borrow_data', 'seeds_of', 'seed_of', 'estimator_of',
-           'reset_peak', 'peak_memory', 'made_with', 'run_unit', 'edge_of', 'key_of', 'path_of', 'golden']
+           'help_of', 'others_of', 'other_of', 'borrowed_of', 'data_of', 'borrow_data', 'seeds_of', 'seed_of',
+           'estimator_of', 'reset_peak', 'peak_memory', 'made_with', 'run_unit', 'edge_of', 'key_of', 'path_of',
+           'golden']
 
 # %% ../../nbs/evaluation/21_units.ipynb #7de7576c
 import hashlib, json, os, platform, sys, time
@@ -153,9 +154,19 @@ def split_of(unit: Unit, study: dict) -> Split:
                  sameness.leakage(_pairs(spec), train, test))
 
 # %% ../../nbs/evaluation/21_units.ipynb #c0a7e1b3
-def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight
+def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight, lexicon, permuted
     "What a variant says about other corpora."
     return ((study.get("variants") or {}).get(model) or {}).get("auxiliary")
+
+def others_of(unit: Unit, study: dict) -> list[str]: # names
+    "The other corpora that help a unit."
+    said = (help_of(unit.model, study) or {}).get("corpora", [])
+    return said.get(unit.corpus, []) if isinstance(said, dict) else said
+
+def _terms_of(unit: Unit, study: dict) -> list[str]: # codes of languages
+    "Languages of a unit's corpus with a list of insults, where a variant asks for it."
+    if not (help_of(unit.model, study) or {}).get("lexicon"): return []
+    return [c for c in corpus_of(unit.corpus, study).provenance.languages if c in corpora.LEXICONS]
 
 @lru_cache(maxsize=8)
 def other_of(name: str) -> corpora.Corpus:
@@ -168,8 +179,10 @@ def _borrowed(name: str, spec: str, treat: str, version: str) -> auxiliary.Borro
 
 def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     "The other corpora that help a unit, without near-copies of its own comments."
-    names = (help_of(unit.model, study) or {}).get("corpora", [])
-    return [_borrowed(n, _unit_spec(unit, study), unit.treatment, treatment(unit.treatment).version) for n in names]
+    version = treatment(unit.treatment).version
+    lent = [_borrowed(n, _unit_spec(unit, study), unit.treatment, version) for n in others_of(unit, study)]
+    if (help_of(unit.model, study) or {}).get("permuted"): lent = [auxiliary.permuted(b, unit.seed) for b in lent]
+    return [*lent, *(auxiliary.borrow_terms(code) for code in _terms_of(unit, study))]
 
 # %% ../../nbs/evaluation/21_units.ipynb #181343b6
 def data_of(units: list[Unit], study: dict) -> dict: # what names a corpus → the corpus
@@ -178,7 +191,7 @@ def data_of(units: list[Unit], study: dict) -> dict: # what names a corpus → t
     said = dict(zip(corpus_names(study), study["corpora"]))
     read = {u.corpus for u in units} | {judge["corpus"] for u in units if u.design == "test"}
     read |= {u.source for u in units if u.source}
-    others = {n for u in units if (helped := help_of(u.model, study)) for n in helped["corpora"]}
+    others = {n for u in units for n in others_of(u, study)}
     return ({_named(said.get(n, n)): corpus_of(n, study) for n in sorted(read)}
             | {f"other {n}": other_of(n) for n in sorted(others)})
 
@@ -316,7 +329,8 @@ def _facts(unit: Unit, s: Split, est, study: dict) -> dict:
                                                                  getattr(est, "precision_", "")), sort_keys=True))
     facts["commit"] = _head(str(paths.root))
     if help_of(unit.model, study):
-        facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)})
+        facts["borrowed"] = json.dumps({b.name: b.ledger.to_dict("records") for b in borrowed_of(unit, study)
+                                         if b.terms is None})
     return facts
 
 # %% ../../nbs/evaluation/21_units.ipynb #6060cca8
@@ -351,7 +365,9 @@ def key_of(unit: Unit, study: dict,
     if unit.design == "draws": data.append(folds.MOST_DRAWS)
     said = help_of(unit.model, study)
     if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
-                      [[n, other_of(n).sha256] for n in said["corpora"]], *way_key(said["how"])]]
+                      [[n, other_of(n).sha256] for n in others_of(unit, study)], *way_key(said["how"]),
+                      *(["permuted"] if said.get("permuted") else []),
+                      *([b.key for c in _terms_of(unit, study) if (b := auxiliary.borrow_terms(c))])]]
     else: more = []
     if weights := identity or identity_of(unit.model, study): more.append(weights)
     model = model_of(unit.model, study)

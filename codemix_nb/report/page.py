@@ -17,7 +17,7 @@ from ..evaluation.scores import card
 from ..experiments.findings import findings
 from ..experiments.wording import declaration, design, number, title_of
 from .frames import cell, fill
-from .notebooks import _made, experiments
+from .notebooks import _made, pages_of
 from .save import _put, _title_of_svg
 
 # %% ../../nbs/report/27b_page.ipynb #328ace68
@@ -134,7 +134,8 @@ def page(
     "Write a study's one page from what is on disk."
     results = load(study)
     found = findings(results) if found is None else found
-    told = {nb: text for nb in experiments() if (text := section(results.folder, nb))}
+    told = {nb: text for nb in pages_of(results.study)
+            if (text := section(results.folder, nb))}
     text = fill("study.html", title=results.study.get("title") or study, lead=_lead(results, found), purpose=PURPOSE,
                 sections=[dict(name=nb.stem, title=intro(nb)[0], html=text) for nb, text in told.items()],
                 meanings=_meanings(results), data=_provenance(results))
@@ -156,6 +157,8 @@ def front() -> Path:
     "Write the page that leads to all studies."
     pages = [p for p in sorted(paths.reports.glob("*/index.html")) if (p.parent/"manifest.json").exists()]
     studies = [load(p.parent.name) for p in pages if p.parent.name not in UNLISTED]
+    families = [p.parent.name for p in sorted(paths.reports.glob("*/index.html")) if p.with_name("verdicts.csv").exists()]
     studies.sort(key=lambda r: (bool(r.study.get("generated")), r.study["study"] != "paper"))
-    text = fill("front.html", title="codemix_nb: studies", studies=[_card(r) for r in studies])
+    text = fill("front.html", title="codemix_nb: studies", studies=[_card(r) for r in studies],
+                families=families)
     return _put(paths.reports/"index.html", f"{text}\n".encode())

@@ -13,7 +13,7 @@ from ..evaluation.results import load
 from ..experiments.findings import findings
 from ..experiments.wording import declaration, design
 from .frames import fill
-from .notebooks import _made, experiments
+from .notebooks import _made, pages_of
 from .page import LONG, PURPOSE, SAMPLE, _claims, _provenance, intro, read_markdown
 from .save import _put, _title_of_svg
 
@@ -25,9 +25,10 @@ def _table(path):
     rows = len(read_markdown(text)[3])
     return dict(caption=caption, lines=lines, rows=rows, long=rows > LONG, open="main" in path.stem)
 
-def _sections(folder):
+def _sections(results):
     "What each experiment left in a report: title, reason, figures and tables."
-    for notebook in experiments():
+    folder = results.folder
+    for notebook in pages_of(results.study):
         made, (title, why) = _made(folder, notebook.stem), intro(notebook)
         figures = [(p.name, _title_of_svg(p)) for p in made if p.suffix == ".svg"]
         tables = [_table(p) for p in made if p.suffix == ".md"]
@@ -39,7 +40,7 @@ def _markdown(results, found):
     study = results.study
     return fill("readme.md", name=study["study"], title=study.get("title") or study["study"], design=design(results),
                 generated=SAMPLE if study.get("generated") else "", declared=declaration(results),
-                claims=_claims(results, found), sections=_sections(results.folder), data=_provenance(results),
+                claims=_claims(results, found), sections=_sections(results), data=_provenance(results),
                 purpose=PURPOSE)
 
 def readme(

@@ -27,7 +27,7 @@ def render(
     with once(load(study).folder, force):
         run_notebooks(study, workers, force)
         found = findings(load(study))
-        paper(study, found)
+        if "/" not in study: paper(study, found)
         out = page(study, found)
         readme(study, found)
     front()

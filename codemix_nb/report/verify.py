@@ -67,7 +67,9 @@ def _figures_apart(committed: Path, again: Path) -> list[str]:
 # %% ../../nbs/report/27f_verify.ipynb #2afa8574
 def published() -> list[str]: # names
     "Studies with a page that git does not ignore; all with a page where git has no say."
-    names = sorted(p.parent.name for p in paths.reports.glob("*/index.html") if p.parent.name not in UNLISTED)
+    found = (p.parent.relative_to(paths.reports).as_posix() for p in paths.reports.rglob("index.html")
+             if (p.parent/"manifest.json").exists())
+    names = sorted(n for n in found if n not in UNLISTED)
     told = subprocess.run(["git", "check-ignore", *(str(paths.reports/n) for n in names)], cwd=paths.root,
                           capture_output=True, text=True) if names else None
     return [n for n in names if told is None or str(paths.reports/n) not in told.stdout.splitlines()]

@@ -10,19 +10,24 @@ import yaml
 import pandas as pd
 from ..paths import git, paths
 from ..models.registry import imported
+from ..evaluation.verdicts import Claim, _several
 
 # %% ../../nbs/study/28a_declared.ipynb #9016ff91
 def _contrasts_at(commit: str, file: str) -> list | None:
-    try: return yaml.safe_load(git("show", f"{commit}:{file}") or "").get("contrasts")
-    except (AttributeError, yaml.YAMLError): return None
+    try: said = yaml.safe_load(git("show", f"{commit}:{file}") or "")
+    except yaml.YAMLError: return None
+    if not isinstance(said, dict): return None
+    try: return [*(said.get("contrasts") or []), *(Claim(**c).model_dump() for c in said.get("claims") or [])]
+    except (TypeError, ValueError): return None
 
 def declared(study: dict) -> str: # a commit; empty without a repository or where the contrasts are in no commit yet
     "The commit that declared the contrasts of a study as they are."
     file = paths.studies/f"{study['study']}.yaml"
-    if not study["contrasts"] or not file.exists(): return ""
+    said = [*study["contrasts"], *(study.get("claims") or [])]
+    if not said or not file.exists(): return ""
     place, found = file.resolve().relative_to(paths.root.resolve()).as_posix(), ""
     for commit in (git("log", "--format=%H", "--", place) or "").split():
-        if _contrasts_at(commit, place) != study["contrasts"]: break
+        if _contrasts_at(commit, place) != said: break
         found = commit
     return found
 
@@ -30,7 +35,10 @@ def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, befor
     "Which commit declared the contrasts of a study, and whether every fit behind them is younger."
     compared, commit = {c[k] for c in study["contrasts"] for k in "ab"}, declared(study)
     if not commit: return {}
-    made = set(about[about.main & about.model.isin(compared)].get("commit", pd.Series([""])).fillna(""))
+    claimed = {one["model"] for c in study.get("claims") or [] if not c["check"] for _, side in Claim(**c).sides
+               for one in _several(side)}
+    behind = about[about.main & about.model.isin(compared) | about.model.isin(claimed)]
+    made, compared = set(behind.get("commit", pd.Series([""])).fillna("")), compared | claimed
     lent = compared & set(imported(study))
     younger = not lent and all(c and git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
     return dict(commit=commit, date=(git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)

@@ -24,7 +24,7 @@ from ..evaluation.items import item_table, judge_table, tagged_by
 from ..evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
 from ..evaluation.plan import missing
 from ..evaluation.pool import Pool, alone
-from ..evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, path_of
+from ..evaluation.units import corpus_names, corpus_of, help_of, judge_of, key_of, other_of, others_of, path_of
 from ..experiments.base import Experiment, experiments, plan
 from ..experiments.top_terms import term_table
 from . import spec
@@ -76,7 +76,7 @@ def manifest(study: dict, folder: Path,
             ) -> dict:
     "What was run, on which bytes, with which versions; nothing that changes from run to run."
     names, units = corpus_names(study), plan(study)
-    others = sorted({n for u in units if (said := help_of(u.model, study)) for n in said["corpora"]})
+    others = sorted({n for u in units for n in others_of(u, study)})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
     more = dict(auxiliary={n: bytes_of(other_of(n)) for n in others}) if others else {}
     if declaration: more["declared"] = declaration
@@ -119,7 +119,7 @@ def run(name: str, # of a study, or the path of its file
     _say_absent(study)
     judged = [corpus_of(study["judged"]["test"], study)] if study["judged"] and not _say_missing(study) else []
     damaged, judge = damage_table(study, units), [judge_table(study) for _ in judged]
-    facts = pd.concat([*(item_table(c) for c in every), *judge], ignore_index=True)
+    facts = pd.concat([*(item_table(c) for c in every), *judge, pd.DataFrame()], ignore_index=True)
     computed = execute(units, study, workers or 0, pool=pool)
     items, about = gather(study, units)
     computed_with, lent = _made(about), _lent(about)
@@ -150,6 +150,7 @@ def run(name: str, # of a study, or the path of its file
 # %% ../../nbs/study/28b_run.ipynb #42818295
 def _made(about: pd.DataFrame) -> list[dict]: # packages and device
     "What the units were computed with, each once; the facts keep a number of this list."
+    if about.empty: return []
     made = about.pop("made_with")
     said = sorted(made.unique())
     about["computed_with"] = made.map(said.index)
@@ -237,7 +238,9 @@ def _say_plan(study: dict, units: list, fresh: bool = False, workers: int | None
     print(table.to_string(index=False))
     for m in dict.fromkeys(u.model for u in units):
         if said := help_of(m, study):
-            print(f"{m}: also learns from {', '.join(said['corpora'])} ({said['how']}, weight {said['weight']:g})")
+            lent = dict.fromkeys(n for u in units if u.model == m for n in others_of(u, study))
+            print(f"{m}: also learns from {', '.join(lent) or 'a list of insults'} ({said['how']}, weight "
+                  f"{said['weight']:g}{', labels shuffled' if said['permuted'] else ''})")
     _say_missing(study)
     _say_absent(study)
     for e in experiments():
