@@ -427,7 +427,7 @@ def _tool_of(part: Part) -> str:
     for name, t in TOOLS.items():
         if any(t.recognises(r) for r in records): return name
     if part.rows: return "csv"
-    keys = ", ".join(str(k)[:30] for k in list(records[0])[:8]) if records else "none"
+    keys = named(records[0], 8) if records else "none"
     first = part.records[0][0] if part.records else "record 1"
     raise CodemixError(f"{part.name}, {first}: no known export (its keys: {keys}); "
                        f"known: {', '.join(TOOLS)}; name it with tool=")
@@ -526,8 +526,7 @@ def _one_question(raws: list[Raw], name: str, question: str | None) -> None:
     "Two questions in one file cannot be one label; raises `CodemixError` when the user does not say which."
     asked = list(dict.fromkeys(r.question for r in raws if r.question))
     if question is None and len(asked) > 1:
-        shown = ", ".join(map(str, asked[:8]))
-        raise CodemixError(f"{name}: {len(asked)} questions ({shown}); name one with question=")
+        raise CodemixError(f"{name}: {len(asked)} questions ({named(asked, 8)}); name one with question=")
 
 # %% ../../nbs/annotation/09_exports.ipynb #1a241911
 def _hash(path, parts: list[Part]) -> str:
