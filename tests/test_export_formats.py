@@ -322,3 +322,10 @@ def test_brackets_without_end_are_told_in_one_line(tmp_path):
     (tmp_path / "deep.json").write_text("[" * 100_000)
     with pytest.raises(CodemixError, match="deep.json, row 1: brackets nested too deep"):
         read_annotations(tmp_path / "deep.json")
+
+
+def test_a_question_with_a_long_name_is_told_in_a_short_line():
+    from codemix_nb.annotation.exports import Raw, _one_question
+    with pytest.raises(CodemixError, match="2 questions") as told:
+        _one_question([Raw(question="label"), Raw(question="x" * 5000)], "asked.json", None)
+    assert len(str(told.value)) < 200
