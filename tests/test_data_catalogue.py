@@ -220,7 +220,8 @@ def test_docstrings_go_and_the_rest_still_parses():
               'def h(): "All."\n')
     code, docs = parted(source.encode())
     assert ast.parse(code) and docs == ["Of the module: é.", "Two\nlines.", "Alone.", "All."]
-    assert "Two" not in code and code.count("no doc") == 2 and "y = 1" in code and "return 1" in code and code.count("\n") == source.count("\n") - 1
+    assert "Two" not in code and code.count("no doc") == 2 and "y = 1" in code
+    assert "return 1" in code and code.count("\n") == source.count("\n") - 1
     with pytest.raises(ValueError): parted(b"x = '\xff'")
 
 def test_pinned_programs_are_read_whole_and_another_version_is_refused(monkeypatch):
