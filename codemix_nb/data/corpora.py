@@ -192,8 +192,9 @@ def labels_of(column: pd.Series, # label strings as published
 BUILDERS: dict[str, object] = {"sample-ne-en": "codemix_nb.data.sample:ne_en",
                                "sample-te-en": "codemix_nb.data.sample:te_en"}
 BUILDERS |= {name: f"codemix_nb.data.catalogue:read_{name.replace('-', '_')}"
-             for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck",
-                          "dosa-tamil", "dosa-kannada")}
+             for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck", "dosa-tamil",
+                          "dosa-kannada", "hold-telugu-latin", "hold-telugu-native", "trac1-latin", "trac1-native",
+                          "cmtet-sentiment", "daraz-reviews")}
 PROVENANCES: dict[str, object] = {name: f"{builder.split(':')[0]}:provenance" for name, builder in BUILDERS.items()}
 
 def register(name: str, # how studies and the command line call it

@@ -34,6 +34,7 @@ class Source:
     licence: str
     languages: str
     package: str | None = None   # a Python package that carries the weights
+    made: bool = False           # by `make weights`, and never fetched from the hub
 
 ENCODERS = {
     "minilm": Source("sentence-transformers/all-MiniLM-L6-v2", "MiniLM", 384, "Apache-2.0", "English",
@@ -45,6 +46,10 @@ ENCODERS = {
     "xlmr": Source("FacebookAI/xlm-roberta-base", "XLM-R", 768, "MIT", "100 languages, some Romanised"),
     "indicbert": Source("ai4bharat/IndicBERTv2-MLM-only", "IndicBERT", 768, "MIT",
                         "24 languages of India, each in its own script"),
+    "e5": Source("intfloat/multilingual-e5-small", "multilingual-e5-small, from 4-bit weights", 384, "MIT",
+                 "about 100 languages", made=True),
+    "smollm2": Source("HuggingFaceTB/SmolLM2-135M-Instruct", "SmolLM2 135M, from 4-bit weights", 576, "Apache-2.0",
+                      "English above all", made=True),
 }
 
 # %% ../../nbs/models/12_encoders.ipynb #5afceb4a
@@ -70,7 +75,10 @@ def _packaged(name: str) -> Path | None:
     return Path(spec.origin).parent/"model" if spec else None
 
 # %% ../../nbs/models/12_encoders.ipynb #6bb3a73b
-def _on_hub(name: str) -> bool: return name in ENCODERS or bool(re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name))
+def _made(name: str) -> bool: return name in ENCODERS and ENCODERS[name].made
+
+def _on_hub(name: str) -> bool:
+    return not _made(name) and (name in ENCODERS or bool(re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name)))
 
 def _hub(name: str, download: bool) -> Path | None:
     "The folder of a model in the hub's cache, fetched when asked for; a half-fetched one is not one."
@@ -83,7 +91,7 @@ def _hub(name: str, download: bool) -> Path | None:
 
 def _at_hand(name: str) -> Path | None:
     "The folder of a model on this computer, the hub's cache aside."
-    by_hub = [local_folder(ENCODERS[name].hub)] if name in ENCODERS else []
+    by_hub = [local_folder(ENCODERS[name].hub)] if name in ENCODERS and not _made(name) else []
     places = [Path(name).expanduser(), local_folder(name), *by_hub, _packaged(name)]
     return next((p for p in places if p and (p/"config.json").is_file()), None)
 
@@ -105,8 +113,11 @@ def _refused(folder: Path) -> str:
 def missing(name: str) -> str: # empty when the model can be loaded with no network
     "Why a model cannot be loaded here, and how to get it."
     if not find_spec("transformers"): return _ABSENT.format("transformers")
-    if folder := _at_hand(name) or _hub(name, False): return _refused(folder)
+    if folder := _at_hand(name) or (None if _made(name) else _hub(name, False)): return _refused(folder)
     absent = f"model {name!r} is not at hand"
+    if _made(name):
+        how = f"make weights NAME={name}, or python -m codemix_nb.models.weights {name}"
+        return f"{absent}: none at {local_folder(name)}; {how}"
     if not _on_hub(name):
         there = Path(name).expanduser().exists()
         why = "a folder of a model has a config.json, and this has none" if there else "nothing of that name is there"
@@ -122,7 +133,8 @@ def find(name: str, # a short name of `ENCODERS`, a name on the hub, or a folder
         ) -> Path:
     "The folder of a model's files; raises `CodemixError` saying what was tried and where a local folder goes."
     folder = _at_hand(name)
-    if not folder and need("huggingface_hub"): folder = _hub(name, False) or (_hub(name, True) if download else None)
+    if not folder and not _made(name) and need("huggingface_hub"):
+        folder = _hub(name, False) or (_hub(name, True) if download else None)
     if folder is None:
         asked = " (the hub was tried too and could not be reached, or has no such model)"
         raise CodemixError(missing(name) + (asked if download and _on_hub(name) else ""))

@@ -139,6 +139,7 @@ def server_of(given: Server | str | dict | None) -> Server | None: # an address,
 # %% ../../nbs/models/16c_prompting.ipynb #5b0815b3
 class Asked(TextClassifier):
     "What a language model is before it is asked: a version, what is missing, and a state."
+    _scores = staticmethod(label_scores) # conversations, labels, tokenizer, model → (n, 2) log-probabilities
     @property
     def version(self) -> str:
         "Changes with the text of the prompt and with the model: for a local one, with its weights."
@@ -154,6 +155,14 @@ class Asked(TextClassifier):
         "0 for a server, which does not say."
         if self.server: return 0
         return sum(p.numel() for p in _local(self.model, self.weights_, self.device)[1].parameters())
+    def predict(self, X):
+        "The label of each comment; raises `CodemixError` when one has no answer."
+        p = self.predict_proba(X)[:, 1]
+        if (none := np.flatnonzero(np.isnan(p))).size:
+            row, how_many = f"row {none[0]}: no label came back ({self.status_[none[0]]})", f"{len(none)} of {len(p)}"
+            remedy = "predict_proba gives NaN for these, and status_ says why"
+            raise CodemixError(f"{row}, and {how_many} comments have none; {remedy}")
+        return self.classes_[(p >= .5).astype(int)]
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         "The prompt and the weights' name; raises `CodemixError` for a model that shows comments or asks a server."
         if self.shots:
@@ -212,14 +221,6 @@ class Prompted(Asked):
         p = expit(read(answers, "log_odds") - read(blank, "log_odds"))
         self.status_[np.isnan(p) & (self.status_ == "ok")] = "failed"
         return p
-    def predict(self, X):
-        "The label of each comment; raises `CodemixError` when one has no answer."
-        p = self.predict_proba(X)[:, 1]
-        if (none := np.flatnonzero(np.isnan(p))).size:
-            row, how_many = f"row {none[0]}: no label came back ({self.status_[none[0]]})", f"{len(none)} of {len(p)}"
-            remedy = "predict_proba gives NaN for these, and status_ says why"
-            raise CodemixError(f"{row}, and {how_many} comments have none; {remedy}")
-        return self.classes_[(p >= .5).astype(int)]
 
 # %% ../../nbs/models/16c_prompting.ipynb #7250c8bd
 def _answers(asker, texts: list[str], shots: list, note: str = "") -> list[dict]: # status, probability
@@ -263,7 +264,7 @@ def _ask_here(asker, new: list[tuple[dict, list[dict]]], _) -> None:
     order = sorted(range(len(new)), key=lambda i: len(texts[i]))
     for batch in (order[i:i + asker.batch_size] for i in range(0, len(order), asker.batch_size)):
         started = time.perf_counter()
-        scores, rows = label_scores([texts[i] for i in batch], asker.prompt_.labels, tokenizer, model), []
+        scores, rows = asker._scores([texts[i] for i in batch], asker.prompt_.labels, tokenizer, model), []
         for i, score in zip(batch, scores):
             row = new[i][0] | _scored(score) | dict(made=_now(), asked_as=asked_as, tokens_out=0, estimated=0, cost=0.)
             row["tokens_in"] = len(tokenizer(texts[i], verbose=False).input_ids)

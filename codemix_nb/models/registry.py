@@ -19,7 +19,7 @@ from .base import Method
 from .state import GROUP
 
 # %% ../../nbs/models/17b_registry.ipynb #e8db95a0
-CORE = ("classical", "neural", "finetune", "fewshot", "prompting") # modules with a list `MODELS` of cards
+CORE = ("classical", "neural", "finetune", "fewshot", "prompting", "likelihood") # modules with a list `MODELS` of cards
 
 @lru_cache
 def _written(path: Path) -> tuple[str, ...]: # names of models

