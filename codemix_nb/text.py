@@ -201,7 +201,9 @@ add_treatment("readme-devanagari", "only-devanagari")
 add_treatment("readme-telugu", "only-telugu");
 
 # %% ../nbs/01_text.ipynb #6cc28238
-ELSEWHERE = {"romanised": "codemix_nb.language.romanise", "romanised-folded": "codemix_nb.language.romanise"}
+ELSEWHERE = {**dict.fromkeys(["romanised", "romanised-folded"], "codemix_nb.language.romanise"),
+             **{f"typed-{language}{end}": "codemix_nb.methods.transliteration"
+                for language in ("te", "hi", "ne") for end in ("", "-folded")}}
 
 def treatment(name: str | Treatment, # a registered name, or a treatment itself
              ) -> Treatment:

@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 NBS = ROOT / "nbs"
 # minutes with the published files: these run as on a machine without them, and are not compared
 LONG = ("04_lid.ipynb", "14a_embedded.ipynb", "15a_fewshot.ipynb", "18_audit.ipynb", "18a_suggest.ipynb",
-        "24_explain.ipynb")
+        "24_explain.ipynb", "42_transliteration.ipynb")
 LEFT_OUT = re.compile(r"(^|/)([_.]|pages/)")
 NOTEBOOKS = sorted(p for p in NBS.rglob("*.ipynb") if not LEFT_OUT.search(p.relative_to(NBS).as_posix()))
 
