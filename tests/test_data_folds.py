@@ -63,33 +63,3 @@ def test_draws_are_disjoint_blocks_of_one_size():
         assert not any(set(g[one]) & set(g[other]) for other in found[:i])
     assert all((a == b).all() for a, b in zip(found, draws(y, g, 40, seed=3)))
     with pytest.raises(CodemixError, match="fewer than two draws of 400"): draws(y, g, 400)
-
-
-# %% ../nbs/data/10_folds.ipynb #cd37de0f
-def test_draws_are_disjoint_blocks_of_one_size():
-    import pytest
-    rng = np.random.default_rng(0)
-    g = np.repeat(np.arange(400), rng.integers(1, 3, 400))
-    y = g % 2
-    found = draws(y, g, 40, seed=3)
-    assert 5 < len(found) <= 12 and {len(d) for d in found} == {40}
-    for i, one in enumerate(found):
-        assert 10 < y[one].sum() < 30
-        assert not any(set(g[one]) & set(g[other]) for other in found[:i])
-    assert all((a == b).all() for a, b in zip(found, draws(y, g, 40, seed=3)))
-    with pytest.raises(CodemixError, match="fewer than two draws of 400"): draws(y, g, 400)
-
-
-# %% ../nbs/data/10_folds.ipynb #d4cfa9a9
-def test_draws_are_disjoint_blocks_of_one_size():
-    import pytest
-    rng = np.random.default_rng(0)
-    g = np.repeat(np.arange(400), rng.integers(1, 3, 400))
-    y = g % 2
-    found = draws(y, g, 40, seed=3)
-    assert 5 < len(found) <= 12 and {len(d) for d in found} == {40}
-    for i, one in enumerate(found):
-        assert 10 < y[one].sum() < 30
-        assert not any(set(g[one]) & set(g[other]) for other in found[:i])
-    assert all((a == b).all() for a, b in zip(found, draws(y, g, 40, seed=3)))
-    with pytest.raises(CodemixError, match="fewer than two draws of 400"): draws(y, g, 400)

@@ -8,11 +8,13 @@ from scipy import stats
 from codemix_nb import draws
 from codemix_nb.paths import CodemixError
 from codemix_nb.evaluation import significance as sig
-from codemix_nb.evaluation.results import from_cells, metrics
+from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.groupwise import *
 
 
 # %% ../nbs/evaluation/22d_groupwise.ipynb #4ea9d2b0
+from codemix_nb.evaluation.results import metrics
+
 def test_a_weight_is_a_repetition():
     rng = np.random.default_rng(3)
     y, p, w = rng.integers(0, 2, 60), rng.random(60).round(1), rng.integers(0, 4, (5, 60))
@@ -22,7 +24,8 @@ def test_a_weight_is_a_repetition():
 
 def test_a_metric_without_weights_is_told():
     import pytest
-    with pytest.raises(CodemixError, match="no weights for 'brier'"): weighted("brier", [0, 1], [.2, .3], np.ones((1, 2)))
+    with pytest.raises(CodemixError, match="no weights for 'brier'"):
+        weighted("brier", [0, 1], [.2, .3], np.ones((1, 2)))
 
 
 # %% ../nbs/evaluation/22d_groupwise.ipynb #8cdf41dc

@@ -2,7 +2,6 @@
 
 
 import numpy as np
-import pandas as pd
 from typing import NamedTuple
 from scipy import stats
 from codemix_nb.paths import CodemixError

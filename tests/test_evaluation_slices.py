@@ -20,4 +20,5 @@ def test_slices_part_a_corpus():
 
 def test_an_unknown_and_an_empty_slice_are_told():
     with pytest.raises(CodemixError, match="unknown slice 'lattin'; known: all, latin"): slice_of("lattin")
-    with pytest.raises(CodemixError, match="slice 'source:nowhere': no comment"): sliced(demo().corpus_items, "source:nowhere")
+    with pytest.raises(CodemixError, match="slice 'source:nowhere': no comment"):
+        sliced(demo().corpus_items, "source:nowhere")

@@ -129,8 +129,9 @@ def test_a_judge_is_tested_whole_and_trained_on_nowhere():
 # %% ../nbs/evaluation/21_units.ipynb #670976fa
 def test_help_may_differ_by_corpus_and_have_a_placebo():
     said = dict(corpora={"sample-ne-en": ["sample-te-en"]}, how="experts", weight=1, lexicon=False, permuted=False)
-    study = TOY | dict(corpora=["sample-ne-en", "sample-te-en"],
-                       variants={"h": dict(model="lr-word", auxiliary=said), "p": dict(model="lr-word", auxiliary=said | dict(permuted=True))})
+    variants = {"h": dict(model="lr-word", auxiliary=said),
+                "p": dict(model="lr-word", auxiliary=said | dict(permuted=True))}
+    study = TOY | dict(corpora=["sample-ne-en", "sample-te-en"], variants=variants)
     ours, theirs = Unit("sample-ne-en", "clean", "h"), Unit("sample-te-en", "clean", "h")
     assert [b.name for b in borrowed_of(ours, study)] == ["sample-te-en"] and borrowed_of(theirs, study) == []
     assert key_of(ours, study) != key_of(replace(ours, model="p"), study)

@@ -3,14 +3,13 @@
 
 import numpy as np
 import pandas as pd
-from dataclasses import dataclass
 from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from codemix_nb.paths import CodemixError
 from codemix_nb.evaluation import significance as sig
 from codemix_nb.evaluation.groupwise import Apart, Half, Side, apart, crossed_t, reach
 from codemix_nb.evaluation.many import beats_baseline
-from codemix_nb.evaluation.results import LATE, metrics, where, with_late
+from codemix_nb.evaluation.results import metrics, where, with_late
 from codemix_nb.evaluation.scores import UNIT
 from codemix_nb.evaluation.slices import sliced
 from codemix_nb.evaluation.verdicts import *

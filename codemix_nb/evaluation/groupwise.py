@@ -13,7 +13,7 @@ from scipy import stats
 from .. import draws
 from ..paths import CodemixError
 from . import significance as sig
-from .results import from_cells, metrics
+from .results import from_cells
 
 # %% ../../nbs/evaluation/22d_groupwise.ipynb #4bfd3378
 def _area(y, p, weights):

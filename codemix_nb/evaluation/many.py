@@ -7,7 +7,6 @@ __all__ = ['Rate', 'beats_baseline', 'simes', 'select', 'starred']
 
 # %% ../../nbs/evaluation/22e_many.ipynb #b5d314ae
 import numpy as np
-import pandas as pd
 from typing import NamedTuple
 from scipy import stats
 from ..paths import CodemixError

@@ -8,14 +8,13 @@ __all__ = ['LEAST', 'COLUMNS', 'Claim', 'units_of', 'said_of', 'judge', 'word', 
 # %% ../../nbs/evaluation/22f_verdicts.ipynb #1bbe00b3
 import numpy as np
 import pandas as pd
-from dataclasses import dataclass
 from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from ..paths import CodemixError
 from . import significance as sig
 from .groupwise import Apart, Half, Side, apart, crossed_t, reach
 from .many import beats_baseline
-from .results import LATE, metrics, where, with_late
+from .results import metrics, where, with_late
 from .scores import UNIT
 from .slices import sliced
 

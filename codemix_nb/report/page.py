@@ -157,7 +157,7 @@ def front() -> Path:
     "Write the page that leads to all studies."
     pages = [p for p in sorted(paths.reports.glob("*/index.html")) if (p.parent/"manifest.json").exists()]
     studies = [load(p.parent.name) for p in pages if p.parent.name not in UNLISTED]
-    families = [p.parent.name for p in sorted(paths.reports.glob("*/index.html")) if p.with_name("verdicts.csv").exists()]
+    families = [p.parent.name for p in sorted(paths.reports.glob("*/verdicts.csv"))]
     studies.sort(key=lambda r: (bool(r.study.get("generated")), r.study["study"] != "paper"))
     text = fill("front.html", title="codemix_nb: studies", studies=[_card(r) for r in studies],
                 families=families)
