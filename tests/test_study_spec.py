@@ -42,7 +42,8 @@ def test_a_family_has_claims_and_a_name_with_a_slash(tmp_path):
 
 @pytest.mark.parametrize("old, new, key", [
     ("b: svm", "b: nosuch", "claims.a.b': unknown model 'nosuch'"),
-    ("primary: true", "corpora: [x]", "'x' is not among"), ("primary: true", "margin: .1", "claims.a.b.margin': 0 asks"),
+    ("primary: true", "corpora: [x]", "'x' is not among"),
+    ("primary: true", "margin: .1", "claims.a.b.margin': 0 asks"),
     ("primary: true", "margin: [.1, .2]", "a pair of margins"),
     ("primary: true", "slice: lattin", "unknown slice 'lattin'"), ("primary: true", "metric: brier", "'brier' is none"),
     ("primary: true", "kind: rate", "speaks of a check"), ("b: svm", "b: {model: svm, design: draws}", "go together"),
