@@ -47,12 +47,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PY) -m pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
-reproduce: $(STAMP)  ## the whole study: the sample from scratch, the paper's pages from its results; STUDY=name [FRESH=1] for one study
+reproduce: $(STAMP)  ## the whole study: the sample from scratch, the paper's pages from its results; STUDY=name [FRESH=1] for one study, STUDY=methods for all methods
 ifeq ($(strip $(STUDY)),)
 	@$(CODEMIX) run sample $(if $(FRESH),--fresh)
 	@$(CODEMIX) render sample paper
 else
-	@$(if $(or $(FRESH),$(if $(wildcard reports/$(STUDY)/results.parquet),,1)),$(CODEMIX) run $(STUDY) $(if $(FRESH),--fresh))
+	@$(if $(or $(FRESH),$(if $(wildcard reports/$(STUDY)/results.parquet reports/$(STUDY)/verdicts.csv),,1)),$(CODEMIX) run $(STUDY) $(if $(FRESH),--fresh))
 	@$(CODEMIX) render $(STUDY)
 endif
 

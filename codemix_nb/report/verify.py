@@ -19,7 +19,7 @@ from .render import render
 from .scan import said_by, scan
 
 # %% ../../nbs/report/27f_verify.ipynb #de67b93c
-WRITTEN = ("index.html", "paper.tex", "README.md") # beside the folders that notebooks fill
+WRITTEN = ("index.html", "paper.tex", "README.md", "verdicts.csv") # beside the folders that notebooks fill
 
 @contextmanager
 def _elsewhere(folder: Path):
@@ -65,6 +65,16 @@ def _figures_apart(committed: Path, again: Path) -> list[str]:
             if n not in a or n not in b or not same(n)]
 
 # %% ../../nbs/report/27f_verify.ipynb #2afa8574
+def _family(family: str) -> list[str]: # problems
+    "Make the verdicts, the page and the table of a family again, and compare."
+    from codemix_nb.report.gallery import render_family
+    with tempfile.TemporaryDirectory() as scratch:
+        reports = Path(scratch)/"reports"
+        for name in published():
+            if name.startswith(f"{family}/"): _copy_results(name, reports)
+        with _elsewhere(Path(scratch)): render_family(family)
+        return differences(paths.reports/family, reports/family)
+
 def published() -> list[str]: # names
     "Studies with a page that git does not ignore; all with a page where git has no say."
     found = (p.parent.relative_to(paths.reports).as_posix() for p in paths.reports.rglob("index.html")
@@ -79,7 +89,7 @@ def verify(
     workers: int = 2,
 ) -> list[str]: # problems, none if all is well
     "Render again elsewhere, compare byte for byte, and scan the reports."
-    names = [study] if study else published()
+    names = [n for n in published() if n == study or n.startswith(f"{study}/")] or [study] if study else published()
     if not names: raise CodemixError(f"nothing to verify: {paths.reports} holds no rendered study")
     problems = []
     for name in names:
@@ -90,4 +100,5 @@ def verify(
             again = _copy_results(name, Path(scratch)/"reports")
             with _elsewhere(Path(scratch)): render(name, workers)
             problems += differences(paths.reports/name, again) + _figures_apart(paths.reports/name, again)
+    for family in dict.fromkeys(n.split("/")[0] for n in names if "/" in n): problems += _family(family)
     return problems + [f"{name}/{line}" for name in names for line in scan(paths.reports/name)]
