@@ -82,4 +82,6 @@ def plan(study: dict) -> list[Unit]:
 
 def findings_of(results) -> Iterator[tuple[str, str]]: # (holds, not or measured; sentence)
     "What every question has to say about a study's results."
-    for e in sorted((e for e in experiments() if e.finding), key=lambda e: e.place): yield from e.finding(results)
+    shown = results.study.get("pages")
+    asked = (e for e in experiments() if e.finding and (not shown or e.page in shown))
+    for e in sorted(asked, key=lambda e: e.place): yield from e.finding(results)

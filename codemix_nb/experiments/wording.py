@@ -189,6 +189,7 @@ def _times(n, what): return f"{n} {what}" + "s" * (n != 1)
 def design(results) -> str: # two or three sentences
     "How the scores of a study came about: folds, repeats, and where settings were chosen."
     study, networks = results.study, neural_models(results)
+    if results.units.empty: return "Nothing is trained here: comments, or results that are committed, are looked at."
     first = HEADINGS.get(study["metric"], study["metric"])
     text = f"{study['folds']} folds that keep near-duplicates together; {_times(study['repeats'], 'repeat')}"
     if not networks: return f"{text}; {first} first. Settings are chosen inside each training part."
