@@ -30,7 +30,7 @@ def test_a_source_is_laid_against_what_it_knows():
     base, other = _asked(made), next(m for m in models if m != _asked(made))
     made.study = made.study | dict(claims=[dict(key="a.b", says="x", a=other, b=base)],
                                    variants={other: dict(model=base, auxiliary=dict(corpora=["far"], how="experts"))})
-    alone = where(made.scores, model=base, fold=0, repeat=0).head(1).assign(design="from:far")
+    alone = where(made.scores, model=base, fold=0, repeat=0).head(1).assign(design="from:far", main=False)
     made.scores = pd.concat([made.scores, alone], ignore_index=True)
     table = sources(made)
     assert table.source.tolist() == ["far"] and table.zero_shot.iloc[0] == alone.roc_auc.iloc[0]
