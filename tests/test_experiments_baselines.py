@@ -9,9 +9,10 @@ from scipy import stats
 from codemix_nb.evaluation import results as store
 from codemix_nb.evaluation import significance as sig
 from codemix_nb.evaluation.many import beats_baseline
+from codemix_nb.evaluation.scores import card
 from codemix_nb.experiments.base import Block, Experiment
 from codemix_nb.experiments.drawing import _mark, _mark_generated, _panels, _rows, style
-from codemix_nb.experiments.wording import headed
+from codemix_nb.experiments.wording import headed, p_value, percent
 from codemix_nb.experiments.baselines import *
 
 

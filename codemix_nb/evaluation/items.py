@@ -133,7 +133,7 @@ def damage_table(study: dict, units: list[Unit]) -> pd.DataFrame:
             report = damage(c.texts, np.where(c.labels == 1, "abusive", "not abusive"), t)
             if (name, t) in used: check_damage(report, meant=t in study.get("meant", []))
             rows.append(report.assign(corpus=name))
-    return pd.concat([*rows, pd.DataFrame()], ignore_index=True)
+    return pd.concat(rows or [pd.DataFrame(columns=["corpus", "treatment"])], ignore_index=True)
 
 # %% ../../nbs/evaluation/21d_items.ipynb #d8fccb86
 def gather_seeds(study: dict, units: list[Unit],

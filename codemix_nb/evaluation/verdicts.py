@@ -155,7 +155,8 @@ def _from_check(results, corpus, claim) -> dict:
     "Claims about what a check kept."
     t = _rows(results, claim, corpus)
     if claim.kind == "oracle":
-        return dict(effect=float(t.holds.mean()), n=len(t), verdict="holds" if t.holds.astype(bool).all() else "fails")
+        told = dict(zip(("effect", "low", "high"), t.iloc[0][["value", "low", "high"]])) if "value" in t else {}
+        return told | dict(n=t.n.iloc[0] if "n" in t else len(t), verdict="holds" if t.holds.all() else "fails")
     if claim.kind == "estimate":
         first = t.iloc[0]
         return dict(effect=first.value, low=first.low, high=first.high, n=first.n, verdict="measured")

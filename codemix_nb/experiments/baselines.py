@@ -15,9 +15,10 @@ from scipy import stats
 from ..evaluation import results as store
 from ..evaluation import significance as sig
 from ..evaluation.many import beats_baseline
+from ..evaluation.scores import card
 from .base import Block, Experiment
 from .drawing import _mark, _mark_generated, _panels, _rows, style
-from .wording import headed
+from .wording import headed, p_value, percent
 
 # %% ../../nbs/experiments/70a_baselines.ipynb #0c001aa1
 def _once(found) -> pd.DataFrame: # corpus, id, model, right, and what is known of the comment
@@ -27,6 +28,7 @@ def _once(found) -> pd.DataFrame: # corpus, id, model, right, and what is known 
     made = found.items.merge(main[keys].drop_duplicates(), on=keys)
     facts = found.corpus_items.drop_duplicates(["corpus", "group"])
     made = made.merge(facts.drop(columns="label"), on=["corpus", "id"])
+    made["model"] = made.model.map({m: card(found, m)["title"] for m in made.model.unique()})
     return made.assign(right=((made.probability >= .5) == (made.label == 1)) & (made.status == "ok"))
 
 def rates(made: pd.DataFrame, levels: list[float]) -> pd.DataFrame: # a row a corpus, model and baseline
@@ -50,7 +52,7 @@ def by_kind(made: pd.DataFrame) -> pd.DataFrame: # a row a corpus, kind and mode
     "Success by kind of comment, and whether the models differ there."
     from statsmodels.stats.contingency_tables import cochrans_q
     rows = []
-    for corpus, part in made[~made.model.isin(["majority"])].groupby("corpus", sort=False):
+    for corpus, part in made[made.model != "Majority"].groupby("corpus", sort=False):
         for kind, inside in _kinds(part):
             wide = part[inside.fillna(False)].pivot(index="id", columns="model", values="right").dropna()
             if len(wide) < 20: continue
@@ -100,17 +102,19 @@ def versions(study: dict) -> list:
     "What these tables depend on beside the study."
     import hashlib
     folder = store.load(study["baselines"]["study"]).folder
-    return ["1", *(hashlib.sha256((folder/n).read_bytes()).hexdigest() for n in ("results.parquet", "items.parquet"))]
+    return ["3", *(hashlib.sha256((folder/n).read_bytes()).hexdigest() for n in ("results.parquet", "items.parquet"))]
 
 # %% ../../nbs/experiments/70a_baselines.ipynb #8dd0a9a0
-@headed({"share": "Right", "baseline": "Baseline", "needed": "Needed", "above": "Above", "p_holm": "Holm p"},
-        shares=("share", "baseline", "power"))
-def tabulate(results) -> pd.DataFrame: # a row a corpus, model and baseline; empty if the study does not ask
-    "Success of every model against stated baselines."
+@headed({"share": "Right"}, shares=("share",))
+def tabulate(results) -> pd.DataFrame: # a row a corpus and model; empty if the study does not ask
+    "Success of every model, and which of the stated baselines it is above."
     table = results.checks.get("rates")
     if table is None: return pd.DataFrame()
-    return table[["corpus", "model", "baseline", "share", "low", "high", "right", "needed", "comments", "power", "p_holm",
-                  "above"]]
+    said = [f"yes, {p_value(r.p_holm)}" if r.above else f"no, power {percent(r.power)}" for r in table.itertuples()]
+    table = table.assign(said=said, baseline=[f"above {percent(b)}" for b in table.baseline])
+    keys = ["corpus", "model", "share", "low", "high", "comments"]
+    return table.pivot(index=keys, columns="baseline", values="said").reset_index().sort_values(
+        ["corpus", "share"], kind="stable", ignore_index=True)
 
 @headed({"kind": "Comments", "lowest": "Right, lowest model", "highest": "Right, highest model"},
         shares=("lowest", "highest"))
