@@ -110,8 +110,8 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus and model; empty if the 
     "Success of every model, and which of the stated baselines it is above."
     table = results.checks.get("rates")
     if table is None: return pd.DataFrame()
-    said = [f"yes, {p_value(r.p_holm)}" if r.above else f"no, power {percent(r.power)}" for r in table.itertuples()]
-    table = table.assign(said=said, baseline=[f"above {percent(b)}" for b in table.baseline])
+    told = lambda r: f"yes, p {p_value(r.p_holm)}" if r.above else f"no, power {percent(r.power)}"
+    table = table.assign(said=[told(r) for r in table.itertuples()], baseline=[f"above {b:.0%}" for b in table.baseline])
     keys = ["corpus", "model", "share", "low", "high", "comments"]
     return table.pivot(index=keys, columns="baseline", values="said").reset_index().sort_values(
         ["corpus", "share"], kind="stable", ignore_index=True)
