@@ -43,7 +43,8 @@ def rates(made: pd.DataFrame, levels: list[float]) -> pd.DataFrame: # a row a co
 # %% ../../nbs/experiments/70a_baselines.ipynb #62d8dff8
 def _kinds(part: pd.DataFrame): # yields (name, which comments)
     known = part.has_lexicon.notna()
-    yield from (("a listed insult", part.has_lexicon.eq(True)), ("no listed insult", known & part.has_lexicon.eq(False)))
+    yield "a listed insult", part.has_lexicon.eq(True)
+    yield "no listed insult", known & part.has_lexicon.eq(False)
     yield from (("mostly English", part.english_share > .5), ("mostly not English", part.english_share <= .5))
     third = pd.qcut(part.groupby("id").right.mean().rank(method="first"), 3, labels=["hard", "middling", "easy"])
     yield from ((f"{name} comments", part.id.map(third).eq(name)) for name in ("easy", "middling", "hard"))
@@ -78,8 +79,8 @@ def level(many: int, seed: int = 0) -> pd.DataFrame: # what, share, low, high, s
     "How often studies without an effect support a claim, and how often an effect that should be found is."
     from statsmodels.stats.proportion import proportion_confint
     rows, at = [], sig.detectable(1., 10, 1/9, .05)
-    for what, claims, effect, said in (("no effect", 3, 0., lambda low, high: high <= .05),
-                                       ("the detectable effect", 1, at, lambda low, high: low - .05 <= .8 <= high + .05)):
+    careful, found = lambda low, high: high <= .05, lambda low, high: low - .05 <= .8 <= high + .05
+    for what, claims, effect, said in (("no effect", 3, 0., careful), ("the detectable effect", 1, at, found)):
         n = int((null_studies(many, claims, effect=effect, seed=seed).supported > 0).sum())
         low, high = proportion_confint(n, many, method="wilson")
         rows.append(dict(what=what, value=n/many, low=low, high=high, n=many, holds=said(low, high)))
@@ -111,7 +112,8 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus and model; empty if the 
     table = results.checks.get("rates")
     if table is None: return pd.DataFrame()
     told = lambda r: f"yes, p {p_value(r.p_holm)}" if r.above else f"no, power {percent(r.power)}"
-    table = table.assign(said=[told(r) for r in table.itertuples()], baseline=[f"above {b:.0%}" for b in table.baseline])
+    table = table.assign(said=[told(r) for r in table.itertuples()],
+                         baseline=[f"above {b:.0%}" for b in table.baseline])
     keys = ["corpus", "model", "share", "low", "high", "comments"]
     return table.pivot(index=keys, columns="baseline", values="said").reset_index().sort_values(
         ["corpus", "share"], kind="stable", ignore_index=True)

@@ -102,7 +102,7 @@ def forest(table: pd.DataFrame, # of `with_stars`
 
 # %% ../../nbs/report/27da_gallery.ipynb #b04fb8e9
 ABOUT = ("Published systems around the benchmark, each as one method with its claim, its placebo and its verdict. "
-         "What is called an analogy is one: no code paper was reproduced unless its own task was run. A star is printed "
+         "What is called an analogy is one: no code paper was reproduced unless its own task was run. A star is given "
          "only for a primary claim on published data that holds after a correction over all papers, run or not "
          "(Benjamini and Bogomolov 2014).")
 
