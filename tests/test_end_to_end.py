@@ -19,7 +19,7 @@ from codemix_nb.evaluation.units import key_of, path_of, run_unit
 from codemix_nb.kept import read_kept
 from codemix_nb.experiments.base import experiments, plan
 from codemix_nb.paths import paths
-from codemix_nb.report.notebooks import run_notebooks
+from codemix_nb.report.notebooks import pages_of, run_notebooks
 from codemix_nb.study import run as studies
 from codemix_nb.study.spec import read
 
@@ -159,8 +159,9 @@ def unasked(study):
 def test_every_experiment_left_its_table_or_figure_and_its_notebook(rendered):
     made = [p.stem for p in [*rendered.glob("tables/*.csv"), *rendered.glob("figures/*.svg")]]
     silent = NOT_IN_SMOKE.keys() | unasked(json.loads((rendered / "manifest.json").read_text())["study"])
-    for notebook in paths.experiments.glob("[!_]*.ipynb"):
-        assert (rendered / "notebooks" / notebook.name).exists()
+    study = json.loads((rendered / "manifest.json").read_text())["study"]
+    assert {p.name for p in (rendered / "notebooks").glob("*.ipynb")} == {p.name for p in pages_of(study)}
+    for notebook in pages_of(study):
         if notebook.stem not in silent: assert any(m.startswith(notebook.stem) for m in made), notebook.stem
     for table in rendered.glob("tables/*.csv"): assert all(table.with_suffix(s).exists() for s in (".md", ".tex"))
     for figure in rendered.glob("figures/*.svg"): assert all(figure.with_suffix(s).exists() for s in (".pdf", ".png"))

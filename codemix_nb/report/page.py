@@ -65,7 +65,9 @@ def section(folder: Path, notebook: Path) -> str: # HTML, empty if the notebook 
     kinds = lambda *suffixes: [p for suffix in suffixes for p in made if p.suffix == suffix]
     if not kinds(".svg", ".md"): return ""
     title, why = intro(notebook)
-    return fill("section.html", name=notebook.stem, title=title, why=why,
+    inside = folder.resolve().is_relative_to(paths.reports)
+    deep = len(folder.resolve().relative_to(paths.reports).parts) if inside else 1
+    return fill("section.html", up="../"*(deep + 1), name=notebook.stem, title=title, why=why,
                 figures=[(p.name, _title_of_svg(p)) for p in kinds(".svg")], tables=[_table(p) for p in kinds(".md")],
                 files=[(p.parent.name, p.name) for p in kinds(".csv", ".tex", ".pdf", ".png")])
 
@@ -136,7 +138,7 @@ def page(
     found = findings(results) if found is None else found
     told = {nb: text for nb in pages_of(results.study)
             if (text := section(results.folder, nb))}
-    text = fill("study.html", title=results.study.get("title") or study, lead=_lead(results, found), purpose=PURPOSE,
+    text = fill("study.html", paper="/" not in study, title=results.study.get("title") or study, lead=_lead(results, found), purpose=PURPOSE,
                 sections=[dict(name=nb.stem, title=intro(nb)[0], html=text) for nb, text in told.items()],
                 meanings=_meanings(results), data=_provenance(results))
     return _put(results.folder/"index.html", f"{text}\n".encode())
