@@ -6,7 +6,7 @@
 __all__ = ['test', 'told']
 
 # %% ../../nbs/cli/29cb_test.ipynb #3fbd5de0
-import json, typer
+import typer
 from pathlib import Path
 from typing import Annotated
 from .corpora import corpus_of

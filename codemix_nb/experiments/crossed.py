@@ -66,8 +66,8 @@ def _one(corpus, study: dict, deal: int) -> list[dict]:
     texts = treatment(study["treatment"])(corpus.texts)
     dealt = halves(corpus, texts, model_of(block["model"], study), block["labelled"], study["seed"] + deal)
     rng = np.random.default_rng([study["seed"], deal])
-    return [dict(corpus=corpus.name, deal=deal, pair=k, planted=put) | null_pair(dealt, metric, rng, block["better"]*put)
-            for k in range(block["pairs"]) for put in (0, 1)]
+    one = lambda put: dict(planted=put) | null_pair(dealt, metric, rng, block["better"]*put)
+    return [dict(corpus=corpus.name, deal=deal, pair=k) | one(put) for k in range(block["pairs"]) for put in (0, 1)]
 
 def looked(study: dict) -> dict[str, pd.DataFrame]: # crossed, crossed_level
     "Every null pair and every planted one, and how often the test rejects."

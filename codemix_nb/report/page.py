@@ -138,7 +138,8 @@ def page(
     found = findings(results) if found is None else found
     told = {nb: text for nb in pages_of(results.study)
             if (text := section(results.folder, nb))}
-    text = fill("study.html", paper="/" not in study, title=results.study.get("title") or study, lead=_lead(results, found), purpose=PURPOSE,
+    text = fill("study.html", paper="/" not in study, title=results.study.get("title") or study,
+                lead=_lead(results, found), purpose=PURPOSE,
                 sections=[dict(name=nb.stem, title=intro(nb)[0], html=text) for nb, text in told.items()],
                 meanings=_meanings(results), data=_provenance(results))
     return _put(results.folder/"index.html", f"{text}\n".encode())
