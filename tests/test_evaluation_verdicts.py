@@ -10,7 +10,7 @@ from codemix_nb.evaluation import significance as sig
 from codemix_nb.evaluation.groupwise import Apart, Half, Side, apart, crossed_t, reach
 from codemix_nb.evaluation.many import beats_baseline
 from codemix_nb.evaluation.results import metrics, where, with_late
-from codemix_nb.evaluation.scores import UNIT
+from codemix_nb.evaluation.scores import UNIT, corpora_of
 from codemix_nb.evaluation.slices import sliced
 from codemix_nb.evaluation.verdicts import *
 

@@ -15,7 +15,7 @@ from . import significance as sig
 from .groupwise import Apart, Half, Side, apart, crossed_t, reach
 from .many import beats_baseline
 from .results import metrics, where, with_late
-from .scores import UNIT
+from .scores import UNIT, corpora_of
 from .slices import sliced
 
 # %% ../../nbs/evaluation/22f_verdicts.ipynb #43c23384
@@ -185,7 +185,7 @@ def _tested(results, corpus, claim) -> dict:
 
 def judge(claim: Claim, results) -> pd.DataFrame: # a row a corpus
     "A claim on every corpus it names, before the correction for many."
-    names = claim.corpora or ([""] if claim.check else list(results.corpus_items.corpus.unique()))
+    names = claim.corpora or ([""] if claim.check else corpora_of(results))
     rows = []
     for corpus in names:
         try: found = _tested(results, corpus, claim)

@@ -55,7 +55,8 @@ def sources(results) -> pd.DataFrame: # a row a corpus and source that helps alo
         helped = (variants.get(model) or {}).get("auxiliary") or {}
         others = helped.get("corpora", [])
         others = others.get(corpus, []) if isinstance(others, dict) else others
-        if len(others) != 1 or helped.get("permuted") or helped.get("lexicon"): continue
+        plain = helped.get("how") == "experts" and not (helped.get("permuted") or helped.get("lexicon"))
+        if not plain or len(others) != 1: continue
         alone = where(results.scores, corpus=corpus, design=f"from:{others[0]}", model=base)
         if alone.empty: continue
         known = dict(corpus=corpus, source=others[0], zero_shot=alone.roc_auc.iloc[0])

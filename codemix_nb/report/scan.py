@@ -28,7 +28,7 @@ def _sources() -> list[str]:
     settings = [*(paths.root/n for n in ("pyproject.toml", "settings.ini", "Makefile")),
                 *paths.root.glob("requirements*")]
     code = [*paths.library.rglob("*.py"), *(paths.library/"report"/"templates").glob("*.*"),
-            *paths.studies.glob("*.y*ml")]
+            *paths.studies.rglob("*.y*ml")]
     texts = [p.read_text(encoding="utf-8") for p in [*code, *settings] if p.is_file()]
     notebooks = [json.loads(p.read_text(encoding="utf-8")) for p in paths.nbs.rglob("*.ipynb")
                  if ".ipynb_checkpoints" not in p.parts]
