@@ -138,7 +138,9 @@ def render_family(family: str = "methods") -> Path: # its page
     table = with_stars(family_verdicts(family), known)
     _csv(table, folder/"verdicts.csv")
     picture = _figure(forest(table, known), folder/"forest.svg")
-    counts = Counter(l["verdict"] for r in rows for l in r["lines"]).most_common()
+    counts = Counter(r["lines"][0]["verdict"] for r in rows).most_common()
+    place = {word: i for i, (word, _) in enumerate(counts, 1)}
+    rows = [r | dict(first=place[r["lines"][0]["verdict"]]) for r in rows]
     text = fill("gallery.html", title="Methods of the literature", about=ABOUT, rows=rows, counts=counts,
                 purpose=PURPOSE, picture=picture, caption=CAPTION)
     words = f"# Methods of the literature\n\n{ABOUT}\n\n{readme_table(rows)}\n"
