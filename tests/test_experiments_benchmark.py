@@ -55,7 +55,8 @@ def _with_seeds(model="lr", seeds=3, noise=.2):
     dice, rng = demo(), np.random.default_rng(0)
     said = dice.items[dice.items.model == model]
     near = lambda: (said.probability + rng.normal(0, noise, len(said))).clip(0, 1)
-    dice.seeds = pd.concat([said[[*UNIT, "id"]].assign(network=k, probability=near()) for k in range(seeds)])
+    keys = [k for k in (*UNIT, "id") if k in said]
+    dice.seeds = pd.concat([said[keys].assign(network=k, probability=near()) for k in range(seeds)])
     dice.study = dice.study | dict(neural_seeds=seeds)
     return dice
 
@@ -78,7 +79,7 @@ def test_seeds_are_scored_alone_and_only_in_the_main_table():
     dice.study = dice.study | dict(models=[*dice.study["models"], "cnn"])
     dice.manifest = dict(cards=cards_of(dice.study))
     assert "under 3 seeds" in design(dice)
-    assert "seeds" not in design(SimpleNamespace(study=dice.study, manifest=dice.manifest, seeds=pd.DataFrame()))
+    assert "seeds" not in design(SimpleNamespace(**vars(dice) | dict(seeds=pd.DataFrame())))
 
 
 # %% ../nbs/experiments/52_benchmark.ipynb #68a13f00

@@ -19,7 +19,7 @@ from codemix_nb.experiments.mixing import *
 # %% ../nbs/experiments/62_mixing.ipynb #46066508
 from types import SimpleNamespace
 from codemix_nb.evaluation.demo import demo
-from codemix_nb.evaluation.results import KEYS, scores
+from codemix_nb.evaluation.results import KEYS, scores, with_late
 from codemix_nb.evaluation.scores import counted
 from codemix_nb.experiments.drawing import words_of
 
@@ -43,7 +43,7 @@ def planted(cause, strength=.9, rows=900, seed=3):
         frames.append(pd.DataFrame(dict(study="planted", corpus="c", treatment="clean", model=m, design="grouped",
                                         tuning="nested", repeat=0, fold=0, seed=0, train_fraction=1.,
                                         id=facts.id, label=y, probability=np.where(wrong, 1 - y, y), status="ok")))
-    items = pd.concat(frames, ignore_index=True)
+    items = with_late(pd.concat(frames, ignore_index=True))
     units = items[KEYS].drop_duplicates().assign(main=True)
     study = dict(study="planted", corpora=["c"], models=["lr-word", "lr", "nbsvm"], metric="macro_f1")
     return SimpleNamespace(study=study, items=items, units=units, scores=scores(items, units), corpus_items=facts,

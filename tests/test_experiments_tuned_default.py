@@ -39,5 +39,5 @@ def test_models_that_were_not_tuned_are_not_said_to_be():
     dice.manifest = dict(cards=cards_of(dice.study))
     assert "not tuned" in design(dice) and "1 of the neural networks" in design(dice)
     assert "published corpora" in design(dice)
-    searched = SimpleNamespace(study=dice.study | dict(neural_search=True), manifest=dice.manifest)
+    searched = SimpleNamespace(**vars(dice) | dict(study=dice.study | dict(neural_search=True)))
     assert "not tuned" not in design(searched)
