@@ -13,7 +13,7 @@ from threading import Lock
 from codemix_nb.paths import CodemixError, call_at, here
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
-from codemix_nb.models.registry import identity_of, model_of
+from codemix_nb.models.registry import identity_of, model_of, way_of
 from codemix_nb.evaluation.pool import Pool, lease, pooled
 from codemix_nb.evaluation.units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from codemix_nb.evaluation.units import help_of, key_of, path_of, run_unit, seeds_of
