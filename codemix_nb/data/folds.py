@@ -106,7 +106,7 @@ def draws(y, groups, # of one half of a corpus
         block = assign(y, groups, many, 1, seed)[0]
         cut = [np.sort(order[block[order] == b][:rows]) for b in range(many)]
         best = max(best, [c for c in cut if len(c) == rows and 0 < y[c].sum() < rows], key=len)
-        many -= max(1, many//10)
+        many = (many + most)//2 if many > most + 1 else many - 1
     return best[:most]
 
 # %% ../../nbs/data/10_folds.ipynb #92d7fec7
