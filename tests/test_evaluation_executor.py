@@ -37,6 +37,17 @@ def test_views_of_one_fit_stand_together_and_are_told():
     assert say(batch[1]).endswith("fold 0 / view folded") and "labelled" not in say(batch[0])
     assert summary([], study).empty
 
+def test_a_model_that_reads_the_rest_of_a_draw_costs_half_a_corpus():
+    from codemix_nb.evaluation.executor import _rough
+    from codemix_nb.evaluation.units import Unit
+    lent = dict(corpora=["sample-te-en"], how="silver", weight=.1)
+    variants = dict(few=dict(model="quality"), helped=dict(model="quality", auxiliary=lent),
+                    alone=dict(model="self-training"))
+    study = dict(study="s", corpora=["sample-ne-en"], folds=5, seed=0, variants=variants)
+    few, helped, alone = (_rough(Unit("sample-ne-en", "clean", m, "draws", "default", labelled=20), study)
+                          for m in ("few", "helped", "alone"))
+    assert helped > 10*few and np.isclose(alone, 2*helped)
+
 
 # %% ../nbs/evaluation/21b_executor.ipynb #ab838a62
 TOY = dict(study="toy", corpora=["sample-ne-en"], folds=4, inner_folds=3, seed=1, treatment="clean",
