@@ -63,3 +63,10 @@ def test_draws_are_disjoint_blocks_of_one_size():
         assert not any(set(g[one]) & set(g[other]) for other in found[:i])
     assert all((a == b).all() for a, b in zip(found, draws(y, g, 40, seed=3)))
     with pytest.raises(CodemixError, match="fewer than two draws of 400"): draws(y, g, 400)
+
+def test_a_large_group_costs_no_draw():
+    "As many rows a block as there are would leave most blocks a few rows short."
+    g = np.concatenate([np.arange(600), np.full(250, 600)])
+    found = draws(np.arange(850) % 2, g, 50)
+    assert len(found) == MOST_DRAWS and len(np.unique(np.concatenate(found))) == 50*MOST_DRAWS
+    assert len(draws(np.arange(850) % 2, g, 300)) == 2

@@ -13,7 +13,7 @@ from threading import Lock
 from codemix_nb.paths import CodemixError, call_at, here
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
-from codemix_nb.models.registry import identity_of, model_of
+from codemix_nb.models.registry import identity_of, model_of, way_of
 from codemix_nb.evaluation.pool import Pool, lease, pooled
 from codemix_nb.evaluation.units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from codemix_nb.evaluation.units import help_of, key_of, path_of, run_unit, seeds_of
@@ -36,6 +36,17 @@ def test_views_of_one_fit_stand_together_and_are_told():
     assert [(u.model, u.view) for u in batch] == [("lr", ""), ("lr", "folded"), ("svm", ""), ("svm", "folded")]
     assert say(batch[1]).endswith("fold 0 / view folded") and "labelled" not in say(batch[0])
     assert summary([], study).empty
+
+def test_a_model_that_reads_the_rest_of_a_draw_costs_half_a_corpus():
+    from codemix_nb.evaluation.executor import _rough
+    from codemix_nb.evaluation.units import Unit
+    lent = dict(corpora=["sample-te-en"], how="silver", weight=.1)
+    variants = dict(few=dict(model="quality"), helped=dict(model="quality", auxiliary=lent),
+                    alone=dict(model="self-training"))
+    study = dict(study="s", corpora=["sample-ne-en"], folds=5, seed=0, variants=variants)
+    few, helped, alone = (_rough(Unit("sample-ne-en", "clean", m, "draws", "default", labelled=20), study)
+                          for m in ("few", "helped", "alone"))
+    assert helped > 10*few and np.isclose(alone, 2*helped)
 
 
 # %% ../nbs/evaluation/21b_executor.ipynb #ab838a62

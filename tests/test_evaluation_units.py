@@ -12,7 +12,7 @@ from codemix_nb.paths import CodemixError, git, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import auxiliary
-from codemix_nb.models.base import Method, TextClassifier
+from codemix_nb.models.base import Method, Rest, TextClassifier
 from codemix_nb.models.ngrams import Counted
 from codemix_nb.models.registry import helped_by, identity_of, model_of, way_key
 from codemix_nb.models.tuning import VERSION, Averaged, Tuned, on_edge
@@ -157,6 +157,29 @@ def test_another_corpus_trains_without_its_copies():
     assert frame.id.tolist() == own.frame.id.tolist()
     with pytest.raises(CodemixError, match="sample-ne-en: of .* 0 are no near-copies"):
         split_of(replace(unit, design="from:sample-ne-en"), TOY)
+
+
+# %% ../nbs/evaluation/21_units.ipynb #59a6f4ab
+def test_a_model_that_asks_is_given_the_rest_and_no_label(monkeypatch):
+    from codemix_nb.evaluation import units
+    given, asked = {}, Unit("sample-ne-en", "clean", "lr-word", "draws", "default", seed=1, labelled=50)
+    class Asking(classical.LR):
+        def _fit(self, texts, y, groups, rest=None):
+            given[self.wants_rest] = (texts, rest)
+            super()._fit(texts, y, groups)
+    for wanted in ("", "texts", "labels"):
+        monkeypatch.setattr(Asking, "wants_rest", wanted)
+        monkeypatch.setitem(MODELS, "lr-word", replace(MODELS["lr-word"], make=lambda: Asking(space="word")))
+        run_unit(asked, TOY)
+    s, (_, rest) = split_of(asked, TOY), given["labels"]
+    assert given[""][1] is None and given["texts"][1].labels is None and len(s.rest) > 400
+    assert list(rest.texts) == list(given["texts"][1].texts) == list(s.texts[s.rest])
+    assert rest.labels.tolist() == s.y[s.rest].tolist()
+    assert not set(s.rest) & {*s.train, *s.test} and not set(s.groups[s.rest]) & set(s.groups[s.test])
+    whole = {d: len(split_of(replace(asked, design=d, labelled=0), TOY).rest) for d in ("grouped", "from:sample-te-en")}
+    assert whole == {"grouped": 0, "from:sample-te-en": 0}
+    with pytest.raises(CodemixError, match="LR has no use for comments without labels"):
+        classical.LR().fit(["a b", "b c"], [0, 1], rest=rest)
 
 
 # %% ../nbs/evaluation/21_units.ipynb #63c422ae

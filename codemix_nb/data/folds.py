@@ -99,11 +99,15 @@ def draws(y, groups, # of one half of a corpus
           seed: int = 0, most: int = MOST_DRAWS) -> list[np.ndarray]: # positions of each block
     "Disjoint, stratified blocks of exactly so many rows, no two of which share a group."
     y, groups = np.asarray(y), np.asarray(groups)
-    if (many := len(y)//rows) < 2: raise CodemixError(f"{len(y):,} rows make fewer than two draws of {rows:,}")
-    block, rng = assign(y, groups, many, 1, seed)[0], np.random.default_rng([seed, rows])
+    many, best, rng = len(y)//rows, [], np.random.default_rng([seed, rows])
+    if many < 2: raise CodemixError(f"{len(y):,} rows make fewer than two draws of {rows:,}")
     order = np.argsort(rng.permutation(groups.max() + 1)[groups], kind="stable")
-    cut = [np.sort(order[block[order] == b][:rows]) for b in range(many)]
-    return [c for c in cut if len(c) == rows and 0 < y[c].sum() < rows][:most]
+    while many > 1 and len(best) < min(most, many):
+        block = assign(y, groups, many, 1, seed)[0]
+        cut = [np.sort(order[block[order] == b][:rows]) for b in range(many)]
+        best = max(best, [c for c in cut if len(c) == rows and 0 < y[c].sum() < rows], key=len)
+        many = (many + most)//2 if many > most + 1 else many - 1
+    return best[:most]
 
 # %% ../../nbs/data/10_folds.ipynb #92d7fec7
 def as_frame(ids, # of the corpus, in order

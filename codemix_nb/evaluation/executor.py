@@ -18,7 +18,7 @@ from threading import Lock
 from ..paths import CodemixError, call_at, here
 from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
-from ..models.registry import identity_of, model_of
+from ..models.registry import identity_of, model_of, way_of
 from .pool import Pool, lease, pooled
 from .units import Unit, _corpus, _counted, _digest, _unit_spec, borrow_data, corpus_of, data_of
 from .units import help_of, key_of, path_of, run_unit, seeds_of
@@ -167,15 +167,20 @@ def prepare(units: list[Unit], study: dict) -> None:
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #dd462a56
 @lru_cache(maxsize=64)
-def _size(spec: str) -> float: # of 3,000 comments of 70 characters, which cards speak of
+def _size(spec: str, part: float = 1.) -> float: # of 3,000 comments of 70 characters, which cards speak of
     "How much longer than on its card a model takes on a corpus: by its characters and, beyond 3,000, by its rows."
     texts = _corpus(spec).texts
-    return sum(map(len, texts))/210_000*max(1, len(texts)/3000)
+    return part*sum(map(len, texts))/210_000*max(1, part*len(texts)/3000)
 
 # %% ../../nbs/evaluation/21b_executor.ipynb #d18931c0
 PLANNED = ["corpus", "treatment", "model", "design", "tuning"]
 
 def _alike(u: Unit) -> tuple: return u.corpus, u.model, u.tuning, u.design, u.labelled
+
+def _reads_rest(u: Unit, study: dict) -> bool:
+    said = help_of(u.model, study)
+    way = way_of(said["how"]) if said else model_of(u.model, study).make()
+    return bool(getattr(way, "wants_rest", ""))
 
 def _rough(u: Unit, study: dict) -> float: # seconds
     "What a unit costs by the card of its model."
@@ -183,6 +188,7 @@ def _rough(u: Unit, study: dict) -> float: # seconds
     tuned = (.2 if u.tuning == "default" else 1) + .25*again
     spec = _unit_spec(u, study)
     size = u.labelled/3000 if u.labelled else _size(spec)*u.train_fraction
+    if u.labelled and _reads_rest(u, study): return model_of(u.model, study).seconds*tuned*_size(spec, .5)
     return model_of(u.model, study).seconds*tuned*size*(4 if help_of(u.model, study) else 1)
 
 def summary(units: list[Unit], study: dict,

@@ -20,7 +20,7 @@ from ..paths import CodemixError, git, paths
 from ..text import treatment
 from ..data import corpora, folds, sameness
 from ..models import auxiliary
-from ..models.base import Method, TextClassifier
+from ..models.base import Method, Rest, TextClassifier
 from ..models.ngrams import Counted
 from ..models.registry import helped_by, identity_of, model_of, way_key
 from ..models.tuning import VERSION, Averaged, Tuned, on_edge
@@ -143,6 +143,7 @@ class Split:
     train: np.ndarray
     test: np.ndarray
     leakage: float
+    rest: np.ndarray # of the training part, beside those that are trained on
 
 def split_of(unit: Unit, study: dict) -> Split:
     "Everything a unit needs, from shared caches."
@@ -151,7 +152,10 @@ def split_of(unit: Unit, study: dict) -> Split:
     y, groups = c.labels, c.frame.group.to_numpy(dtype=np.int64)
     train, test = _parts(unit, spec, study["folds"], y, groups)
     return Split(c, _counted(spec, unit.treatment, treatment(unit.treatment).version), y, groups, train, test,
-                 sameness.leakage(_pairs(spec), train, test))
+                 sameness.leakage(_pairs(spec), train, test), _rest(unit, train, test, len(y)))
+
+def _rest(unit: Unit, train, test, rows: int) -> np.ndarray: # none of another corpus
+    return np.setdiff1d(np.arange(0 if unit.source else rows), np.concatenate([train, test]))
 
 # %% ../../nbs/evaluation/21_units.ipynb #c0a7e1b3
 def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight, lexicon, permuted
@@ -290,8 +294,13 @@ def _bare(settings: dict) -> dict: return {k.removeprefix("estimator__"): v for 
 def _fitted(unit: Unit, s: Split, study: dict) -> tuple: # estimator, seconds
     est, started = estimator_of(unit, study), time.perf_counter()
     reset_peak()
-    est.fit(s.texts[s.train], s.y[s.train], groups=s.groups[s.train])
+    est.fit(s.texts[s.train], s.y[s.train], groups=s.groups[s.train],
+            **_beside(s, getattr(est, "wants_rest", "")))
     return est, time.perf_counter() - started
+
+def _beside(s: Split, wanted: str) -> dict: # argument of `fit`; labels go to instruments alone
+    if not wanted: return {}
+    return {"rest": Rest(s.texts[s.rest], s.y[s.rest] if wanted == "labels" else None)}
 
 def _seen(unit: Unit, s: Split): # comments that are tested
     if not unit.view: return s.texts[s.test]

@@ -149,6 +149,7 @@ def _bare(estimator, seed: int):
 
 class _Helped(TextClassifier):
     "What all ways share: an inner estimator whose settings are tuned under its own names."
+    listens = False # to a list of insults
     @property
     def search_space(self):
         return tuple({f"estimator__{k}": v for k, v in settings.items()} for settings in self.estimator.search_space)
@@ -230,7 +231,7 @@ def opinions(texts, # list of strings or Counted
 @dataclass(eq=False, repr=False)
 class Experts(_Helped):
     "A model and an expert for each other corpus, weighed by a small logistic regression on decisions out of fold."
-    version = "1"
+    version, listens = "1", True
     estimator: TextClassifier            # any TextClassifier, for the main corpus
     others: tuple = ()                   # tuple of Borrowed
     weight: float = 1.                   # scale of what experts say, against the penalty

@@ -31,18 +31,20 @@ class Tuned(TextClassifier):
     space: list | None = None # list of settings; the estimator's own search_space otherwise
     inner: int | str = 3      # number of inner folds, or "holdout"
     random_state: int = 0
-    def _fit(self, texts, y, groups):
+    @property
+    def wants_rest(self): return self.estimator.wants_rest
+    def _fit(self, texts, y, groups, **rest):
         texts = texts if isinstance(texts, Counted) else Counted(texts)
         groups, space = self._groups(texts, groups), list(self.space or self.estimator.search_space)
         splits = inner_splits(self.inner, y, groups, self.random_state) if len(space) > 1 else []
-        scores = np.array([[self._score(settings, texts, y, groups, *split) for settings in space]
+        scores = np.array([[self._score(settings, texts, y, groups, *split, rest) for settings in space]
                            for split in splits]).reshape(len(splits), len(space))
         self.scores_ = scores.mean(axis=0) if len(splits) else np.full(len(space), np.nan)
         self.params_ = dict(space[int(np.argmax(np.round(self.scores_, 12)))] if len(splits) else space[0])
-        self.best_ = clone(self.estimator).set_params(**self.params_).fit(texts, y, groups)
-    def _score(self, settings, texts, y, groups, train, test) -> float:
+        self.best_ = clone(self.estimator).set_params(**self.params_).fit(texts, y, groups, **rest)
+    def _score(self, settings, texts, y, groups, train, test, rest) -> float:
         candidate = clone(self.estimator).set_params(**settings)
-        candidate.set_params(**candidate.while_tuning).fit(texts[train], y[train], groups[train])
+        candidate.set_params(**candidate.while_tuning).fit(texts[train], y[train], groups[train], **rest)
         return f1_score(y[test], candidate.predict(texts[test]), average="macro")
     def _proba1(self, texts): return self.best_.predict_proba(texts)[:, 1]
     def decision_function(self, X): return self.best_.decision_function(as_texts(X))

@@ -274,7 +274,8 @@ def _wrong_help(study: dict): # yields (key, what is wrong)
         yield from ((f"{key}.corpora", f"of {c!r} and {names[0]!r} one is a generated sample and one is not")
                     for c in _lent(said) if made(c) != made(names[0]))
         if not (_lent(said) or said["lexicon"]): yield f"{key}.corpora", "neither a corpus nor a list of insults helps"
-        if said["lexicon"] and said["how"] != "experts": yield f"{key}.lexicon", "only experts can listen to a list"
+        if said["lexicon"] and not getattr(way_of(said["how"]), "listens", False):
+            yield f"{key}.lexicon", f"{said['how']} cannot listen to a list; experts can"
         if why := way_of(said["how"]).refuses(model_of(name, study).make()):
             yield f"{key}.how", f"{model!r} {why}"
         if name in (study["terms"] or {}).get("models", []):
