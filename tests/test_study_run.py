@@ -79,6 +79,25 @@ def test_a_study_runs_twice_to_the_same_bytes(tmp_path, monkeypatch):
     assert seen[0] == seen[1] and "null_pairs.parquet" in seen[0]
 
 
+# %% ../nbs/study/28b_run.ipynb #1c682ccf
+def test_a_question_looks_at_finished_results_and_what_it_makes_is_kept(tmp_path, monkeypatch):
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
+    def after(found):
+        assert found.study["study"] == "x" and found.ledger["sample-te-en"]
+        return dict(told=found.scores[["corpus", "model", "train_fraction", "macro_f1"]])
+    monkeypatch.setattr(f"{run.__module__}.experiments", lambda: (Experiment("60", "learning_curve", after=after),))
+    text = "study: x\ncorpora: [sample-te-en]\nmodels: [majority]\nfolds: 3\n"
+    asks = "learning_curve: {models: [majority], fractions: [0.5]}\n"
+    (tmp_path/"x.yaml").write_text(text + asks)
+    folder = run(tmp_path/"x.yaml", workers=1)
+    told, found = results.load("x").checks["told"], results.load("x")
+    assert len(told) == len(found.scores) == 6 and "checks/told.parquet" in found.manifest["files"]
+    assert not results.changed_results("x")
+    (tmp_path/"x.yaml").write_text(text)
+    run(tmp_path/"x.yaml", workers=1)
+    assert not list((folder/"checks").glob("*"))
+
+
 # %% ../nbs/study/28b_run.ipynb #6c94e3b0
 AUDIT = {"certificate", "findings", "shortcuts", "disagreements", "words", "mixing"}
 

@@ -57,6 +57,7 @@ class Experiment:
     units: Callable | None = None           # (study, corpus) → units of work beside the main table's
     check: Callable | None = None           # (study) → {name: frame of numbers}, kept in checks/
     versions: Callable | None = None        # (study) → what a kept check depends on
+    after: Callable | None = None           # (results, as far as written) → frames kept in checks/ as well
     table: Callable | None = None           # (results) → its first table, empty where the study does not ask
     figure: Callable | None = None          # (results) → its first figure, or nothing
     finding: Callable | None = None         # (results) → (holds, not or measured; sentence), one after the other

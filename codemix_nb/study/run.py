@@ -132,13 +132,14 @@ def run(name: str, # of a study, or the path of its file
     if len(seeds := gather_seeds(study, units)): results.write_frame(seeds, folder/"seeds.parquet")
     results.write_frame(facts, folder/"items.parquet")
     results.write_frame(fold_table(study, units), folder/"folds.parquet")
-    for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
-    _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else []),
-                    *(["seeds.parquet"] if len(seeds) else [])])
     results.write_json({c.name: dict(ledger=c.ledger.to_dict("records"), provenance=_plain(c.provenance))
                         for c in [*every, *judged]} | lent, folder/"ledger.json")
     _write_csv(damaged.round(4), folder/"damage.csv")
     if study["terms"]: _write_csv(term_table(study), folder/"terms.csv")
+    checks |= _afterwards(study, folder)
+    for check, frame in checks.items(): results.write_frame(frame, folder/"checks"/f"{check}.parquet")
+    _sweep(folder, [*(f"checks/{c}.parquet" for c in checks), *(["terms.csv"] if study["terms"] else []),
+                    *(["seeds.parquet"] if len(seeds) else [])])
     results.write_json(manifest(study, folder, computed_with, declaration(study, about)), folder/"manifest.json")
     results.write_json(dict(seconds=round(time.perf_counter() - started, 1), units=len(units), computed=computed),
                        folder/"run.json")
@@ -170,6 +171,11 @@ def _check_data(study: dict, every: list) -> None:
                 folds.by_source(c.frame.source.to_numpy(dtype=str))
         except CodemixError as error:
             raise CodemixError(f"study {study['study']!r}, corpus {c.name!r}: {error}") from None
+
+def _afterwards(study: dict, folder: Path) -> dict[str, pd.DataFrame]:
+    "What questions make of the results that were just written."
+    found = results.Results(folder, study)
+    return {name: f for e in experiments() if e.after and study[e.key] for name, f in e.after(found).items()}
 
 def _sweep(folder: Path, keep: list[str]) -> None:
     "Remove what an earlier form of the study left behind."
