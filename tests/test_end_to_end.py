@@ -221,7 +221,8 @@ def test_what_cannot_be_rendered_is_one_line(capsys, tmp_path, monkeypatch):
 
 def theirs(path, model="nbsvm", **change):
     found = results.load("smoke")
-    own = found.main.merge(found.items, on=[k for k in results.KEYS if k != "seed" and k in found.main], suffixes=("", "_item"))
+    keys = [k for k in results.KEYS if k != "seed" and k in found.main]
+    own = found.main.merge(found.items, on=keys, suffixes=("", "_item"))
     frame = own[own.model == model][["corpus", "id", "repeat", "probability"]].assign(**change)
     frame.to_csv(path, index=False)
     return frame

@@ -13,7 +13,6 @@ from matplotlib import pyplot as plt
 from pydantic import Field, field_validator
 from scipy.stats import binomtest
 from typing import Annotated, Literal
-from ..paths import CodemixError
 from ..evaluation.plan import _grid
 from ..evaluation.scores import corpora_of
 from ..evaluation.units import Unit
@@ -25,7 +24,7 @@ from ..methods.curves import PowerLaw, expected, fit_curve
 # %% ../../nbs/experiments/75_curves.ipynb #2ca5e4bb
 class Curves(Models):
     "A score is predicted from parts of the training comments."
-    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=4) # shares of the training part; a law needs four
+    sizes: list[Annotated[float, Field(gt=0, lt=1)]] = Field(min_length=4) # of the training part
     tuning: Literal["nested", "default"] = "nested"
     near: float = Field(.01, gt=0)            # an error up to this size is a hit
     draws: int = Field(1000, ge=10, le=10_000) # of folds, for the band
@@ -59,7 +58,8 @@ def _cell(part: pd.DataFrame, block: dict, seed: int) -> dict:
     power, log, last = said.predicted[["power", "log", "last"]]
     law, low, high = (np.nan,)*3, np.nan, np.nan
     if not said.note["power"]:
-        law, band = fit_curve(less.n, less.score, block["draws"], n, less.groupby(["repeat", "fold"]).ngroup(), seed=seed)
+        law, band = fit_curve(less.n, less.score, block["draws"], n, less.groupby(["repeat", "fold"]).ngroup(),
+                              seed=seed)
         low, high = band.low[0], band.high[0]
     off, plain = abs(power - came), abs(last - came)
     return dict(n=n, measured=came, power=power, low=low, high=high, error=power - came, log=log, last=last,
@@ -76,8 +76,8 @@ def compared(results) -> dict[str, pd.DataFrame]: # curves, coverage
     return dict(curves=cells, coverage=pd.DataFrame([dict(value=held/n, low=low, high=high, n=n)]))
 
 # %% ../../nbs/experiments/75_curves.ipynb #f84352da
-@headed({"n": "Training comments", "power": "Predicted", "error": "Error", "log": "Line over log n", "last": "Last value",
-         "right": "Near enough", "covered": "In the band"}, signed=("error",))
+@headed({"n": "Training comments", "power": "Predicted", "error": "Error", "log": "Line over log n",
+         "last": "Last value", "right": "Near enough", "covered": "In the band"}, signed=("error",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus and model; empty if the study does not ask
     "The score with all training comments as it was predicted from parts, and as it was measured."
     table = results.checks.get("curves")

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from ..paths import CodemixError
 from ..text import treatment
 from ..data import catalogue, corpora
@@ -57,7 +57,8 @@ class Synergy(Block):
     placebo: str = ""                                # a language that should help none
     @model_validator(mode="after")
     def _named(self):
-        said = [name for one in self.near for name in (one.language, one.near, one.far)] + [self.placebo]*bool(self.placebo)
+        said = [name for one in self.near for name in (one.language, one.near, one.far)]
+        said += [self.placebo]*bool(self.placebo)
         if odd := next((name for name in said if name not in self.sources), None):
             raise ValueError(f"{odd!r} is not among the sources: {', '.join(self.sources)}")
         if self.sizes != sorted(set(self.sizes)): raise ValueError("sizes grow, each once")
@@ -102,7 +103,8 @@ def measured(study: dict) -> dict[str, pd.DataFrame]: # sources, synergy, placeb
     table = curves.synergy(texts, block["size"], block["seeds"], block["held"])
     helped = curves.helped(table, seed=study["seed"])
     out = dict(sources=pd.DataFrame(about), synergy=helped)
-    grown = [curves.losses(t, block["sizes"], block["seeds"], block["held"]).assign(language=n) for n, t in texts.items()]
+    grown = [curves.losses(t, block["sizes"], block["seeds"], block["held"]).assign(language=n)
+             for n, t in texts.items()]
     out["losses"] = pd.concat(grown, ignore_index=True)
     if block["near"]: out["near"] = pd.concat([_nearer(table, pair) for pair in block["near"]], ignore_index=True)
     if name := block["placebo"]:
@@ -136,8 +138,8 @@ def floors(results) -> pd.DataFrame: # a row a language; empty if the study does
     for name, part in table.groupby("language", sort=False):
         most, less = part.n.max(), part[part.n < part.n.max()]
         came, last = part[part.n == most].bits.mean(), less[less.n == less.n.max()].bits.mean()
-        row = dict(language=name, characters=int(most), measured=came, predicted=np.nan, low=np.nan, high=np.nan, last=last,
-                   covered=False, floor=np.nan)
+        row = dict(language=name, characters=int(most), measured=came, predicted=np.nan, low=np.nan, high=np.nan,
+                   last=last, covered=False, floor=np.nan)
         try:
             law, band = curves.fit_curve(less.n, -less.bits, at=most, groups=less.seed, ceiling=0.)
             low, high = -band.high[0], -band.low[0]

@@ -197,7 +197,8 @@ def _sides(claim: dict) -> list[dict]: # keys of units
 
 def _wrong_names(study: dict): # yields (key, what is wrong)
     "Models, treatments, corpora and metrics that a study names and that do not exist."
-    asked = [study["models"], study["arms"], study["claims"], *(study[e.key] for e in experiments() if e.check or e.after)]
+    asked = [study["models"], study["arms"], study["claims"]]
+    asked += [study[e.key] for e in experiments() if e.check or e.after]
     if not any(asked): yield "models", "nothing is asked for: no model, no arm, no claim and no check"
     judged = [m for m in results.METRICS if results.HIGHER_IS_BETTER[m]]
     if study["metric"] not in judged:
