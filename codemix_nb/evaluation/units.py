@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LENT', 'PACKAGES', 'KERNELS', 'Unit', 'corpus_names', 'judge_of', 'corpus_of', 'Split', 'split_of',
            'help_of', 'others_of', 'other_of', 'borrowed_of', 'data_of', 'borrow_data', 'seeds_of', 'seed_of',
-           'estimator_of', 'reset_peak', 'peak_memory', 'made_with', 'run_unit', 'edge_of', 'key_of', 'path_of',
-           'golden']
+           'estimator_of', 'reset_peak', 'peak_memory', 'made_with', 'in_steps', 'run_unit', 'edge_of', 'key_of',
+           'path_of', 'golden']
 
 # %% ../../nbs/evaluation/21_units.ipynb #7de7576c
 import hashlib, json, os, platform, sys, time
@@ -307,6 +307,12 @@ def _seen(unit: Unit, s: Split): # comments that are tested
     raw = [s.corpus.texts[i] for i in s.test]
     return treatment(unit.treatment)(treatment(unit.view)(raw))
 
+# %% ../../nbs/evaluation/21_units.ipynb #8701f6c9
+def in_steps(probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]: # probability, its logit
+    "Probabilities rounded down to 1,024 steps."
+    p = np.floor(np.asarray(probability)*1024)/1024
+    return p, logit(np.clip(p, 1/2048, 1 - 1/2048))
+
 # %% ../../nbs/evaluation/21_units.ipynb #6a96f10c
 def run_unit(unit: Unit, study: dict,
              fits: dict | None = None, # of the last unit: what differs in its view alone is not fitted again
@@ -320,6 +326,7 @@ def run_unit(unit: Unit, study: dict,
     started = time.perf_counter()
     probability, decision, alone = _said_of(est, _seen(unit, s))
     asked, status = time.perf_counter() - started, np.asarray(getattr(est, "status_", "ok"))
+    if unit.design == "draws": probability, decision = in_steps(probability)
     probability = np.where(status == "ok", probability, 1 - s.y[s.test])
     frame = pd.DataFrame(dict(id=s.corpus.frame.id.to_numpy()[s.test], label=s.y[s.test], probability=probability,
                               decision=decision, status=status) | alone)
