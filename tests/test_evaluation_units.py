@@ -130,11 +130,15 @@ def test_a_judge_is_tested_whole_and_trained_on_nowhere():
 def test_help_may_differ_by_corpus_and_have_a_placebo():
     said = dict(corpora={"sample-ne-en": ["sample-te-en"]}, how="experts", weight=1, lexicon=False, permuted=False)
     variants = {"h": dict(model="lr-word", auxiliary=said),
-                "p": dict(model="lr-word", auxiliary=said | dict(permuted=True))}
+                "p": dict(model="lr-word", auxiliary=said | dict(permuted=True)),
+                "s": dict(model="lr-word", auxiliary=said | dict(filters="reasons")),
+                "r": dict(model="lr-word", auxiliary=said | dict(filters="random"))}
     study = TOY | dict(corpora=["sample-ne-en", "sample-te-en"], variants=variants)
     ours, theirs = Unit("sample-ne-en", "clean", "h"), Unit("sample-te-en", "clean", "h")
     assert [b.name for b in borrowed_of(ours, study)] == ["sample-te-en"] and borrowed_of(theirs, study) == []
-    assert key_of(ours, study) != key_of(replace(ours, model="p"), study)
+    assert len({key_of(replace(ours, model=m), study) for m in variants}) == 4
+    sifted, fewer = (borrowed_of(replace(ours, model=m), study)[0] for m in "sr")
+    assert len(sifted) == len(fewer) and sifted.texts != fewer.texts
     assert (borrowed_of(replace(ours, model="p"), study)[0].labels != borrowed_of(ours, study)[0].labels).any()
 
 

@@ -5,6 +5,7 @@ import yaml
 from pathlib import Path
 from functools import lru_cache
 from itertools import chain
+from typing import Literal
 from pydantic import Field, ValidationError, create_model
 from codemix_nb import files
 from codemix_nb.paths import CodemixError, named, paths

@@ -158,7 +158,7 @@ def _rest(unit: Unit, train, test, rows: int) -> np.ndarray: # none of another c
     return np.setdiff1d(np.arange(0 if unit.source else rows), np.concatenate([train, test]))
 
 # %% ../../nbs/evaluation/21_units.ipynb #c0a7e1b3
-def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight, lexicon, permuted
+def help_of(model: str, study: dict) -> dict | None: # corpora, how, weight, lexicon, permuted, filters
     "What a variant says about other corpora."
     return ((study.get("variants") or {}).get(model) or {}).get("auxiliary")
 
@@ -185,7 +185,11 @@ def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     "The other corpora that help a unit, without near-copies of its own comments."
     version = treatment(unit.treatment).version
     lent = [_borrowed(n, _unit_spec(unit, study), unit.treatment, version) for n in others_of(unit, study)]
-    if (help_of(unit.model, study) or {}).get("permuted"): lent = [auxiliary.permuted(b, unit.seed) for b in lent]
+    said = help_of(unit.model, study) or {}
+    if said.get("filters"):
+        from codemix_nb.methods.quality import sifted
+        lent = [sifted(b, said["filters"], unit.seed) for b in lent]
+    if said.get("permuted"): lent = [auxiliary.permuted(b, unit.seed) for b in lent]
     return [*lent, *(auxiliary.borrow_terms(code) for code in _terms_of(unit, study))]
 
 # %% ../../nbs/evaluation/21_units.ipynb #181343b6
@@ -370,6 +374,12 @@ def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
             *([["averaged", Averaged.version, seeds]] if seeds > 1 else [])]
 
 # %% ../../nbs/evaluation/21_units.ipynb #898d4b46
+def _sieve(said: dict) -> list[str]:
+    "What a variant says about rows that are left out of other corpora."
+    if not said.get("filters"): return []
+    from codemix_nb.methods.quality import SIFTED
+    return [f"{said['filters']} {SIFTED}"]
+
 def key_of(unit: Unit, study: dict,
            identity: str | None = None, # of a model that is not at hand
           ) -> str: # 24 hex digits
@@ -382,7 +392,7 @@ def key_of(unit: Unit, study: dict,
     said = help_of(unit.model, study)
     if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
                       [[n, other_of(n).sha256] for n in others_of(unit, study)], *way_key(said["how"]),
-                      *(["permuted"] if said.get("permuted") else []),
+                      *(["permuted"] if said.get("permuted") else []), *_sieve(said),
                       *([b.key for c in _terms_of(unit, study) if (b := auxiliary.borrow_terms(c))])]]
     else: more = []
     if weights := identity or identity_of(unit.model, study): more.append(weights)

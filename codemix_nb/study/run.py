@@ -246,7 +246,8 @@ def _say_plan(study: dict, units: list, fresh: bool = False, workers: int | None
         if said := help_of(m, study):
             lent = dict.fromkeys(n for u in units if u.model == m for n in others_of(u, study))
             print(f"{m}: also learns from {', '.join(lent) or 'a list of insults'} ({said['how']}, weight "
-                  f"{said['weight']:g}{', labels shuffled' if said['permuted'] else ''})")
+                  f"{said['weight']:g}{', labels shuffled' if said['permuted'] else ''}"
+                  f"{', sifted by ' + said['filters'] if said['filters'] else ''})")
     _say_missing(study)
     _say_absent(study)
     for e in experiments():

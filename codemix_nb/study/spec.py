@@ -10,6 +10,7 @@ import yaml
 from pathlib import Path
 from functools import lru_cache
 from itertools import chain
+from typing import Literal
 from pydantic import Field, ValidationError, create_model
 from .. import files
 from ..paths import CodemixError, named, paths
@@ -31,6 +32,7 @@ class Auxiliary(Block):
     weight: float = Field(1, gt=0) # of a borrowed row, or of what an expert says
     lexicon: bool = False          # the registered lists of insults of a corpus' languages as one more expert
     permuted: bool = False         # a placebo: the labels of each other corpus are shuffled
+    filters: Literal["", "reasons", "random"] = "" # rows that filters mark are left out, or as many at random
 
 class Variant(Block):
     "A model of the list with other parameters, another treatment or help from other corpora, under a name of its own."
