@@ -236,3 +236,11 @@ def test_planted_junk_is_found_and_little_else():
     assert found >= 180 and ledger.rows[:-1].sum() == len(kept)
     without = filtered(texts, FILTERS[:-1])[0]
     assert found/(found + len(texts) - len(without)) >= .95
+
+
+# %% ../nbs/methods/45_quality.ipynb #294852d9
+def test_gold_rows_that_are_copies_of_one_comment_get_no_sigmoid():
+    texts, y = [*(f"ramro khana {w}" for w in "abcdefgh"), *["bekar manche"]*4], np.repeat([0, 1], [8, 4])
+    groups = np.array([*range(8), 9, 9, 9, 9])
+    one = MixedQuality(NBMachine(space="word", min_df=1)).fit(texts, y, groups)
+    assert one.platt_ == (1., 0.) and (one.predict(texts) == y).all()

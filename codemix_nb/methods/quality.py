@@ -68,6 +68,7 @@ class MixedQuality(_Helped):
         self.best_, self.platt_ = self._learn(texts, y, gold, silver), (1., 0.)
         if not (self.calibrate and "calibrate" in self.estimator.get_params()): return
         groups, out = self._groups(texts, groups)[gold], np.zeros(len(gold))
+        if min(len(np.unique(groups[y[gold] == k])) for k in (0, 1)) < 2: return
         for train, test in folds.inner(y[gold], groups, 3, self.random_state):
             out[test] = self._learn(texts, y, gold[train], silver).decision_function(texts[gold[test]])
         self.platt_ = platt(out, y[gold])
