@@ -85,6 +85,23 @@ def test_long_lists_are_cut_into_windows_that_lose_nothing(monkeypatch):
     assert _same_pairs(texts) and _same_pairs(texts, .6)
 
 
+# %% ../nbs/data/07_sameness.ipynb #b62d446e
+def test_hot_lists_lose_next_to_nothing():
+    from codemix_nb.data import sameness
+    from sklearn.preprocessing import normalize
+    from sklearn.feature_extraction.text import CountVectorizer
+    rng = np.random.default_rng(5)
+    words = ["".join(rng.choice(list("abcdefgh"), rng.integers(3, 9))) for _ in range(120)]
+    own = [" ".join(rng.choice(words, 9)) for _ in range(2000)]
+    texts = own + [t[:k] + "z" + t[k:] for t, k in zip(own, rng.integers(0, 30, 2000))]
+    counts = CountVectorizer(analyzer="char", ngram_range=(3, 3), dtype=np.float32).fit_transform(texts)
+    def found(hot):
+        pairs = sameness._candidates(counts, .8, block=32, hot=hot)
+        return set(zip(*(e.tolist() for e in sameness._reaching(normalize(counts), *pairs, .8))))
+    whole, bounded = found(10**6), found(200)
+    assert bounded <= whole and len(bounded) > .99*len(whole) > 1900
+
+
 # %% ../nbs/data/07_sameness.ipynb #7b7936fc
 def test_fifty_thousand_copies_of_a_greeting_are_one_text():
     texts = [f"good morning all {i % 3}" for i in range(50_000)] + ["namaste sathi haru"]*20_000
