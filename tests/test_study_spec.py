@@ -73,6 +73,7 @@ def test_a_study_that_asks_for_nothing_is_told(tmp_path):
     ("by_source: {corpora: [typo], models: [lr]}", "'by_source.corpora': 'typo'"),
     ("published_rule: {models: [lr], treatments: {typo: clean}}", "'published_rule.treatments': 'typo'"),
     ("null_pairs: {swap: {name: x, a: lr, b: svm}}", "'null_pairs.swap': 'svm' is not among"),
+    ("routing: {routed: lr, single: lr, stack: svm, views: [lr, lr]}", "'routing.stack': 'svm' is not among"),
     ("variants: {v: {model: lr, params: {zzz: 1}}}", "'variants.v': .*zzz"),
     ("variants: {v: {model: gpt}}", "'variants.v': unknown model 'gpt'"), ("1: 2", "key 1: unknown key"),
     ("study: paper", "'study': 'paper' is the name of paper.yaml"),

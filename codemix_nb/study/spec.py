@@ -237,6 +237,10 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
     for m in (swap["a"], swap["b"]) if swap else ():
         if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]:
             yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
+    run = {*study["models"], *(m for arm in study["arms"] for m in arm["models"])}
+    for key, said in (study["routing"] or {}).items():
+        yield from ((f"routing.{key}", f"{m!r} is not among the study's models and arms")
+                    for m in ([said] if isinstance(said, str) else said) if m not in run)
     for m in (study["terms"] or {}).get("models", []):
         if not isinstance(model_of(m, study).make(), classical.Linear):
             yield "terms.models", f"{m!r} has no weights to show; only linear models have"
