@@ -17,7 +17,7 @@ from codemix_nb.paths import CodemixError, atomic_write, named
 from codemix_nb.stream import ROWS, Slab, files_of, kept_types, slabs
 from codemix_nb.text import treatment
 from codemix_nb.models.quick import quick, quick_treatment
-from codemix_nb.models.saved import load_model
+from codemix_nb.models.saved import cut_of, load_model
 from codemix_nb.evaluation.pool import Pool, lease, pooled
 from codemix_nb.evaluation.score import *
 

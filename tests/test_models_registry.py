@@ -66,3 +66,14 @@ def test_a_module_of_the_literature_holds_any_number_of_cards(tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, module.__name__, module)
     assert [card_of(name).title for name in ("one-way", "another")] == ["One", "Another"]
     with pytest.raises(CodemixError, match="methods.two: the card 'lost' stands under no name"): card_of("lost")
+
+
+# %% ../nbs/models/17b_registry.ipynb #c316e8cc
+def test_spaces_multiply_what_is_searched():
+    plain, both = (model_of("v", dict(variants=dict(v=dict(model="lr") | more))) for more in
+                   ({}, dict(spaces=["char", "both"])))
+    assert len(both.search_space) == 2*len(plain.search_space)
+    assert {s["space"] for s in both.search_space} == {"char", "both"}
+    lent = dict(corpora=[], how="experts", weight=1)
+    helped = model_of("v", dict(variants=dict(v=dict(model="lr", auxiliary=lent, spaces=["char"]))))
+    assert {s["estimator__space"] for s in helped.search_space} == {"char"}

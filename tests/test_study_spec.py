@@ -12,6 +12,7 @@ from codemix_nb.paths import CodemixError, named, paths
 from codemix_nb.text import treatment
 from codemix_nb.data import corpora
 from codemix_nb.models import classical
+from codemix_nb.models.ngrams import space_of
 from codemix_nb.models.registry import model_of, way_of
 from codemix_nb.evaluation import results
 from codemix_nb.evaluation.units import corpus_names

@@ -26,7 +26,8 @@ def score(source: Annotated[str, typer.Argument(metavar="IN", help="Parquet, CSV
                                                                   ".jsonl.gz.")],
           model: Annotated[Path, typer.Option(help="A folder that `train` wrote.")],
           keep: Annotated[list[str] | None, typer.Option(help="Column to carry along; several with commas.")] = None,
-          threshold: Annotated[float, typer.Option(min=0, max=1, help="Least probability that is labelled 1.")] = .5,
+          threshold: Annotated[float | None, typer.Option(min=0, max=1, help="Least probability that is labelled 1; "
+                                                          "the model's own when not given.")] = None,
           jobs: Annotated[int, typer.Option(min=1, help="Processes, or jobs of a cluster.")] = 1,
           dask: Annotated[str | None, typer.Option(metavar="WHERE", help=ON_DASK.replace("units", "parts"))] = None,
           part_rows: Annotated[int, typer.Option(min=1, help="Rows of a part, at most.")] = 65_536,

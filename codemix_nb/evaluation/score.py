@@ -23,7 +23,7 @@ from ..paths import CodemixError, atomic_write, named
 from ..stream import ROWS, Slab, files_of, kept_types, slabs
 from ..text import treatment
 from ..models.quick import quick, quick_treatment
-from ..models.saved import load_model
+from ..models.saved import cut_of, load_model
 from .pool import Pool, lease, pooled
 
 # %% ../../nbs/evaluation/25_score.ipynb #29729b8b
@@ -234,7 +234,7 @@ def score(source: str | Path, # a table, a folder, a pattern
           folder: str | Path, # a saved model
           column: str = "text", # with the texts
           keep: tuple[str, ...] = (), # other columns to carry along
-          threshold: float = .5, # least probability that is labelled 1
+          threshold: float | None = None, # least probability that is labelled 1; None: the model's own
           size: int = ROWS, # rows of a part, at most
           jobs: int = 1, # processes
           pool: Pool | None = None, # where; processes of this machine when None
@@ -247,7 +247,7 @@ def score(source: str | Path, # a table, a folder, a pattern
     files = [p for p in files_of(source) if out.resolve() not in (p.resolve(), *p.resolve().parents)]
     _possible(out, files, keep, force)
     about, types = load_model(folder)[1], kept_types(files, column, keep)
-    plan = plan_of(files, folder, column, keep, threshold, size, how)
+    plan = plan_of(files, folder, column, keep, cut_of(about, threshold), size, how)
     with _alone(work := out.with_name(f".{out.name}.partial")), pooled(pool, jobs) as place:
         done = _begun(work, plan)
         model = place.send(lent(folder)) if place.send else str(Path(folder).resolve())

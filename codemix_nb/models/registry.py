@@ -72,6 +72,7 @@ def _variant(name: str, said: dict) -> Method:
                     else card_of)(said["model"]), "estimator__" if said.get("auxiliary") else ""
     params = ({"encoder": said["features"]} if said.get("features") else {}) | dict(said.get("params") or {})
     left = [{inside + k: v for k, v in settings.items() if k not in params} for settings in base.search_space]
+    if spaces := said.get("spaces"): left = [{inside + "space": one} | s for one in spaces for s in left or [{}]]
     return replace(base, name=name, title=said.get("title") or name, says="",
                    treatment=said.get("treatment") or base.treatment,
                    make=lambda **more: base.make(**{**params, **more}),

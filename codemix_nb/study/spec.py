@@ -17,6 +17,7 @@ from ..paths import CodemixError, named, paths
 from ..text import treatment
 from ..data import corpora
 from ..models import classical
+from ..models.ngrams import space_of
 from ..models.registry import model_of, way_of
 from ..evaluation import results
 from ..evaluation.units import corpus_names
@@ -38,6 +39,7 @@ class Variant(Block):
     "A model of the list with other parameters, another treatment or help from other corpora, under a name of its own."
     model: str
     params: dict = {}
+    spaces: list[str] = []       # n-gram spaces that tuning chooses from; the model's own when not given
     title: str | None = None
     treatment: str | None = None # the study's when not given
     features: str | None = None  # an encoder whose embeddings stand in for n-grams: mbert, minilm, a hub name, a folder
@@ -213,6 +215,8 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
     yield from ((key, why) for key, m in _models_of(study)
                 if (why := _complaint(lambda m: model_of(m, study).make(), m)))
+    yield from ((f"variants.{name}.spaces", why) for name, v in study["variants"].items() for s in v["spaces"]
+                if (why := _complaint(space_of, s)))
     yield from ((f"variants.{name}.auxiliary.how", why) for name, v in study["variants"].items()
                 if v["auxiliary"] and (why := _complaint(way_of, v["auxiliary"]["how"])))
     known = corpora.list_corpora()
