@@ -107,10 +107,10 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     wide = min(len(names), 3)
     high = -(-len(names)//wide)
     with style():
-        figure, axes = plt.subplots(high, wide, figsize=(max(2.6*wide, 4.2), 2.2*high + .4), squeeze=False)
+        figure, axes = plt.subplots(high, wide, figsize=(max(2.9*wide, 4.2), 2.2*high + .4), squeeze=False)
         for ax, name in zip(axes.flat, names):
             _panel(ax, made[made.corpus == name], cells[cells.corpus == name], results)
-            ax.set_title(_short(name, results), fontsize=7.5)
+            ax.set_title(_short(name, results), fontsize=6.5)
             ax.set_xscale("log")
             ax.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
             ax.grid(True, axis="y")
