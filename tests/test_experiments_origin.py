@@ -82,7 +82,7 @@ def test_pipelines_stand_in_one_order_and_draws_are_averaged():
     assert draw(made) is not None
 
 @pytest.mark.parametrize("pair, name", [
-    (("clean", ""), "raw"), (("typed-te", ""), "typed"), (("romanised", ""), "romanised"),
+    (("clean", ""), "raw"), (("typed-te", ""), "typed"), (("romanised", ""), "romanised"), (("clean", "folded"), ""),
     (("clean", "random-native-ne-3"), "random-native")])
 def test_a_pipeline_is_known_by_its_names(pair, name): assert pipeline_of(*pair) == name
 

@@ -28,6 +28,7 @@ def _seen(results) -> pd.DataFrame: # scores under views that mask, and of the s
     "Scores by fold with the layer that is missing."
     made = with_late(results.scores) if len(results.scores) else results.scores
     if made.empty: return made
+    made = made[made.design == "grouped"]
     told = {v: layer_of(v) for v in made["view"].unique()}
     made = made.assign(layer=made["view"].map(lambda v: told[v][0]), tagged=made["view"].map(lambda v: told[v][1]))
     return made[(made.layer != "") | (made["view"] == "")] if made.layer.any() else made[:0]
@@ -68,6 +69,7 @@ def flips(results) -> pd.DataFrame: # a row a corpus, model and layer; empty wit
     "Answers that change when a layer goes."
     made, rows = with_late(results.items) if len(results.items) else results.items, []
     if made.empty or not any(layer_of(v)[0] for v in made["view"].unique()): return pd.DataFrame()
+    made = made[made.design == "grouped"]
     made = made.assign(right=(made.probability >= .5) == (made.label == 1))
     at = ["repeat", "fold", "id"]
     for key, part in made.groupby(["corpus", "model", "treatment", "design", "tuning", "labelled"], sort=False):

@@ -130,16 +130,17 @@ PIPELINES = {"raw": "As it is", "all-native": "Every word to native script",
              "english-native": "English words to native script",
              "typed": "Reverse: training text as typed", "romanised": "Reverse: training text by rules"}
 
-def pipeline_of(treatment: str, view: str) -> str: # a key of `PIPELINES`
+def pipeline_of(treatment: str, view: str) -> str: # a key of `PIPELINES`; empty for a view that is none
     "What was done, from the names of a treatment and a view."
-    return next((name for name in PIPELINES if (view or treatment).startswith(name)), "raw")
+    return next((name for name in PIPELINES if (view or treatment).startswith(name)), "" if view else "raw")
 
 def _crossed(results) -> pd.DataFrame: # results of models of another corpus, with pipeline and source
     made = with_late(results.items) if len(results.items) else results.items
     if made.empty or not made.design.str.startswith("from:").any(): return pd.DataFrame()
     made = made[made.design.str.startswith("from:")]
     told = {pair: pipeline_of(*pair) for pair in set(zip(made.treatment, made["view"]))}
-    return made.assign(source=made.design.str[5:], pipeline=[told[p] for p in zip(made.treatment, made["view"])])
+    made = made.assign(source=made.design.str[5:], pipeline=[told[p] for p in zip(made.treatment, made["view"])])
+    return made[made.pipeline != ""]
 
 def _line(part: pd.DataFrame, groups: pd.Series, many: int, seed: int) -> dict:
     "Area and macro-F1 of a pipeline, over its draws, with an interval from drawing groups of comments."
