@@ -201,9 +201,16 @@ add_treatment("readme-devanagari", "only-devanagari")
 add_treatment("readme-telugu", "only-telugu");
 
 # %% ../nbs/01_text.ipynb #6cc28238
+_BY_ORIGIN = [*(f"{way}-{language}" for language in ("te", "ne", "hi")
+                for way in ("by-origin", "all-native", "english-native")),
+              *(f"random-native-{language}-{k}" for language in ("te", "ne", "hi") for k in range(5)),
+              *(f"{layer}-masked-{end}" for end in ("te", "ne", "cmtet", "sample-te", "sample-ne")
+                for layer in ("embedded", "matrix", "english", "native", "random"))]
+
 ELSEWHERE = {**dict.fromkeys(["romanised", "romanised-folded"], "codemix_nb.language.romanise"),
              **{f"typed-{language}{end}": "codemix_nb.methods.transliteration"
-                for language in ("te", "hi", "ne") for end in ("", "-folded")}}
+                for language in ("te", "hi", "ne") for end in ("", "-folded")},
+             **dict.fromkeys(_BY_ORIGIN, "codemix_nb.methods.origin")}
 
 def treatment(name: str | Treatment, # a registered name, or a treatment itself
              ) -> Treatment:

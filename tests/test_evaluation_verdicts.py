@@ -77,6 +77,15 @@ def test_checks_become_rates_oracles_and_estimates():
     made.checks["c"] = pd.DataFrame(dict(pair="x", group=[1, 1, 2, 2, 3, 3], difference=[.3, .1, .2, .2, .25, .2]))
     assert verdicts(made).iloc[0].verdict == "supported" and verdicts(made).iloc[0].n == 3
 
+def test_a_side_may_say_something_for_each_corpus_apart():
+    a, b = _models()
+    one, other = corpora_of(demo())[:2]
+    claim = Claim(key="a.b", says="x", a=dict(model={one: a, other: b}), b=[dict(model=b, view={one: "v"})])
+    assert claim.on(one).sides == [(1, dict(model=a)), (-1, [dict(model=b, view="v")])]
+    with pytest.raises(CodemixError, match=f"claim 'a.b': view says nothing for '{other}'"): claim.on(other)
+    found = verdicts(_with(a=dict(model={one: a, other: b}), b=b)).set_index("corpus").effect
+    assert found[other] == 0 and np.isclose(found[one], verdicts(_with(a=a, b=b)).set_index("corpus").effect[one])
+
 def test_what_was_not_run_is_no_verdict():
     a, _ = _models()
     found = verdicts(_with(a=a, b="nothing"))

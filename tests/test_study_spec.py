@@ -51,6 +51,8 @@ def test_a_family_has_claims_and_a_name_with_a_slash(tmp_path):
     ("primary: true", "kind: rate", "speaks of a check"), ("b: svm", "b: {model: svm, design: draws}", "go together"),
     ("b: svm", "b: {model: svm, view: nosuch}", "claims.a.b.view': unknown treatment"),
     ("b: svm", "b: {model: svm, design: 'from:nowhere'}", "unknown corpus 'nowhere'"),
+    ("b: svm", "b: {model: svm, view: {sample-te-en: clean}}", "view says nothing for 'sample-ne-en'"),
+    ("b: svm", "b: {model: svm, view: {sample-ne-en: nosuch}}", "claims.a.b.view': unknown treatment"),
     ("b: svm", "b: {model: svm, colour: red}", "a unit has no 'colour'"), ("key: a.b", "key: ab", "claims.0.key"),
     ("primary: true}", "primary: true}\n  - {key: a.b, says: x, a: lr, b: svm}", "two claims have this key"),
     ("primary: true", "seen: [x]", "seen on 'x'"), ("[lr, svm]\nclaims:", "[]\nother:", "other")])

@@ -45,6 +45,18 @@ class Claim(BaseModel):
         "What is compared, with its sign."
         return [*zip((1, -1), (self.a, self.b)), *zip((-1, 1), self.minus)]
 
+    def on(self, corpus: str) -> "Claim":
+        "The claim on one corpus; raises `CodemixError` where a side says something for others and nothing for this."
+        return self.model_copy(update={k: _apart(getattr(self, k), corpus, self.key) for k in ("a", "b", "minus")})
+
+def _apart(side, corpus: str, key: str):
+    "A side, or several, with what it says for each corpus apart taken for one."
+    if isinstance(side, list): return [_apart(one, corpus, key) for one in side]
+    if not isinstance(side, dict): return side
+    if odd := next((k for k, v in side.items() if isinstance(v, dict) and corpus not in v), None):
+        raise CodemixError(f"claim {key!r}: {odd} says nothing for {corpus!r}")
+    return {k: v[corpus] if isinstance(v, dict) else v for k, v in side.items()}
+
 # %% ../../nbs/evaluation/22f_verdicts.ipynb #76017b30
 def _one(side: str | dict) -> dict: return dict(model=side) if isinstance(side, str) else dict(side)
 
@@ -175,6 +187,7 @@ COLUMNS = ["corpus", "claim", "paper", "says", "kind", "effect", "low", "high", 
 def _tested(results, corpus, claim) -> dict:
     "One claim on one corpus, before any correction."
     if claim.check: return _from_check(results, corpus, claim)
+    claim = claim.on(corpus)
     inside = sliced(results.corpus_items[results.corpus_items.corpus == corpus], claim.slice)
     if claim.kind == "draws": return _over_draws(results, corpus, claim, inside)._asdict()
     if claim.kind == "fixed": return _on_all(results, corpus, claim, inside, _design(claim, "grouped"))._asdict()

@@ -23,7 +23,7 @@ def _claimed(study: dict, corpus: str) -> list[Unit]:
     out = []
     for claim in claims_of(study | dict(contrasts=[])):
         if claim.check or corpus not in (claim.corpora or corpus_names(study)): continue
-        for _, side in claim.sides:
+        for _, side in claim.on(corpus).sides:
             out += [u for one in _several(side) for u in arm_units(study, corpus, **one)]
     return out
 

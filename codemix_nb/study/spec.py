@@ -197,7 +197,13 @@ def _models_of(study: dict): # yields (key, model)
 
 def _sides(claim: dict) -> list[dict]: # keys of units
     said = [] if claim["check"] else [s for _, s in Claim(**claim).sides]
-    return [one for side in said for one in _several(side)]
+    return [one for side in said for each in _several(side) for one in _for_each_corpus(each)]
+
+def _for_each_corpus(side: dict) -> list[dict]:
+    "A side of a claim as it is on every corpus for which it says something apart."
+    apart = {corpus: None for v in side.values() if isinstance(v, dict) for corpus in v}
+    own = lambda v, corpus: v.get(corpus, "") if isinstance(v, dict) else v
+    return [{k: own(v, corpus) for k, v in side.items()} for corpus in apart] or [side]
 
 def _wrong_names(study: dict): # yields (key, what is wrong)
     "Models, treatments, corpora and metrics that a study names and that do not exist."
@@ -303,6 +309,8 @@ def _wrong_claims(study: dict): # yields (key, what is wrong)
         yield from ((key, f"{n!r} is not among the study's corpora") for n in absent)
         unseen = [n for n in c["seen"] if n not in (c["corpora"] or names)]
         yield from ((key, f"seen on {n!r}, which it does not name") for n in unseen)
+        yield from ((key, why) for n in c["corpora"] or names
+                    if not c["check"] and (why := _complaint(Claim(**c).on, n)))
         if why := _complaint(slice_of, c["slice"]): yield key, why
         if metric not in results.METRICS or not results.HIGHER_IS_BETTER[metric]:
             yield key, f"{metric!r} is none that a claim can be judged by"
