@@ -186,13 +186,30 @@ def neural_models(results) -> list[str]:
 
 def _times(n, what): return f"{n} {what}" + "s" * (n != 1)
 
+_PARTS = {"draws": "blocks of few labels from one half of a corpus, tested on the other half",
+          "source": "one source of a corpus, tested on the other",
+          "from": "another corpus without its near-copies of this one, tested on the whole of this one"}
+
+def _named_units(results) -> str:
+    "How units came about that no list of models asks for, but arms and claims."
+    study, units = results.study, results.units
+    kinds = dict.fromkeys(units.design.astype(str).str.partition(":")[0])
+    folds = f"{study['folds']} folds that keep near-duplicates together" if "grouped" in kinds else ""
+    said = "; ".join(filter(None, [folds, *("trained on " + text for kind, text in _PARTS.items() if kind in kinds)]))
+    return f"{said[:1].upper()}{said[1:]}; {HEADINGS.get(study['metric'], study['metric'])} first. {_settings(units)}"
+
+def _settings(units: pd.DataFrame) -> str:
+    if set(units.get("tuning", ())) == {"default"}: return "Settings are fixed beforehand."
+    return "Settings are chosen inside each training part."
+
 def design(results) -> str: # two or three sentences
     "How the scores of a study came about: folds, repeats, and where settings were chosen."
     study, networks = results.study, neural_models(results)
     if results.units.empty: return "Nothing is trained here: comments, or results that are committed, are looked at."
+    if not study["models"] and "tuning" in results.units: return _named_units(results)
     first = HEADINGS.get(study["metric"], study["metric"])
     text = f"{study['folds']} folds that keep near-duplicates together; {_times(study['repeats'], 'repeat')}"
-    if not networks: return f"{text}; {first} first. Settings are chosen inside each training part."
+    if not networks: return f"{text}; {first} first. {_settings(results.units)}"
     text += f" of the classical models and {study['neural_repeats']} of the neural networks; {first} first. "
     if len(getattr(results, "seeds", ())):
         text += (f"Each network is trained under {study['neural_seeds']} seeds in every fold, "
