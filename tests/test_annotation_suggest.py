@@ -7,7 +7,8 @@ from sklearn.base import clone
 from codemix_nb.data import folds
 from codemix_nb.models.classical import LR
 from codemix_nb.data.corpora import Corpus
-from codemix_nb.models.ngrams import Counted, Part, Space, TfidfSpace
+from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.plane import plane_of
 from codemix_nb.paths import CodemixError
 from codemix_nb.data.sameness import with_groups
 from codemix_nb.text import TREATMENTS

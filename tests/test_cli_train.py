@@ -50,4 +50,6 @@ def test_a_variant_of_a_study_brings_its_treatment_and_helpers(monkeypatch):
     assert kept["treatment"] == "folded" and {s["estimator__space"] for s in card.search_space} == {"char", "word"}
     helped, names = help_for(load("sample-ne-en"), treatment("folded"), kept["auxiliary"], 3)
     one = helped(card.make())
+    told = lambda **more: help_for(load("sample-ne-en"), treatment("folded"), lent | more, 3)[0](card.make()).others[0]
+    assert len(told(filters="reasons")) < len(told()) and (told(permuted=True).labels != told().labels).any()
     assert names == ["sample-te-en"] and one.weight == .2 and type(one).__name__ == "Rows"

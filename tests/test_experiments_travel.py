@@ -4,12 +4,12 @@
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from codemix_nb.evaluation.field import best_cut
+from codemix_nb.evaluation.field import rules
 from codemix_nb.evaluation.results import metrics, where
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import _mark, _mark_generated, _rows, style
 from codemix_nb.experiments.wording import headed, number, title_of
-from codemix_nb.models.prior import doubt, laid_on, share_by_em
+from codemix_nb.models.prior import doubt, share_by_em
 from codemix_nb.experiments.travel import *
 
 

@@ -15,7 +15,8 @@ from codemix_nb.data import folds
 from codemix_nb.models.auxiliary import _at_hand, _bare, _expert, _Helped, _of, near_copies, opinions
 from codemix_nb.models.base import Method, TextClassifier, as_texts
 from codemix_nb.models.classical import NBMachine, platt
-from codemix_nb.models.ngrams import Counted, Part, Space, TermTable, TfidfSpace
+from codemix_nb.models.ngrams import Counted, TermTable
+from codemix_nb.models.plane import NEAR, Plane, plane_of
 from codemix_nb.models.state import nested, part_of
 from codemix_nb.methods.routing import *
 

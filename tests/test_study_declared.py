@@ -39,6 +39,7 @@ def test_the_commit_that_declared_is_the_oldest_with_todays_contrasts(tmp_path, 
     assert not declaration(own, units(second).drop(columns="commit"))["before"]
     assert declaration(own, units(second))["commit"] == second
     assert declaration(own | dict(contrasts=[one]), units(third)) == {}
+    assert declaration(own, units())["before"] is None
 
 def test_without_a_repository_nothing_is_said(tmp_path, monkeypatch):
     (tmp_path/"nbs"/"studies").mkdir(parents=True)
@@ -47,3 +48,14 @@ def test_without_a_repository_nothing_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert declared(dict(study="own", contrasts=[dict(name="1", a="lr", b="svm")])) == ""
+
+
+# %% ../nbs/study/28a_declared.ipynb #854d06e1
+def test_behind_a_claim_on_a_check_stand_all_fits(monkeypatch):
+    from codemix_nb.study import declared as module
+    monkeypatch.setattr(module, "declared", lambda study: "c1")
+    monkeypatch.setattr(module, "git", lambda *words: None if "old" in words else "")
+    claim = Claim(key="a.b", says="x", kind="rate", check="curves", baseline=.5).model_dump()
+    study = dict(study="own", contrasts=[], claims=[claim])
+    units = lambda *commits: pd.DataFrame(dict(main=False, model="lr", commit=commits))
+    assert declaration(study, units("new", "new"))["before"] and not declaration(study, units("new", "old"))["before"]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['LENT', 'PACKAGES', 'KERNELS', 'Unit', 'corpus_names', 'judge_of', 'corpus_of', 'Split', 'split_of',
-           'help_of', 'others_of', 'other_of', 'borrowed_of', 'data_of', 'borrow_data', 'seeds_of', 'seed_of',
-           'estimator_of', 'reset_peak', 'peak_memory', 'made_with', 'in_steps', 'run_unit', 'edge_of', 'key_of',
-           'path_of', 'golden']
+           'help_of', 'others_of', 'other_of', 'borrowed_of', 'lent_as', 'data_of', 'borrow_data', 'seeds_of',
+           'seed_of', 'estimator_of', 'reset_peak', 'peak_memory', 'made_with', 'in_steps', 'run_unit', 'edge_of',
+           'key_of', 'path_of', 'golden']
 
 # %% ../../nbs/evaluation/21_units.ipynb #7de7576c
 import hashlib, json, os, platform, sys, time
@@ -185,12 +185,16 @@ def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     "The other corpora that help a unit, without near-copies of its own comments."
     version = treatment(unit.treatment).version
     lent = [_borrowed(n, _unit_spec(unit, study), unit.treatment, version) for n in others_of(unit, study)]
-    said = help_of(unit.model, study) or {}
-    if said.get("filters"):
-        from codemix_nb.methods.quality import sifted
-        lent = [sifted(b, said["filters"], unit.seed) for b in lent]
-    if said.get("permuted"): lent = [auxiliary.permuted(b, unit.seed) for b in lent]
+    lent = [lent_as(b, help_of(unit.model, study), unit.seed) for b in lent]
     return [*lent, *(auxiliary.borrow_terms(code) for code in _terms_of(unit, study))]
+
+def lent_as(other: auxiliary.Borrowed, said: dict | None, # what a variant says
+            seed: int = 0) -> auxiliary.Borrowed:
+    "Another corpus as a variant wants it: whole, sifted, or with its labels shuffled."
+    if (said or {}).get("filters"):
+        from codemix_nb.methods.quality import sifted
+        other = sifted(other, said["filters"], seed)
+    return auxiliary.permuted(other, seed) if (said or {}).get("permuted") else other
 
 # %% ../../nbs/evaluation/21_units.ipynb #181343b6
 def data_of(units: list[Unit], study: dict) -> dict: # what names a corpus → the corpus

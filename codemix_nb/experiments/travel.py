@@ -9,21 +9,20 @@ __all__ = ['RULES', 'EXPERIMENT', 'under_rules', 'tabulate', 'draw', 'said']
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from ..evaluation.field import best_cut
+from ..evaluation.field import rules
 from ..evaluation.results import metrics, where
 from .base import Experiment
 from .drawing import _mark, _mark_generated, _rows, style
 from .wording import headed, number, title_of
-from ..models.prior import doubt, laid_on, share_by_em
+from ..models.prior import doubt, share_by_em
 
 # %% ../../nbs/experiments/77_travel.ipynb #cd63f336
 def under_rules(label, p, trained: float) -> dict: # trained: share of abuse where the model learnt
     "Macro-F1 under three rules for the threshold, the share that was found, and why not to believe it."
-    label, p = np.asarray(label), np.asarray(p, dtype=float)
-    found, f1 = share_by_em(p, trained), lambda said: metrics(label, said)["macro_f1"]
-    best = laid_on(p, np.clip(best_cut(label, p), 1e-6, 1 - 1e-6), .5)
-    return dict(roc_auc=metrics(label, p)["roc_auc"], half=f1(p), em=f1(laid_on(p, trained, found.share)),
-                best=f1(best), share=label.mean(), found=found.share, doubt=doubt(found))
+    found, of = share_by_em(p, trained), lambda said, metric="macro_f1": metrics(label, said)[metric]
+    half, em, best = map(of, rules(label, p, trained).values())
+    return dict(roc_auc=of(p, "roc_auc"), half=half, em=em, best=best, share=np.mean(label), found=found.share,
+                doubt=doubt(found))
 
 # %% ../../nbs/experiments/77_travel.ipynb #227a1236
 def _home(results, corpus: str, model: str) -> float: # nan where it was not tested at home

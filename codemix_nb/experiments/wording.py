@@ -221,15 +221,17 @@ def design(results) -> str: # two or three sentences
                    "the published corpora, which may flatter them a little there.")
 
 # %% ../../nbs/experiments/24_wording.ipynb #00d7c721
-def declaration(results) -> str: # empty for a study without contrasts
-    "Which commit declared the contrasts, whether that was before the run, and what was known."
+def declaration(results) -> str: # empty for a study without contrasts and claims
+    "Which commit declared the contrasts or claims, whether that was before the run, and what was known."
     declared, study = results.manifest.get("declared") or {}, results.study
-    if not study.get("contrasts"): return ""
-    if not declared: text = ("No commit says when the contrasts were declared; "
+    what = next((k for k in ("contrasts", "claims") if study.get(k)), "")
+    if not what: return ""
+    at = f"declared in commit {declared['commit'][:7]} of {declared['date']}" if declared else ""
+    if not declared: text = (f"No commit says when the {what} were declared; "
                              "a reader has to take our word that it was before the run.")
     elif declared.get("before"):
-        text = (f"The contrasts were declared in commit {declared['commit'][:7]} of {declared['date']}; "
-                "every fit behind them was computed at that commit or a later one.")
-    else: text = (f"The contrasts as they are were declared in commit {declared['commit'][:7]} of {declared['date']}, "
-                  "together with results or after some of them were computed.")
+        text = f"The {what} were {at}; every fit behind them was computed at that commit or a later one."
+    elif declared.get("before") is None:
+        text = f"The {what} were {at}; no fit is kept here that could tell whether that was before the run."
+    else: text = f"The {what} as they are were {at}, together with results or after some of them were computed."
     return text + (f" Known by then: {study['known'].strip()}" if study.get("known") else "")

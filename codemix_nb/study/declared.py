@@ -34,14 +34,16 @@ def declared(study: dict) -> str: # a commit; empty without a repository or wher
 def _each(model: str | dict) -> list[str]: # a claim may name one for each corpus
     return list(model.values()) if isinstance(model, dict) else [model]
 
-def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, before
+def declaration(study: dict, about: pd.DataFrame) -> dict: # commit, date, before: None where nothing is fitted
     "Which commit declared the contrasts of a study, and whether every fit behind them is younger."
     compared, commit = {c[k] for c in study["contrasts"] for k in "ab"}, declared(study)
     if not commit: return {}
     claimed = {m for c in study.get("claims") or [] if not c["check"] for _, side in Claim(**c).sides
                for one in _several(side) for m in _each(one["model"])}
-    behind = about[about.main & about.model.isin(compared) | about.model.isin(claimed)]
+    checked = any(c["check"] for c in study.get("claims") or [])
+    behind = about if checked else about[about.main & about.model.isin(compared) | about.model.isin(claimed)]
     made, compared = set(behind.get("commit", pd.Series([""])).fillna("")), compared | claimed
     lent = compared & set(imported(study))
     younger = not lent and all(c and git("merge-base", "--is-ancestor", commit, c) is not None for c in made)
-    return dict(commit=commit, date=(git("show", "-s", "--format=%cs", commit) or ""), before=bool(made) and younger)
+    date = git("show", "-s", "--format=%cs", commit) or ""
+    return dict(commit=commit, date=date, before=bool(made) and younger if len(about) else None)
