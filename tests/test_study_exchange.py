@@ -351,3 +351,17 @@ def test_seeds_without_a_hash_are_refused(given):
     del about["files"]["seeds.parquet"]
     results.write_json(about, given/"manifest.json")
     with pytest.raises(CodemixError, match="no sha256 of seeds.parquet"): take_in(given, ["mlp"])
+
+
+# %% ../nbs/study/28c_exchange.ipynb #74007984
+def test_ones_own_results_come_back_as_ones_own(dealt, tmp_path, monkeypatch):
+    monkeypatch.setattr(spec, "read", lambda name, read=spec.read: read(dealt.parents[2]/"deals.yaml"))
+    own = tmp_path/"mine"/"reports"/"deals"
+    shutil.copytree(dealt, own)
+    with at(tmp_path/"mine"):
+        units, ours = [u for m in ("majority", "lr", "mlp") for u in wanted(m, spec.read("deals"))], spec.read("deals")
+        assert len(pending(units, ours)) == len(units)
+        assert take_in(own).units.sum() == len(units) and not pending(units, ours) and not imported(ours)
+        before = (own/"results.parquet").read_bytes()
+        studies.run("deals", workers=1)
+        assert (own/"results.parquet").read_bytes() == before and "imported" not in results.load("deals").manifest

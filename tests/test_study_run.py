@@ -11,9 +11,9 @@ from codemix_nb.paths import CodemixError, atomic_write, paths
 from codemix_nb.kept import is_kept, read_kept, write_kept
 from codemix_nb.text import treatment
 from codemix_nb.data import folds
-from codemix_nb.models.registry import imported, model_of, not_run, cards_of
+from codemix_nb.models.registry import imported, later, model_of, not_run, cards_of
 from codemix_nb.evaluation import results
-from codemix_nb.evaluation.executor import execute, summary
+from codemix_nb.evaluation.executor import execute, pending, summary
 from codemix_nb.evaluation.items import damage_table, fold_table, gather, gather_seeds
 from codemix_nb.evaluation.items import item_table, judge_table, tagged_by
 from codemix_nb.evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
@@ -279,3 +279,32 @@ def test_fresh_forgets_once(tmp_path, monkeypatch):
     assert len(pending(units, study)) == 2
     _forget({**study, "alpha": .01}, units)
     assert len(pending(units, study)) == 3
+
+
+# %% ../nbs/study/28b_run.ipynb #1779edaf
+def test_a_study_comes_about_in_parts(tmp_path, monkeypatch, capsys):
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr-word, nbsvm]\n"
+                                   "folds: 3\n")
+    run(tmp_path/"x.yaml", workers=1, only=("lr-word",))
+    first = results.load("x")
+    assert set(first.items.model) == {"lr-word"} and "later" not in first.study
+    left = {m: f"not computed yet; codemix run x --model {m}" for m in ("majority", "nbsvm")}
+    assert first.manifest["not_run"] == left
+    assert "x: nbsvm is not run now: not computed yet; codemix run x --model nbsvm" in capsys.readouterr().out
+    run(tmp_path/"x.yaml", workers=1, only=("majority",))
+    second = results.load("x")
+    assert set(second.items.model) == {"majority", "lr-word"} and set(second.manifest["not_run"]) == {"nbsvm"}
+    run(tmp_path/"x.yaml", workers=1)
+    parts = (tmp_path/"reports"/"x"/"results.parquet").read_bytes()
+    monkeypatch.setenv("CODEMIX_HOME", str(tmp_path/"other"))
+    run(tmp_path/"x.yaml", workers=1)
+    assert parts == (tmp_path/"reports"/"x"/"results.parquet").read_bytes()
+    assert "not_run" not in results.load("x").manifest
+
+def test_a_part_names_models_of_the_study(tmp_path):
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [sample-te-en]\nmodels: [majority, lr]\n"
+                                   "features: [ngrams, nowhere]\n")
+    for model, said in (("svm", "'x': no model 'svm' to compute; it has majority, lr, lr-nowhere"),
+                        ("lr-nowhere", "'x': lr-nowhere cannot run here: model 'nowhere' is not at hand")):
+        with pytest.raises(CodemixError, match=said): run(tmp_path/"x.yaml", only=(model,))

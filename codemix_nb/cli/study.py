@@ -70,11 +70,15 @@ def run(name: Study,
                                                     "first.")] = False,
         send_to: Annotated[list[str] | None, typer.Option(help="Host that a study from elsewhere may send comments "
                                                                "to; may be given again.")] = None,
-        dask: Annotated[str | None, typer.Option(metavar="WHERE", help=ON_DASK)] = None):
+        dask: Annotated[str | None, typer.Option(metavar="WHERE", help=ON_DASK)] = None,
+        models: Annotated[list[str] | None,
+                          typer.Option("--model", help="A model to compute now; may be given again. The others keep "
+                                                       "what is finished.")] = None):
     "Compute a study: every unit of work not done yet, then its results."
     from codemix_nb.study import run as study
     if dry_run and dask: say_cluster(dask)
-    asked = dict(workers=workers, dry_run=dry_run, fresh=fresh, fetch=download, send_to=tuple(send_to or ()))
+    asked = dict(workers=workers, dry_run=dry_run, fresh=fresh, fetch=download, send_to=tuple(send_to or ()),
+                 only=tuple(models or ()))
     try:
         with on_cluster(None if dry_run else dask, workers) as pool:
             for one in members(name) or [name]: study.run(one, **asked, pool=pool)
@@ -106,7 +110,7 @@ def verify(name: Annotated[str | None,
     raise typer.Exit(1 if problems else 0)
 
 # %% ../../nbs/cli/29b_study.ipynb #1f0d6d10
-results_app = typer.Typer(no_args_is_help=True, help="Results of a study that somebody else computed.",
+results_app = typer.Typer(no_args_is_help=True, help="Results of a study that were computed elsewhere, or here before.",
                           rich_markup_mode=None)
 app.add_typer(results_app, name="results")
 
@@ -116,12 +120,12 @@ SPOT = ("Compute N units again, drawn so that the sender cannot choose, and comp
 @results_app.command("import")
 def results_import(folder: Annotated[Path, typer.Argument(help="The folder reports/STUDY of a finished run.")],
                    models: Annotated[list[str] | None,
-                                     typer.Option("--model", help="A model to take in; those that cannot run here when "
-                                                                  "not given.")] = None,
+                                     typer.Option("--model", help="A model to take in; those that cannot run here, or of "
+                                                                  "one's own results all, when not given.")] = None,
                    trust: Annotated[bool, typer.Option("--trust-identity",
                                                        help="Take pretrained weights that are not known here for what "
                                                             "they are called.")] = False,
                    spot_check: Annotated[int, typer.Option(min=0, metavar="N", help=SPOT)] = 0):
-    "Take in somebody else's results after checking files, keys, weights, folds, labels and counts; then run the study."
+    "Take in results of somebody else, or one's own, after checking files, keys, weights, folds, labels, counts."
     from codemix_nb.study import exchange
     print(in_columns(exchange.take_in(folder, models, trust, spot_check)))

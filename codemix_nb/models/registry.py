@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CORE', 'known', 'card_of', 'model_of', 'cards_of', 'way_of', 'helped_by', 'way_key', 'needs_of', 'imported',
-           'identity_of', 'not_run']
+           'identity_of', 'not_run', 'later']
 
 # %% ../../nbs/models/17b_registry.ipynb #7e6c1bd0
 import json, re
@@ -136,6 +136,10 @@ def identity_of(name: str, study: dict | None = None) -> str: # empty for a mode
             else _brings(model_of(name, study).make()))
 
 def not_run(study: dict) -> dict[str, str]: # model → what it lacks
-    "Models of a study that cannot run here and whose results nobody gave; not planned, and named in every table."
+    "Models of a study that cannot run here or are left for later; not planned, and named in every table."
     named, here_too = dict.fromkeys([*study["models"], *(study.get("variants") or {})]), imported(study)
-    return {m: why for m in named if m not in here_too and (why := needs_of(m, study))}
+    return {m: why for m in named if (why := later(study).get(m) or (m not in here_too and needs_of(m, study)))}
+
+def later(study: dict) -> dict[str, str]: # model → how to compute it
+    "Models of a study that this run leaves for another one (`only`), unless they are finished already."
+    return study.get("later") or {}

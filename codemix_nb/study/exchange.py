@@ -382,9 +382,12 @@ def _spot_check(kept: dict[str, list[Given]], n: int, theirs: results.Results, o
     if chosen: print(f"spot check: {len(chosen)} of {len(pool)} units{others} come out the same here: {units}")
 
 # %% ../../nbs/study/28c_exchange.ipynb #48d548a4
+def _is_own(theirs: results.Results) -> bool:
+    return theirs.folder.resolve() == (paths.reports/theirs.study["study"]).resolve()
+
 def _chosen(theirs: results.Results, ours: dict, models: list[str] | None) -> list[str]:
     "The models to take in, each once."
-    absent = not_run(ours) | imported(ours)
+    absent = dict.fromkeys(ours["models"]) if _is_own(theirs) else not_run(ours) | imported(ours)
     chosen = models or [m for m in absent if m in set(theirs.units.get("model", ()))]
     if not chosen:
         raise CodemixError(f"{theirs.folder}: nothing to take in; "
@@ -412,11 +415,11 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
     print(*strange, sep="\n", end="\n"*bool(strange))
     every = [g for given in kept.values() for g in given]
     for g in every: write_kept(path_of(g.key), g.rows, g.facts)
-    _remember(ours, {g.unit.model: g.identity for g in every})
+    _remember(ours, {g.unit.model: g.identity for g in every if not _is_own(theirs) or _why_not(g.unit.model, ours)})
     said = pd.DataFrame([dict(model=g.unit.model, corpus=g.unit.corpus, units=1, comments=len(g.rows)) for g in every])
     return said.groupby(["model", "corpus"], sort=False).sum().reset_index()
 
 def _remember(ours: dict, identities: dict[str, str]) -> None:
-    "Note which models of a study were taken in."
+    "Note which models of a study were taken in from elsewhere."
     note = imported(ours) | identities
-    results.write_json(note, paths.home/"imported"/f"{ours['study']}.json")
+    if note: results.write_json(note, paths.home/"imported"/f"{ours['study']}.json")

@@ -16,9 +16,9 @@ from ..paths import CodemixError, atomic_write, paths
 from ..kept import is_kept, read_kept, write_kept
 from ..text import treatment
 from ..data import folds
-from ..models.registry import imported, model_of, not_run, cards_of
+from ..models.registry import imported, later, model_of, not_run, cards_of
 from ..evaluation import results
-from ..evaluation.executor import execute, summary
+from ..evaluation.executor import execute, pending, summary
 from ..evaluation.items import damage_table, fold_table, gather, gather_seeds
 from ..evaluation.items import item_table, judge_table, tagged_by
 from ..evaluation.nulls import null_chunks, null_pairs, null_path, swapped_pairs
@@ -88,7 +88,8 @@ def manifest(study: dict, folder: Path,
                      for n in [*names, *([judge["test"]] if judge and not missing(study) else [])]}
     files = [p for name in ("results.parquet", "seeds.parquet", "items.parquet", "folds.parquet", "ledger.json",
                             "damage.csv", "terms.csv", "checks/*.parquet") for p in sorted(folder.glob(name))]
-    return dict(study=study, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]),
+    said = {k: v for k, v in study.items() if k != "later"}
+    return dict(study=said, codemix_nb=__version__, python=".".join(platform.python_version_tuple()[:2]),
                 computed_with=computed_with, units=len(units),
                 corpora={n: bytes_of(corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
@@ -104,10 +105,11 @@ def run(name: str, # of a study, or the path of its file
         fetch: bool = False, # weights that are not at hand, from the hub
         send_to: tuple = (), # hosts that a study from elsewhere may send comments to
         pool: Pool | None = None, # where units are computed; processes of this machine when None
+        only: tuple = (), # models to compute now; every one when empty
        ) -> Path | None: # the study's folder in reports/
     "Run a study to its result files; a stopped run continues where it was."
     import time
-    study, started = spec.read(name), time.perf_counter()
+    study, started = _leaving(spec.read(name), only), time.perf_counter()
     if fetch: download(study)
     units = plan(study)
     names, folder = corpus_names(study), paths.reports/study["study"]
@@ -182,11 +184,25 @@ def _sweep(folder: Path, keep: list[str]) -> None:
     for path in [*folder.glob("checks/*.parquet"), *folder.glob("terms.csv"), *folder.glob("seeds.parquet")]:
         if path.relative_to(folder).as_posix() not in keep: path.unlink()
 
+# %% ../../nbs/study/28b_run.ipynb #548de47f
+def _leaving(study: dict, only: tuple) -> dict:
+    "A study that leaves every model but these for later, where it is not finished; raises `CodemixError`."
+    if not only: return study
+    units = plan(study)
+    known = dict.fromkeys(u.model for u in units) | dict.fromkeys(study["models"])
+    if strange := [m for m in only if m not in known]:
+        raise CodemixError(f"study {study['study']!r}: no model {strange[0]!r} to compute; it has {', '.join(known)}")
+    if absent := {m: why for m in only if (why := not_run(study).get(m))}:
+        model, why = next(iter(absent.items()))
+        raise CodemixError(f"study {study['study']!r}: {model} cannot run here: {why}")
+    left = dict.fromkeys(u.model for u in pending(units, study) if u.model not in only)
+    return study | dict(later={m: f"not computed yet; codemix run {study['study']} --model {m}" for m in left})
+
 # %% ../../nbs/study/28b_run.ipynb #f1014764
 def download(study: dict) -> None:
     "Fetch the weights that models of a study lack from the hub; raises `CodemixError` when one cannot be had."
     from codemix_nb.models.encoders import find
-    for m in not_run(study):
+    for m in not_run(study).keys() - later(study).keys():
         one = model_of(m, study).make()
         name = getattr(one, "encoder", None) or getattr(one, "model", None)
         if name and not getattr(one, "server", None): print(f"{study['study']}: {m}: {find(name)}")
@@ -213,7 +229,8 @@ def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provena
 
 def _say_absent(study: dict) -> None:
     "Tell in one line each which models cannot run here."
-    for m, why in not_run(study).items(): print(f"{study['study']}: {m} is not run here: {why}")
+    for m, why in not_run(study).items():
+        print(f"{study['study']}: {m} is not run {'now' if m in later(study) else 'here'}: {why}")
 
 def _say_missing(study: dict) -> str:
     "Tell in one line that a published test set is not at hand."
