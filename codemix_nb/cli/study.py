@@ -126,6 +126,6 @@ def results_import(folder: Annotated[Path, typer.Argument(help="The folder repor
                                                        help="Take pretrained weights that are not known here for what "
                                                             "they are called.")] = False,
                    spot_check: Annotated[int, typer.Option(min=0, metavar="N", help=SPOT)] = 0):
-    "Take in results of somebody else, or one's own, after checking files, keys, weights, folds, labels, counts."
+    "Take in results of somebody else or one's own after checking files, keys, weights, folds, labels, counts."
     from codemix_nb.study import exchange
     print(in_columns(exchange.take_in(folder, models, trust, spot_check)))
