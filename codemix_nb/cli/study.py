@@ -120,8 +120,9 @@ SPOT = ("Compute N units again, drawn so that the sender cannot choose, and comp
 @results_app.command("import")
 def results_import(folder: Annotated[Path, typer.Argument(help="The folder reports/STUDY of a finished run.")],
                    models: Annotated[list[str] | None,
-                                     typer.Option("--model", help="A model to take in; those that cannot run here, or of "
-                                                                  "one's own results all, when not given.")] = None,
+                                     typer.Option("--model", help="A model to take in; those that cannot run here, "
+                                                                  "or of one's own results all, when not given.")
+                                     ] = None,
                    trust: Annotated[bool, typer.Option("--trust-identity",
                                                        help="Take pretrained weights that are not known here for what "
                                                             "they are called.")] = False,
