@@ -12,6 +12,7 @@ from codemix_nb.cli.train import *
 
 # %% ../nbs/cli/29c_train.ipynb #5267c7ae
 import json
+import pandas as pd
 from codemix_nb.cli.shell import main
 
 def _saved(folder): return json.loads((folder/"model.json").read_text())
@@ -53,3 +54,32 @@ def test_a_variant_of_a_study_brings_its_treatment_and_helpers(monkeypatch):
     told = lambda **more: help_for(load("sample-ne-en"), treatment("folded"), lent | more, 3)[0](card.make()).others[0]
     assert len(told(filters="reasons")) < len(told()) and (told(permuted=True).labels != told().labels).any()
     assert names == ["sample-te-en"] and one.weight == .2 and type(one).__name__ == "Rows"
+
+
+# %% ../nbs/cli/29c_train.ipynb #2bf0aad7
+def test_a_rare_label_may_count_as_much_as_the_other(tmp_path, capsys):
+    from codemix_nb.data.corpora import load
+    from codemix_nb.models.saved import load_model
+    frame = load("sample-ne-en").frame
+    few = pd.concat([frame[frame.label == 0], frame[frame.label == 1].iloc[:60]])
+    few[["text", "label"]].to_csv(tmp_path/"few.csv", index=False)
+    ask = ["train", str(tmp_path/"few.csv"), "--positive", "1", "--model", "lr", "--out"]
+    for out, more in (("a", []), ("b", ["--oversample", "--threshold", "best"]),
+                      ("c", ["--oversample", "--prior", ".1"])):
+        assert main([*ask, str(tmp_path/out), *more]) == 0
+    (plain, _), (even, said) = load_model(tmp_path/"a"), load_model(tmp_path/"b")
+    texts = frame.text.tolist()[:200]
+    assert even.predict_proba(texts)[:, 1].mean() > plain.predict_proba(texts)[:, 1].mean() + .1
+    assert said["oversampled"] and said["abusive"] == 60 and abs(_saved(tmp_path/"c")["threshold"] - .9) < 1e-9
+    capsys.readouterr()
+    assert main(["test", str(tmp_path/"b"), "sample-ne-en"]) == 0 and "(50.0% abusive)" in capsys.readouterr().out
+
+def test_a_variant_may_oversample_and_be_helped_by_a_file(tmp_path, capsys):
+    from codemix_nb.data.corpora import load
+    for name, corpus in (("mine", "sample-ne-en"), ("other", "sample-te-en")):
+        load(corpus).frame[["text", "label"]].to_csv(tmp_path/f"{name}.csv", index=False)
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [{path: mine.csv, positive: 1}]\nmodels: [v]\nvariants:\n"
+        "  v: {model: lr, oversample: true, auxiliary: {corpora: [{path: other.csv, positive: 1}], how: rows}}\n")
+    ask = ["train", str(tmp_path/"mine.csv"), "--positive", "1", "--study", str(tmp_path/"x.yaml"), "--model", "v"]
+    assert main([*ask, "--out", str(tmp_path/"m")]) == 0
+    assert _saved(tmp_path/"m")["helpers"] == ["other"] and _saved(tmp_path/"m")["oversampled"]

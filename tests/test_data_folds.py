@@ -70,3 +70,17 @@ def test_a_large_group_costs_no_draw():
     found = draws(np.arange(850) % 2, g, 50)
     assert len(found) == MOST_DRAWS and len(np.unique(np.concatenate(found))) == 50*MOST_DRAWS
     assert len(draws(np.arange(850) % 2, g, 300)) == 2
+
+
+# %% ../nbs/data/10_folds.ipynb #93606ce4
+import pytest
+
+@pytest.mark.parametrize("rare", [1, 3, 5])
+def test_oversampled_rows_are_rows_of_the_training_part(rare):
+    y = np.array([1]*rare + [0]*7 + [1]*9)
+    rows = np.arange(rare + 7)
+    found = oversampled(y, rows, seed=2)
+    assert np.bincount(y[found]).tolist() == [7, 7] and set(found) == set(rows)
+    assert found.tolist() == oversampled(y, rows, seed=2).tolist() and found[:len(rows)].tolist() == rows.tolist()
+    again = np.bincount(found)[:rare]
+    assert again.max() - again.min() <= 1

@@ -108,9 +108,9 @@ def test_key_follows_the_help():
 # %% ../nbs/evaluation/21_units.ipynb #d1600eed
 def test_key_follows_the_other_corpus(monkeypatch):
     from codemix_nb.evaluation import units
-    unit, other = main_units(HELPED)[4], units.other_of("sample-te-en")
+    unit, other = main_units(HELPED)[4], units.other_of("sample-te-en", HELPED)
     before = key_of(unit, HELPED)
-    monkeypatch.setattr(units, "other_of", lambda name: replace(other, frame=other.frame.iloc[1:]))
+    monkeypatch.setattr(units, "other_of", lambda name, study: replace(other, frame=other.frame.iloc[1:]))
     assert units.key_of(unit, HELPED) != before
 
 def test_a_judge_is_tested_whole_and_trained_on_nowhere():
@@ -124,6 +124,17 @@ def test_a_judge_is_tested_whole_and_trained_on_nowhere():
     assert unit in judged_units(study) and facts["train_rows"] == len(train)
     assert frame.id.tolist() == test.frame.id.tolist()
     assert np.isclose(judge_table(study).near_copy.mean(), facts["leakage"])
+
+
+# %% ../nbs/evaluation/21_units.ipynb #54ed0fd3
+def test_a_model_that_reads_the_rarer_label_twice_is_another(monkeypatch):
+    asked = lambda **more: dict(study="x", corpora=["sample-ne-en"], folds=5, seed=7, treatment="clean",
+                                variants=dict(v=dict(model="lr-word", **more)))
+    unit = Unit("sample-ne-en", "clean", "v", tuning="default", seed=7)
+    plain, even = asked(), asked(oversample=True)
+    assert key_of(unit, plain) == key_of(unit, asked(oversample=False)) != key_of(unit, even)
+    frames = [run_unit(unit, said)[0] for said in (plain, even)]
+    assert (frames[0].probability != frames[1].probability).any() and frames[0].id.equals(frames[1].id)
 
 
 # %% ../nbs/evaluation/21_units.ipynb #670976fa

@@ -7,7 +7,7 @@ from pydantic import Field
 from codemix_nb.draws import by_group, ends, multinomial, totals
 from codemix_nb.evaluation.results import from_cells
 from codemix_nb.evaluation.scores import _items, corpora_of, counted, _mean_sd
-from codemix_nb.experiments.base import Experiment, Block
+from codemix_nb.experiments.base import Experiment, Block, OwnCorpus
 from codemix_nb.experiments.wording import headed, number, title_of
 from codemix_nb.experiments.hold import *
 

@@ -8,6 +8,7 @@ from tokenize import TokenError
 from codemix_nb import __version__
 from codemix_nb.paths import CodemixError, atomic_write, harmless, named
 from codemix_nb.files import decode, folder_at
+from codemix_nb.data.folds import oversampled
 from codemix_nb.models.state import export_model, import_model
 from codemix_nb.models.saved import *
 

@@ -33,7 +33,7 @@ import numpy as np
 from codemix_nb.data import corpora
 from codemix_nb.evaluation.executor import pending
 from codemix_nb.evaluation.plan import _missing
-from codemix_nb.evaluation.units import _corpus
+from codemix_nb.evaluation.units import _corpus, _other
 
 
 # %% ../nbs/study/28b_run.ipynb #6702c982
@@ -162,7 +162,7 @@ def test_the_committed_audits_show_what_is_known(name):
 def _judged_study(tmp_path, monkeypatch):
     "A study of a made-up corpus, helped by another; its judge is a made-up copy of the published test file."
     for name in ("CODEMIX_REPORTS", "CODEMIX_HOME", "CODEMIX_MIRROR"): monkeypatch.setenv(name, str(tmp_path/name))
-    for cache in (_corpus, _missing, other_of): cache.cache_clear()
+    for cache in (_corpus, _missing, _other): cache.cache_clear()
     words = [a + b + c for a in ("ka", "pi", "su", "me", "do", "ga") for b in ("n", "r", "t", "l")
              for c in ("chi", "bu", "va", "yo", "he")]
     says = lambda i: " ".join(["ramro" if i % 2 else "bekar", *np.random.default_rng(i).choice(words, 8)])
@@ -222,6 +222,38 @@ def test_a_study_with_its_judge(tmp_path, monkeypatch, capsys):
     assert r.manifest["auxiliary"]["lent"]["frame_sha256"]
     assert r.manifest["judged"]["hold-telugu-test"]["file_sha256"] == corpora.HOLD_TEST.sha256
     _corpus.cache_clear()
+
+
+# %% ../nbs/study/28b_run.ipynb #e70333fb
+def test_a_file_of_ones_own_helps_and_judges(tmp_path, monkeypatch):
+    for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
+    words = "bekar kura phone khana bus ghar saathi pani aaja hijo".split()
+    says = lambda i: "ramro "*(i % 2) + " ".join(np.random.default_rng(i).choice(words, 7))
+    for name, many in (("mine", range(60)), ("other", range(100, 150)), ("later", range(200, 240))):
+        rows = pd.DataFrame(dict(comment=[says(i) for i in many], tag=["ok" if i % 2 else "bad" for i in many]))
+        rows.to_csv(tmp_path/f"{name}.csv", index=False)
+    file = lambda name: dict(path=f"{name}.csv", text="comment", label="tag", positive="bad")
+    study = dict(study="mine", folds=3, corpora=[file("mine")], models=["lr-word", "open"],
+                 variants=dict(open=dict(model="nbsvm", auxiliary=dict(corpora=[file("other")], how="rows"))),
+                 judged=dict(corpus="mine", test=file("later"), models=["lr-word", "open"]))
+    (tmp_path/"mine.yaml").write_text(yaml.safe_dump(study))
+    run(tmp_path/"mine.yaml", workers=1)
+    found, said = results.load("mine"), spec.read(tmp_path/"mine.yaml")
+    assert {u.corpus for u in plan(said)} == {"mine", "later"} and said["judged"]["test"] == "later"
+    assert found.manifest["auxiliary"]["other"]["frame_sha256"] and found.manifest["judged"]["later"]["frame_sha256"]
+    assert (found.items.design == "test").sum() == 80 and set(found.ledger) >= {"other for mine, clean"}
+    key = key_of(plan(said)[4], said)
+    (tmp_path/"other.csv").write_text((tmp_path/"other.csv").read_text() + "one more bekar comment,bad\n")
+    assert key_of(plan(said)[4], said) != key, "a file that changed is another helper"
+
+@pytest.mark.parametrize("variant, said", [
+    ("{path: nowhere.csv}", "key 'auxiliary.corpora or judged.test': no file nowhere.csv"),
+    ("{path: nowhere.csv, name: nepsa}", "two corpora are called 'nepsa'"),
+    ("{path: nowhere.csv, txt: a}", "key 'variants.open.auxiliary.corpora.*: unknown key")])
+def test_a_file_that_cannot_help_is_told(tmp_path, variant, said):
+    (tmp_path/"x.yaml").write_text("study: x\ncorpora: [te-en-abuse]\nmodels: [open]\nvariants:\n"
+        f"  open: {{model: nbsvm, auxiliary: {{corpora: [{variant}], how: rows}}}}\n")
+    with pytest.raises(CodemixError, match=f"x.yaml.*{said}"): spec.read(tmp_path/"x.yaml")
 
 
 # %% ../nbs/study/28b_run.ipynb #dd4c39ba

@@ -18,7 +18,7 @@ from codemix_nb.evaluation import results
 from codemix_nb.evaluation.units import corpus_names
 from codemix_nb.evaluation.slices import slice_of
 from codemix_nb.evaluation.verdicts import Claim, _several
-from codemix_nb.experiments.base import Arm, Block, Contrast, experiments
+from codemix_nb.experiments.base import Arm, Block, Contrast, OwnCorpus, experiments
 from codemix_nb.study.spec import *
 
 

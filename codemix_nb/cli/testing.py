@@ -30,14 +30,14 @@ def test(model: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder t
     from codemix_nb.data import sameness
     from codemix_nb.evaluation.field import field
     from codemix_nb.evaluation.results import write_json
-    from codemix_nb.models.saved import cut_of, load_model
+    from codemix_nb.models.saved import cut_of, load_model, share_learnt
     from codemix_nb.text import treatment
     out = out and file_at(out, (".json",))
     estimator, about = load_model(model)
     corpus = sameness.with_groups(corpus_of(source, own))
     p = estimator.predict_proba(treatment(about["treatment"])(corpus.texts))[:, 1]
     cut = cut_of(about) if threshold is None and "threshold" in about else threshold
-    found = field(p, corpus, about["abusive"]/about["rows"], prior, cut)
+    found = field(p, corpus, share_learnt(about), prior, cut)
     for line in told(found, about, corpus): print(line)
     tables = {k: getattr(found, k).to_dict("records") for k in ("rules", "points")}
     if out: print(write_json(dict(facts=found.facts) | tables, out))

@@ -34,6 +34,8 @@ def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
                                                       "best: of unseen folds, by macro-F1.")] = "0.5",
           prior: Annotated[float | None, typer.Option(min=.0001, max=.9999, help="Share of abuse where the model will "
                                                       "be used; it moves the threshold.")] = None,
+          oversample: Annotated[bool, typer.Option("--oversample", help="Repeat comments of the rarer label until both "
+                                                                        "are equally many.")] = False,
           seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")] = 0,
           meant: Annotated[bool, typer.Option("--meant",
                                               help="The treatment may empty more than 5 % of the texts.")] = False,
@@ -49,13 +51,15 @@ def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
     treat = text.treatment(chosen.treatment or treatment or kept.get("treatment") or "clean")
     corpus, out = corpus_of(source, own), model_folder(out, force)
     texts, emptied, lost = treated(corpus, treat, meant)
-    helped, names = help_for(corpus, treat, kept.get("auxiliary"), seed)
-    fitted, how = trained(chosen, texts, corpus.labels, tune, seed, helped)
-    cut = cut_asked(threshold, prior, fitted, texts, corpus, seed)
+    helped, names = help_for(corpus, treat, kept.get("auxiliary"), seed, kept["own"])
+    even = oversample or kept["oversample"]
+    fitted, how = trained(chosen, texts, corpus.labels, tune, seed, helped, even)
+    cut = cut_asked(threshold, prior, fitted, texts, corpus, seed, even)
     save_model(fitted, out, dict(model=model, treatment=treat.name, emptied=emptied, corpus=corpus.name,
                                  corpus_sha256=corpus.sha256, rows=len(corpus), abusive=int(corpus.labels.sum()),
                labels=what_labels_mean(corpus), generated=corpus.provenance.generated,
-               **(dict(study=study) if study else {}), **(dict(helpers=names) if names else {}), **how, **cut))
+               **(dict(study=study) if study else {}), **(dict(helpers=names) if names else {}),
+               **(dict(oversampled=True) if even else {}), **how, **cut))
     print(f"{out}: {model} trained on {len(corpus)} comments of {corpus.name}"
           f"{', helped by ' + ', '.join(names) if names else ''}; an instrument for research, not for "
           f"deployment", lost, in_settings(how), sep="\n")
@@ -64,7 +68,7 @@ def train(source: Annotated[str, typer.Argument(metavar="CORPUS_OR_FILE")],
 
 # %% ../../nbs/cli/29c_train.ipynb #2a8531b0
 def card_asked(model: str, study: str | None, spaces: list[str] | None, helpers: list[str] | None,
-               lexicon: bool) -> tuple: # card, what else is kept: treatment, auxiliary
+               lexicon: bool) -> tuple: # card, what else is kept: treatment, auxiliary, own files, oversample
     "A model as a study has it or as options say; raises `CodemixError` for what does not go together."
     from codemix_nb.models.ngrams import space_of
     from codemix_nb.models.registry import model_of
@@ -79,36 +83,44 @@ def card_asked(model: str, study: str | None, spaces: list[str] | None, helpers:
     if helpers or lexicon:
         said["auxiliary"] = dict(corpora=helpers or [], how="experts", weight=1., lexicon=lexicon, permuted=False)
     card = model_of(model, dict(variants={model: said})) if len(said) > 1 else model_of(model, found)
-    return card, dict(treatment=found.get("treatment"), auxiliary=said.get("auxiliary"))
+    return card, dict(treatment=found.get("treatment"), auxiliary=said.get("auxiliary"), own=found.get("own") or {},
+                      oversample=bool(said.get("oversample")))
 
-def help_for(corpus, treat, said: dict | None, seed: int) -> tuple: # estimator → helped estimator, names of helpers
+def help_for(corpus, treat, said: dict | None, seed: int,
+             own: dict | None = None, # name → a file of one's own that a study names
+            ) -> tuple: # estimator → helped estimator, names of helpers
     "What helps a model to learn from a corpus."
     if not said: return None, []
-    from codemix_nb.data.corpora import LEXICONS
+    from codemix_nb.data.corpora import LEXICONS, resolve
     from codemix_nb.evaluation.units import lent_as
     from codemix_nb.models.auxiliary import borrow, borrow_terms
     from codemix_nb.models.registry import helped_by
     names = said["corpora"].get(corpus.name, []) if isinstance(said["corpora"], dict) else said["corpora"]
-    lent = [lent_as(borrow(corpus_of(name), corpus, treat), said, seed) for name in names]
+    other = lambda name: resolve(own[name]) if name in (own or {}) else corpus_of(name)
+    lent = [lent_as(borrow(other(name), corpus, treat), said, seed) for name in names]
     if said["lexicon"]: lent += [borrow_terms(c) for c in corpus.provenance.languages if c in LEXICONS]
     if not lent: raise CodemixError(f"{corpus.name}: nothing helps it; no corpus is named, and no list is registered")
     return (lambda one: helped_by(one, tuple(lent), said["how"], said["weight"], seed)), [b.name for b in lent]
 
 # %% ../../nbs/cli/29c_train.ipynb #d4e1928b
-def cut_asked(threshold: str, prior: float | None, fitted, texts, corpus, seed: int) -> dict: # empty for one half
+def cut_asked(threshold: str, prior: float | None, fitted, texts, corpus, seed: int,
+              even: bool = False, # rows of the rarer label were repeated
+             ) -> dict: # empty for one half
     "The threshold that a model keeps, and by which rule; raises `typer.BadParameter` for two or for none of these."
     from sklearn.base import clone
     from codemix_nb.data.sameness import with_groups
     from codemix_nb.evaluation.audit import out_of_fold
     from codemix_nb.evaluation.field import best_cut
     from codemix_nb.models.prior import cut_for
-    share = float(corpus.labels.mean())
+    from codemix_nb.models.saved import Oversampled
+    share = .5 if even else float(corpus.labels.mean())
     if prior is not None:
         if threshold != "0.5": raise typer.BadParameter("either this or --threshold", param_hint="--prior")
         return dict(threshold=cut_for(share, prior), rule=f"{prior:.1%} are abusive where it is used, {share:.1%} here")
     if threshold == "best":
         groups = with_groups(corpus).frame.group.to_numpy()
-        p = out_of_fold(lambda: clone(fitted), texts, corpus.labels, groups, seed=seed)
+        again = lambda: Oversampled(clone(fitted), seed) if even else clone(fitted)
+        p = out_of_fold(again, texts, corpus.labels, groups, seed=seed)
         rule = "the best macro-F1 on five grouped folds that were not learnt from"
         return dict(threshold=best_cut(corpus.labels, p), rule=rule)
     try: cut = float(threshold)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['VERSION', 'MOST_DRAWS', 'assign', 'ungrouped', 'by_source', 'inner', 'holdout', 'learning_subset', 'draws',
-           'as_frame']
+           'oversampled', 'as_frame']
 
 # %% ../../nbs/data/10_folds.ipynb #6a9061fb
 from functools import lru_cache
@@ -108,6 +108,14 @@ def draws(y, groups, # of one half of a corpus
         best = max(best, [c for c in cut if len(c) == rows and 0 < y[c].sum() < rows], key=len)
         many = (many + most)//2 if many > most + 1 else many - 1
     return best[:most]
+
+# %% ../../nbs/data/10_folds.ipynb #257346a0
+def oversampled(y, # labels
+           rows: np.ndarray, # of the training part
+           seed: int = 0) -> np.ndarray: # rows, then some of them again
+    "Training rows with those of the rarer label repeated until both are equally many."
+    few, many = sorted((rows[np.asarray(y)[rows] == label] for label in (0, 1)), key=len)
+    return np.concatenate([rows, np.resize(np.random.default_rng(seed).permutation(few), len(many) - len(few))])
 
 # %% ../../nbs/data/10_folds.ipynb #92d7fec7
 def as_frame(ids, # of the corpus, in order

@@ -59,9 +59,12 @@ def judge_of(study: dict) -> dict | None: # corpus, test, models
     return study.get("judged")
 
 # %% ../../nbs/evaluation/21_units.ipynb #60e2efed
+def _said(study: dict) -> dict: # name → what a study says of a corpus
+    return dict(zip(corpus_names(study), study["corpora"])) | (study.get("own") or {})
+
 def _spec(name: str, study: dict) -> str:
     "What names a corpus in the caches of this process; a user's file counts as new when it was written again."
-    said = dict(zip(corpus_names(study), study["corpora"])).get(name, name)
+    said = _said(study).get(name, name)
     file = None if isinstance(said, str) else paths.root/said["path"]
     return json.dumps([said, [file.stat().st_mtime_ns, file.stat().st_size] if file and file.exists() else None],
                       sort_keys=True)
@@ -173,18 +176,22 @@ def _terms_of(unit: Unit, study: dict) -> list[str]: # codes of languages
     return [c for c in corpus_of(unit.corpus, study).provenance.languages if c in corpora.LEXICONS]
 
 @lru_cache(maxsize=8)
-def other_of(name: str) -> corpora.Corpus:
-    "A corpus that helps, as published."
-    return LENT.get(f"other {name}") or corpora.load(name)
+def _other(name: str, spec: str) -> corpora.Corpus:
+    return LENT.get(f"other {name}") or corpora.resolve(json.loads(spec)[0])
+
+def other_of(name: str, study: dict) -> corpora.Corpus:
+    "A corpus that helps, as published or as one's own file holds it."
+    return _other(name, _spec(name, study))
 
 @lru_cache(maxsize=8)
-def _borrowed(name: str, spec: str, treat: str, version: str) -> auxiliary.Borrowed:
-    return auxiliary.borrow(other_of(name), _corpus(spec), treat)
+def _borrowed(name: str, other: str, spec: str, treat: str, version: str) -> auxiliary.Borrowed:
+    return auxiliary.borrow(_other(name, other), _corpus(spec), treat)
 
 def borrowed_of(unit: Unit, study: dict) -> list[auxiliary.Borrowed]:
     "The other corpora that help a unit, without near-copies of its own comments."
     version = treatment(unit.treatment).version
-    lent = [_borrowed(n, _unit_spec(unit, study), unit.treatment, version) for n in others_of(unit, study)]
+    lent = [_borrowed(n, _spec(n, study), _unit_spec(unit, study), unit.treatment, version)
+            for n in others_of(unit, study)]
     lent = [lent_as(b, help_of(unit.model, study), unit.seed) for b in lent]
     return [*lent, *(auxiliary.borrow_terms(code) for code in _terms_of(unit, study))]
 
@@ -200,19 +207,19 @@ def lent_as(other: auxiliary.Borrowed, said: dict | None, # what a variant says
 def data_of(units: list[Unit], study: dict) -> dict: # what names a corpus → the corpus
     "The comments that units read, for a process elsewhere."
     judge = judge_of(study) or {}
-    said = dict(zip(corpus_names(study), study["corpora"]))
+    said = _said(study)
     read = {u.corpus for u in units} | {judge["corpus"] for u in units if u.design == "test"}
     read |= {u.source for u in units if u.source}
     others = {n for u in units for n in others_of(u, study)}
     return ({_named(said.get(n, n)): corpus_of(n, study) for n in sorted(read)}
-            | {f"other {n}": other_of(n) for n in sorted(others)})
+            | {f"other {n}": other_of(n, study) for n in sorted(others)})
 
 def borrow_data(data: dict) -> None:
     "Take what another process lent for the corpora of these names."
     if LENT and {k: c.sha256 for k, c in LENT.items()} == {k: c.sha256 for k, c in data.items()}: return
     LENT.clear()
     LENT.update(data)
-    for cache in (_corpus, _counted, _pairs, _assignment, _draws, other_of, _borrowed): cache.cache_clear()
+    for cache in (_corpus, _counted, _pairs, _assignment, _draws, _other, _borrowed): cache.cache_clear()
 
 # %% ../../nbs/evaluation/21_units.ipynb #73687aa5
 def seeds_of(model: Method, study: dict) -> int: # 1 for a model that its seed hardly moves, or too dear to train again
@@ -299,10 +306,14 @@ def _head(root: str) -> str: # the commit a project stands at; empty outside of 
 def _bare(settings: dict) -> dict: return {k.removeprefix("estimator__"): v for k, v in settings.items()}
 
 # %% ../../nbs/evaluation/21_units.ipynb #ff5a2ea3
+def _oversamples(unit: Unit, study: dict) -> bool:
+    return bool(((study.get("variants") or {}).get(unit.model) or {}).get("oversample"))
+
 def _fitted(unit: Unit, s: Split, study: dict) -> tuple: # estimator, seconds
     est, started = estimator_of(unit, study), time.perf_counter()
+    rows = folds.oversampled(s.y, s.train, unit.seed + unit.repeat) if _oversamples(unit, study) else s.train
     reset_peak()
-    est.fit(s.texts[s.train], s.y[s.train], groups=s.groups[s.train],
+    est.fit(s.texts[rows], s.y[rows], groups=s.groups[rows],
             **_beside(s, getattr(est, "wants_rest", "")))
     return est, time.perf_counter() - started
 
@@ -395,10 +406,11 @@ def key_of(unit: Unit, study: dict,
     if unit.design == "draws": data.append(folds.MOST_DRAWS)
     said = help_of(unit.model, study)
     if said: more = [[auxiliary.VERSION, said["how"], said["weight"],
-                      [[n, other_of(n).sha256] for n in others_of(unit, study)], *way_key(said["how"]),
+                      [[n, other_of(n, study).sha256] for n in others_of(unit, study)], *way_key(said["how"]),
                       *(["permuted"] if said.get("permuted") else []), *_sieve(said),
                       *([b.key for c in _terms_of(unit, study) if (b := auxiliary.borrow_terms(c))])]]
     else: more = []
+    if _oversamples(unit, study): more.append("oversampled 1")
     if weights := identity or identity_of(unit.model, study): more.append(weights)
     model = model_of(unit.model, study)
     return _digest([unit.named(), data, _model_key(model, nested, seeds_of(model, study)), study["folds"],

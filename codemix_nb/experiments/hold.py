@@ -11,7 +11,7 @@ from pydantic import Field
 from ..draws import by_group, ends, multinomial, totals
 from ..evaluation.results import from_cells
 from ..evaluation.scores import _items, corpora_of, counted, _mean_sd
-from .base import Experiment, Block
+from .base import Experiment, Block, OwnCorpus
 from .wording import headed, number, title_of
 
 # %% ../../nbs/experiments/61_hold.ipynb #64f1421f
@@ -149,7 +149,7 @@ def helpers(results) -> pd.DataFrame: # a row a corpus; empty for a study in the
 class Judged(Block):
     "Models trained once on a whole corpus and judged on a test set that was published with it."
     corpus: str # of the study
-    test: str   # registered; where its file is not at hand the run says so and goes on
+    test: str | OwnCorpus # registered, or a file; where a registered one is not at hand the run says so and goes on
     models: list[str] = Field(min_length=1)
 
 # %% ../../nbs/experiments/61_hold.ipynb #8cd33984

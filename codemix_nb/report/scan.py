@@ -243,7 +243,7 @@ def own_words(folder: Path) -> set[str]:
     "Words of a study of somebody's own files: what its study file says, and the labels and sources of these files."
     try: study = json.loads((folder/"manifest.json").read_text(encoding="utf-8"))["study"]
     except (OSError, ValueError, KeyError, TypeError): return set()
-    own = [c for c in study.get("corpora", []) if isinstance(c, dict)]
+    own = [c for c in [*study.get("corpora", []), *study.get("own", {}).values()] if isinstance(c, dict)]
     if not own: return set()
     ledger = json.loads((folder/"ledger.json").read_text(encoding="utf-8"))
     items = pd.read_parquet(folder/"items.parquet", columns=["corpus", "source"])

@@ -78,7 +78,7 @@ def manifest(study: dict, folder: Path,
     names, units = corpus_names(study), plan(study)
     others = sorted({n for u in units for n in others_of(u, study)})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
-    more = dict(auxiliary={n: bytes_of(other_of(n)) for n in others}) if others else {}
+    more = dict(auxiliary={n: bytes_of(other_of(n, study)) for n in others}) if others else {}
     if declaration: more["declared"] = declaration
     if absent := not_run(study): more["not_run"] = {m: _relative(why) for m, why in absent.items()}
     if given := imported(study): more["imported"] = given
@@ -124,7 +124,7 @@ def run(name: str, # of a study, or the path of its file
     facts = pd.concat([*(item_table(c) for c in every), *judge, pd.DataFrame()], ignore_index=True)
     computed = execute(units, study, workers or 0, pool=pool)
     items, about = gather(study, units)
-    computed_with, lent = _made(about), _lent(about)
+    computed_with, lent = _made(about), _lent(about, study)
     checks = _checks(study, items, facts, workers or 0) if study["null_pairs"] else {}
     with parallel_config("loky", n_jobs=workers or -1, inner_max_num_threads=1):
         for e in experiments():
@@ -219,12 +219,13 @@ def _ask_first(study: dict, path: Path, send_to: tuple) -> None:
                                f"{server.destination}; if that is what you want, add --send-to {server.host}")
 
 # %% ../../nbs/study/28b_run.ipynb #c1315a37
-def _lent(about: pd.DataFrame) -> dict[str, dict]: # name → ledger and provenance
+def _lent(about: pd.DataFrame, study: dict) -> dict[str, dict]: # name → ledger and provenance
     "Take the ledgers of corpora that helped out of the facts about units, one for each main corpus and treatment."
     if "borrowed" not in about: return {}
     first = about.assign(said=about.pop("borrowed")).dropna(subset="said")
     first = first.drop_duplicates(["corpus", "treatment", "said"])
-    return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=_plain(other_of(name).provenance))
+    known = lambda name: _plain(other_of(name, study).provenance)
+    return {f"{name} for {u.corpus}, {u.treatment}": dict(ledger=ledger, provenance=known(name))
             for u in first.itertuples() for name, ledger in json.loads(u.said).items()}
 
 def _say_absent(study: dict) -> None:
