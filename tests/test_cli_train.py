@@ -72,7 +72,8 @@ def test_a_rare_label_may_count_as_much_as_the_other(tmp_path, capsys):
     assert even.predict_proba(texts)[:, 1].mean() > plain.predict_proba(texts)[:, 1].mean() + .1
     assert said["oversampled"] and said["abusive"] == 60 and abs(_saved(tmp_path/"c")["threshold"] - .9) < 1e-9
     capsys.readouterr()
-    assert main(["test", str(tmp_path/"b"), "sample-ne-en"]) == 0 and "(50.0% abusive)" in capsys.readouterr().out
+    from codemix_nb.cli.app import main as whole
+    assert whole(["test", str(tmp_path/"b"), "sample-ne-en"]) == 0 and "(50.0% abusive)" in capsys.readouterr().out
 
 def test_a_variant_may_oversample_and_be_helped_by_a_file(tmp_path, capsys):
     from codemix_nb.data.corpora import load
