@@ -12,7 +12,7 @@ from codemix_nb.evaluation.groupwise import group_weights, weighted
 from codemix_nb.evaluation.results import with_late
 from codemix_nb.evaluation.scores import corpora_of
 from codemix_nb.experiments.base import Block, Experiment
-from codemix_nb.experiments.drawing import COLOURS, LINES, MARKERS, _handles, _mark_generated, _panels, style
+from codemix_nb.experiments.drawing import LINES, _handles, _mark, _mark_generated, _panels, style
 from codemix_nb.experiments.wording import headed
 from codemix_nb.methods.origin import OriginTagger
 from codemix_nb.experiments.origin import *

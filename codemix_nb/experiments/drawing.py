@@ -6,6 +6,7 @@
 __all__ = ['COLOURS', 'MARKERS', 'LINES', 'HATCHES', 'STYLE', 'style', 'luminance', 'words_of', 'write']
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #a11ec025
+import textwrap
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
@@ -58,7 +59,7 @@ def _panels(results, names, height, width=3.6, **kwargs):
     "A closed figure with a panel for each corpus named, and the label that generated data must carry."
     figure, axes = plt.subplots(1, len(names), figsize=(width * max(len(names), 1.35), height), squeeze=False,
                                 **dict(sharex=True) | kwargs)
-    for ax, name in zip(axes[0], names): ax.set_title(_short(name, results), pad=14)
+    for ax, name in zip(axes[0], names): ax.set_title(textwrap.fill(_short(name, results), 42), pad=14)
     _mark_generated(figure, results)
     plt.close(figure)
     return figure, axes[0]

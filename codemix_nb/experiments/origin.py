@@ -18,7 +18,7 @@ from ..evaluation.groupwise import group_weights, weighted
 from ..evaluation.results import with_late
 from ..evaluation.scores import corpora_of
 from .base import Block, Experiment
-from .drawing import COLOURS, LINES, MARKERS, _handles, _mark_generated, _panels, style
+from .drawing import LINES, _handles, _mark, _mark_generated, _panels, style
 from .wording import headed
 from ..methods.origin import OriginTagger
 
@@ -118,7 +118,7 @@ def versions(study: dict) -> list:
 CALLED = {"memory": "Memory", "crf": "Field, words alone", "crf_affixes": "Field",
           "both": "Memory and field, words alone", "both_affixes": "Memory and field"}
 
-@headed({"tagger": "Tagger", "words": "Words", "value": "Right"})
+@headed({"tagger": "Tagger", "words": "Words", "n": "How many", "value": "Right"})
 def tagger(results) -> pd.DataFrame: # empty if the study does not ask
     "How well origins are told, by memory, a field and both."
     table = results.checks.get("origin_tagger")
@@ -203,8 +203,8 @@ def draw(results) -> mpl.figure.Figure | None: # nothing without models of anoth
             for i, (name, told) in enumerate(PIPELINES.items()):
                 own = table[(table.corpus == corpus) & (table.pipeline == name)]
                 if own.empty: continue
-                ax.plot([list(PARTS).index(e) for e in own.english], own.gain, color=COLOURS[i % 4], label=told,
-                        marker=MARKERS[i % 4], ls=LINES[i % 4], markersize=4)
+                ax.plot([list(PARTS).index(e) for e in own.english], own.gain, label=told, ls=LINES[(i - i//4) % 4],
+                        markersize=4, **_mark(i % 4, hollow=i > 3))
             ax.set_xticks(range(len(PARTS)), PARTS)
             ax.set(xlabel="share of English words", ylabel="gain in area" if ax is axes[0] else "")
         _handles(figure, axes, 2)
