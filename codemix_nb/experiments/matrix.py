@@ -97,6 +97,7 @@ def draw(results) -> mpl.figure.Figure | None: # nothing without a view that mas
             ax.axvline(0, color="#666666", lw=.8)
             for i, (model, tagged) in enumerate(kinds):
                 own = table[(table.corpus == corpus) & (table.model == model) & (table.tagged == tagged)]
+                if own.empty: continue
                 y = own.layer.map(list(LAYERS).index) + .18*(i - (len(kinds) - 1)/2)
                 ax.hlines(y, own.low, own.high, color=COLOURS[i % 4], lw=1.2)
                 label = title_of(model, results) + ", languages by people"*(tagged == "people")

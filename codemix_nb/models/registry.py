@@ -80,11 +80,13 @@ def _variant(name: str, said: dict) -> Method:
                    version=base.version + json.dumps(params, sort_keys=True))
 
 # %% ../../nbs/models/17b_registry.ipynb #b568d068
-def cards_of(study: dict) -> dict[str, dict]: # model → title, says, kind, paper, in_rounds
+def cards_of(study: dict,
+             others: tuple = (), # models that its questions ask for beside those that it lists
+            ) -> dict[str, dict]: # model → title, says, kind, paper, in_rounds
     "What a study's pages need to know about its models; it travels in the manifest, so rendering looks no model up."
     variants = study.get("variants") or {}
     kind = lambda name, card: "pretrained" if (variants.get(name) or {}).get("features") else card.kind
-    cards = {m: model_of(m, study) for m in dict.fromkeys([*study["models"], *variants])}
+    cards = {m: model_of(m, study) for m in dict.fromkeys([*study["models"], *variants, *others])}
     return {m: dict(title=c.title, says=c.says, kind=kind(m, c), paper=c.paper, in_rounds=c.in_rounds)
             for m, c in cards.items()}
 

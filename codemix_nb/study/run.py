@@ -76,6 +76,7 @@ def manifest(study: dict, folder: Path,
             ) -> dict:
     "What was run, on which bytes, with which versions; nothing that changes from run to run."
     names, units = corpus_names(study), plan(study)
+    asked = sorted({u.model for u in units})
     others = sorted({n for u in units for n in others_of(u, study)})
     bytes_of = lambda c: dict(frame_sha256=c.sha256, file_sha256=c.provenance.sha256, url=c.provenance.url)
     more = dict(auxiliary={n: bytes_of(other_of(n, study)) for n in others}) if others else {}
@@ -93,7 +94,7 @@ def manifest(study: dict, folder: Path,
                 computed_with=computed_with, units=len(units),
                 corpora={n: bytes_of(corpus_of(n, study)) for n in names}, **more,
                 treatments={t: treatment(t).version for t in sorted({u.treatment for u in units})},
-                models={m: model_of(m, study).version for m in sorted({u.model for u in units})}, cards=cards_of(study),
+                models={m: model_of(m, study).version for m in asked}, cards=cards_of(study, asked),
                 units_sha256=results.units_digest(results.Results(folder).units),
                 files={p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files})
 
