@@ -84,3 +84,24 @@ def test_a_variant_may_oversample_and_be_helped_by_a_file(tmp_path, capsys):
     ask = ["train", str(tmp_path/"mine.csv"), "--positive", "1", "--study", str(tmp_path/"x.yaml"), "--model", "v"]
     assert main([*ask, "--out", str(tmp_path/"m")]) == 0
     assert _saved(tmp_path/"m")["helpers"] == ["other"] and _saved(tmp_path/"m")["oversampled"]
+
+
+# %% ../nbs/cli/29c_train.ipynb #16c1a684
+def test_a_model_that_knows_its_home_tells_when_a_share_is_wrong(tmp_path, capsys):
+    from codemix_nb.cli.app import main as whole
+    from codemix_nb.data.corpora import load
+    frame = load("sample-ne-en").frame
+    known, other = frame.iloc[:600], frame.iloc[600:]
+    near = other.sample(300, weights=1 + 2*other.label, random_state=0)
+    far = near.assign(text=[f"zzz qqq {i}" if i % 2 else t for i, t in enumerate(near.text)])
+    for name, rows in (("known", known), ("near", near), ("far", far)):
+        rows[["text", "label"]].to_csv(tmp_path/f"{name}.csv", index=False)
+    ask = ["train", str(tmp_path/"known.csv"), "--positive", "1", "--model", "lr-word", "--home"]
+    assert main([*ask, "--out", str(tmp_path/"a")]) == 0
+    kept = _saved(tmp_path/"a")
+    assert len(kept["home"]["positive"]) == 101 and sum(kept["home"]["rows"]) == kept["rows"]
+    assert "threshold" not in kept
+    capsys.readouterr()
+    own = lambda name: [whole(["test", str(tmp_path/"a"), str(tmp_path/f"{name}.csv"), "--positive", "1"]),
+                        capsys.readouterr().out][1]
+    assert "no mixture of those at home" in own("far") and "do not use it" not in own("near")

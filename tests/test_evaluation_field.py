@@ -8,7 +8,7 @@ from codemix_nb import draws
 from codemix_nb.data.corpora import Corpus
 from codemix_nb.evaluation.calibration import ece, threshold_at_fpr
 from codemix_nb.evaluation.groupwise import group_weights, weighted
-from codemix_nb.models.prior import doubt, laid_on, share_by_em
+from codemix_nb.models.prior import doubt, laid_on, misfit, share_by_em
 from codemix_nb.evaluation.field import *
 
 

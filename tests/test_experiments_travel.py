@@ -9,7 +9,7 @@ from codemix_nb.evaluation.results import metrics, where
 from codemix_nb.experiments.base import Experiment
 from codemix_nb.experiments.drawing import _mark, _mark_generated, _rows, style
 from codemix_nb.experiments.wording import headed, number, title_of
-from codemix_nb.models.prior import doubt, share_by_em
+from codemix_nb.models.prior import doubt, home_scores, misfit, share_by_em
 from codemix_nb.experiments.travel import *
 
 

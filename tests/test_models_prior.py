@@ -27,3 +27,21 @@ def test_what_cannot_be_is_told():
     with pytest.raises(CodemixError, match="not at 1"): laid_on([.5], .5, 1)
     with pytest.raises(CodemixError, match="no comment"): share_by_em([], .5)
     assert "one class is gone" in doubt(Share(.001, 9, True)) and "did not settle" in doubt(Share(.5, 9, False))
+
+
+# %% ../nbs/models/17d_prior.ipynb #a6fd1960
+@pytest.mark.parametrize("share", [.05, .5, .95])
+def test_a_mixture_is_one_whatever_the_share(share):
+    rng = np.random.default_rng(3)
+    def scores(n, part):
+        y = (rng.random(n) < part).astype(int)
+        return y, 1/(1 + np.exp(-2*rng.normal(2*y - 1., 1)))
+    home, (_, p) = home_scores(*scores(3000, .5)), scores(3000, share)
+    away = misfit(p, home)
+    assert away.distance < away.chance < FAR and abs(away.share - share) < .05
+    assert misfit(np.full(500, .5), home).distance > .4 and sum(home["rows"]) == 3000
+
+def test_scores_that_nothing_at_home_looks_like_are_not_believed():
+    found = Share(.4, 9, True)
+    assert "no mixture of those at home (distance 0.30)" in doubt(found, Misfit(.3, .05, .4))
+    assert not doubt(found, Misfit(.3, .4, .4)) and not doubt(found, Misfit(.09, .01, .4)) and not doubt(found)

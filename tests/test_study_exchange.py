@@ -16,6 +16,7 @@ from codemix_nb.evaluation.executor import say
 from codemix_nb.evaluation.plan import grid
 from codemix_nb.evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of
 from codemix_nb.evaluation.units import run_unit, seeds_of, split_of
+from codemix_nb.experiments.base import plan
 from codemix_nb.study import spec
 from codemix_nb.study.exchange import *
 
@@ -362,6 +363,19 @@ def test_ones_own_results_come_back_as_ones_own(dealt, tmp_path, monkeypatch):
         units, ours = [u for m in ("majority", "lr", "mlp") for u in wanted(m, spec.read("deals"))], spec.read("deals")
         assert len(pending(units, ours)) == len(units)
         assert take_in(own).units.sum() == len(units) and not pending(units, ours) and not imported(ours)
+        path_of(key_of(units[0], ours)).unlink()
+        assert take_in(own, ["majority"]).units.sum() == 4
         before = (own/"results.parquet").read_bytes()
         studies.run("deals", workers=1)
         assert (own/"results.parquet").read_bytes() == before and "imported" not in results.load("deals").manifest
+
+def test_ones_own_results_of_another_day_are_left(dealt, tmp_path, monkeypatch):
+    text = (dealt.parents[2]/"deals.yaml").read_text()
+    (tmp_path/"deals.yaml").write_text(text.replace("models: [majority, lr, mlp]", "models: [majority, lr]\nvariants: "
+        "{lr: {model: lr, params: {C: 2}}}\narms: [{models: [majority], design: ungrouped}]"))
+    monkeypatch.setattr(spec, "read", lambda name, read=spec.read: read(tmp_path/"deals.yaml"))
+    shutil.copytree(dealt, tmp_path/"mine"/"reports"/"deals")
+    with at(tmp_path/"mine"):
+        assert take_in(tmp_path/"mine"/"reports"/"deals").model.tolist() == ["majority"]
+        with pytest.raises(CodemixError, match="every unit has another key here"):
+            take_in(tmp_path/"mine"/"reports"/"deals", ["lr"])

@@ -37,7 +37,7 @@ def test(model: Annotated[Path, typer.Argument(metavar="MODEL", help="A folder t
     corpus = sameness.with_groups(corpus_of(source, own))
     p = estimator.predict_proba(treatment(about["treatment"])(corpus.texts))[:, 1]
     cut = cut_of(about) if threshold is None and "threshold" in about else threshold
-    found = field(p, corpus, share_learnt(about), prior, cut)
+    found = field(p, corpus, share_learnt(about), prior, cut, home=about.get("home"))
     for line in told(found, about, corpus): print(line)
     tables = {k: getattr(found, k).to_dict("records") for k in ("rules", "points")}
     if out: print(write_json(dict(facts=found.facts) | tables, out))
@@ -49,6 +49,7 @@ def told(found, about: dict, corpus): # lines
            f"tested on {f['comments']:,} of {corpus.name} ({f['abusive']:.1%})")
     yield f"ranking: area under the curve {number(f, 'roc_auc')}; calibration error {f['ece']:.1%}"
     if f["doubt"]: yield f"the share without labels {f['doubt']}: do not use it"
+    elif "home" not in about: yield "whether a share without labels can be believed: train the model with --home"
     metrics, rows = ("macro_f1", "precision", "recall"), found.rules.to_dict("records")
     shown = found.rules.assign(**{m: [number(r, m) for r in rows] for m in metrics})
     yield in_columns(shown.assign(called=shown.called.map("{:.1%}".format))[["rule", "called", *metrics]])

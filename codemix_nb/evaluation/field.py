@@ -13,7 +13,7 @@ from .. import draws
 from ..data.corpora import Corpus
 from .calibration import ece, threshold_at_fpr
 from .groupwise import group_weights, weighted
-from ..models.prior import doubt, laid_on, share_by_em
+from ..models.prior import doubt, laid_on, misfit, share_by_em
 
 # %% ../../nbs/evaluation/25a_field.ipynb #997facaf
 def best_cut(y, p) -> float:
@@ -53,7 +53,9 @@ def _with_ends(metric, y, p, weights) -> dict:
 def field(p, # (n,) what the model says of each comment
           corpus: Corpus, # labelled, with groups of near-copies
           trained: float, # share of abuse where the model learnt
-          prior: float | None = None, threshold: float | None = None, many: int = 1000, seed: int = 0) -> Field:
+          prior: float | None = None, threshold: float | None = None, many: int = 1000, seed: int = 0,
+          home: dict | None = None, # `home_scores` of the model
+         ) -> Field:
     "Judge a model's probabilities on a labelled corpus."
     y, groups = corpus.labels, corpus.frame.group.to_numpy()
     weights, rows = group_weights(groups, many, seed), []
@@ -62,7 +64,7 @@ def field(p, # (n,) what the model says of each comment
         for metric in SHOWN: row |= _with_ends(metric, y, said, weights)
         rows.append(row)
     facts = dict(comments=len(y), abusive=float(y.mean()), trained=trained, ece=float(ece(y, p)),
-                 doubt=doubt(share_by_em(p, trained)))
+                 doubt=doubt(share_by_em(p, trained), misfit(p, home) if home else None))
     return Field(pd.DataFrame(rows), facts | _with_ends("roc_auc", y, p, weights), _points(y, p))
 
 def _points(y, p, rates=(.01, .05, .1)) -> pd.DataFrame: # false alarms, recall, share called, precision

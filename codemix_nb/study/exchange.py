@@ -22,6 +22,7 @@ from ..evaluation.executor import say
 from ..evaluation.plan import grid
 from ..evaluation.units import Unit, Split, corpus_names, corpus_of, key_of, made_with, path_of
 from ..evaluation.units import run_unit, seeds_of, split_of
+from ..experiments.base import plan
 from . import spec
 
 # %% ../../nbs/study/28c_exchange.ipynb #e482ba52
@@ -96,7 +97,9 @@ def _column(frame: pd.DataFrame, names, where) -> None:
     "Raise where a column is missing."
     if missing := [c for c in names if c not in frame]: raise CodemixError(f"{where}: no column {missing[0]!r}")
 
-def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict[Unit, pd.Series]:
+def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path,
+                own: bool = False, # one's own results: of every design, and what is of another day is left
+               ) -> dict[Unit, pd.Series]:
     "Their facts by unit, each with the key that it has here."
     units = results.with_late(units)
     _column(units, (*NAMES, "key", "identity", *COUNTED, *MEASURED), file)
@@ -105,6 +108,9 @@ def _check_keys(units: pd.DataFrame, model: str, ours: dict, file: Path) -> dict
         unit = Unit(**{n: row[n].item() if hasattr(row[n], "item") else row[n] for n in NAMES})
         if unit in found: raise CodemixError(f"{file}, {say(unit)}: stands twice")
         found[unit] = row
+    if own:
+        still = lambda u: u in found and found[u].get("key") == key_of(u, ours, found[u]["identity"])
+        return {u: found[u] for u in plan(ours) if u.model == model and still(u)}
     expected = wanted(model, ours)
     lost = [u for u in expected if u not in found]
     if lost:
@@ -304,13 +310,14 @@ def _parts(frame: pd.DataFrame, model: str, file: Path) -> dict[tuple, pd.DataFr
     _column(frame, NAMES, file)
     return dict(list(frame[frame.model == model].groupby(NAMES, observed=True)))
 
-def _checked(model: str, theirs: results.Results, ours: dict, trust: bool) -> list[Given]:
+def _checked(model: str, theirs: results.Results, ours: dict, trust: bool, own: bool = False) -> list[Given]:
     "Every unit of one model of a folder; raises `CodemixError` at the first thing that does not fit."
     units, file = theirs.folder/"units.parquet", theirs.folder/"results.parquet"
     seeds = seeds_of(model_of(model, ours), ours)
-    found, items = _check_keys(theirs.units, model, ours, units), _parts(theirs.items, model, file)
+    found, items = _check_keys(theirs.units, model, ours, units, own), _parts(theirs.items, model, file)
     alone, out = _parts(theirs.seeds, model, theirs.folder/"seeds.parquet") if seeds > 1 else {}, []
     said = list(dict.fromkeys(row["identity"] for row in found.values()))
+    if not found: return []
     if len(said) > 1:
         raise CodemixError(f"{units}, model {model!r}, column 'identity': {said[0]!r} and {said[1]!r}, expected one")
     _check_identity(said[0], model, ours, trust, units)
@@ -387,16 +394,17 @@ def _is_own(theirs: results.Results) -> bool:
 
 def _chosen(theirs: results.Results, ours: dict, models: list[str] | None) -> list[str]:
     "The models to take in, each once."
-    absent = dict.fromkeys(ours["models"]) if _is_own(theirs) else not_run(ours) | imported(ours)
+    known = dict.fromkeys(u.model for u in plan(ours)) if _is_own(theirs) else dict.fromkeys(ours["models"])
+    absent = known if _is_own(theirs) else not_run(ours) | imported(ours)
     chosen = models or [m for m in absent if m in set(theirs.units.get("model", ()))]
     if not chosen:
         raise CodemixError(f"{theirs.folder}: nothing to take in; "
                            + (f"it holds none of {', '.join(absent)}" if absent
                               else f"every model of {ours['study']} can run here"))
     for m in chosen:
-        if m not in ours["models"]:
+        if m not in known:
             raise CodemixError(f"{theirs.folder}: model {m!r} is not among those of {ours['study']}: "
-                               f"{', '.join(ours['models'])}")
+                               f"{', '.join(known)}")
     return list(dict.fromkeys(chosen))
 
 def take_in(folder: str | Path, # reports/STUDY of somebody else
@@ -408,7 +416,9 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
     theirs = open_folder(Path(folder))
     ours = spec.read(theirs.study["study"])
     _check_study(theirs, ours)
-    kept = {m: _checked(m, theirs, ours, trust) for m in _chosen(theirs, ours, models)}
+    kept = {m: _checked(m, theirs, ours, trust, _is_own(theirs)) for m in _chosen(theirs, ours, models)}
+    kept = {m: given for m, given in kept.items() if given}
+    if not kept: raise CodemixError(f"{theirs.folder}: nothing to take in; every unit has another key here")
     strange = [line for given in kept.values()
                for line in (*_check_repeats(given, ours, theirs.folder/"results.parquet"), *_too_good(given))]
     if spot_check: _spot_check(kept, spot_check, theirs, ours)
