@@ -70,6 +70,12 @@ def _rows(ax, labels):
     ax.set_ylim(len(labels) - .4, -.6)
     ax.tick_params(axis="y", length=0)
 
+def _squares(ax, square, most=1.):
+    "A table as squares from white to black, drawn as shapes, so that a figure holds no picture."
+    rows, columns = np.shape(square)
+    ax.pcolormesh(np.arange(columns + 1) - .5, np.arange(rows + 1) - .5, square, cmap="Greys", vmin=0, vmax=most)
+    ax.set_xlim(-.5, columns - .5)
+
 # %% ../../nbs/experiments/24a_drawing.ipynb #bde65e64
 def _metric(name): return HEADINGS.get(name, name)
 

@@ -17,7 +17,7 @@ from ..paths import CodemixError
 from ..text import treatment
 from ..data import catalogue, corpora
 from .base import Block, Experiment
-from .drawing import COLOURS, LINES, MARKERS, _mark_generated, _rows, style
+from .drawing import COLOURS, LINES, MARKERS, _mark_generated, _rows, _squares, style
 from .wording import headed, number
 from ..methods import curves
 
@@ -157,7 +157,7 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     with style():
         figure, ax = plt.subplots(figsize=(.52*len(names) + 1.8, .42*len(names) + 1.3))
         most = max(abs(square).max(), 1e-9)
-        ax.imshow(np.clip(-square, 0, None), cmap="Greys", vmin=0, vmax=most, aspect="auto")
+        _squares(ax, np.clip(-square, 0, None), most)
         _rows(ax, names)
         ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
         ax.set_xlabel("after text of")

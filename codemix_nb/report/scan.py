@@ -86,7 +86,7 @@ _DRAWN = frozenset("""
     creativecommons dcmitype elements matplotlib linecollection cdata pathcollection polycollection quadmesh
     legend use style metadata collection stroke linejoin linecap miter dasharray dashoffset opacity fill font
     family size weight anchor alignment middle start end center none butt round sans serif dejavu dejavusans
-    userspaceonuse rotate translate scale path rect""".split())
+    userspaceonuse rotate translate scale path rect mathdefault""".split())
 
 def _between_tags(markup: str): # yields texts, comments, and what begins with <! or <?
     at = 0
