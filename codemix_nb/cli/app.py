@@ -7,11 +7,11 @@ __all__ = ['COMMANDS']
 
 # %% ../../nbs/cli/29e_app.ipynb #bfb6a960
 import sys
-from . import corpora, study, train, score, testing, evaluate
+from . import corpora, study, train, score, testing, challenge, evaluate
 from .shell import main
 
 # %% ../../nbs/cli/29e_app.ipynb #f861e5b4
-COMMANDS = (corpora, study, train, score, testing, evaluate) # in the order of `codemix --help`
+COMMANDS = (corpora, study, train, score, testing, challenge, evaluate) # in the order of `codemix --help`
 
 # %% ../../nbs/cli/29e_app.ipynb #a4bb49fd
 if __name__ == "__main__" and "ipykernel" not in sys.modules: sys.exit(main())

@@ -190,7 +190,9 @@ def labels_of(column: pd.Series, # label strings as published
 
 # %% ../../nbs/data/02_corpora.ipynb #ec613f15
 BUILDERS: dict[str, object] = {"sample-ne-en": "codemix_nb.data.sample:ne_en",
-                               "sample-te-en": "codemix_nb.data.sample:te_en"}
+                               "sample-te-en": "codemix_nb.data.sample:te_en",
+                               "challenge-ne-en": "codemix_nb.methods.challenge:ne_en",
+                               "challenge-te-en": "codemix_nb.methods.challenge:te_en"}
 BUILDERS |= {name: f"codemix_nb.data.catalogue:read_{name.replace('-', '_')}"
              for name in ("ruhsold", "macd-telugu", "tb-olid", "trac1", "nepsa", "hatecheck", "dosa-tamil",
                           "dosa-kannada", "hold-telugu-latin", "hold-telugu-native", "trac1-latin", "trac1-native",

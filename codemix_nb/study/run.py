@@ -167,7 +167,7 @@ def _check_data(study: dict, every: list) -> None:
     for c in every:
         if c.provenance.generated != study["generated"]:
             raise CodemixError(f"study {study['study']!r}, key 'corpora': {c.name!r} is generated; a generated corpus "
-                               f"is called sample-...")
+                               f"is called sample-... or challenge-...")
         try:
             folds.assign(c.labels, c.frame.group.to_numpy(), study["folds"], 1, study["seed"])
             if c.name in (study["by_source"] or {}).get("corpora", []):
