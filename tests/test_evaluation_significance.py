@@ -3,6 +3,7 @@
 
 import numpy as np
 import pandas as pd
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from scipy import stats
@@ -59,6 +60,19 @@ def test_holm_is_that_of_statsmodels(m):
     from statsmodels.stats.multitest import multipletests
     p = np.random.default_rng(m).choice([.001, .02, .02, .3, .9, 1.], m)
     assert np.array_equal(holm(p), multipletests(p, method="holm")[1])
+
+
+# %% ../nbs/evaluation/22_significance.ipynb #b7966bfe
+def test_a_contrast_that_was_not_run_counts_as_one_that_failed():
+    assert np.allclose(holm([.01, .04], more=2), holm([.01, .04, 1., 1.])[:2])
+    rng = np.random.default_rng(0)
+    row = lambda m, f: dict(corpus="c", model=m, repeat=0, fold=f, n_test=10, train_rows=90,
+                            macro_f1=.7 + .05*(m == "a") + .01*rng.random())
+    made = pd.DataFrame([row(m, f) for m in "ab" for f in range(10)])
+    study = dict(contrasts=[dict(name="one", a="a", b="b"), dict(name="two", a="far", b="b")], corpora=["c"])
+    with pytest.raises(CodemixError, match="'far'.* has no scores"): contrast_table(made, study)
+    table = contrast_table(made, study, absent=("far",))
+    assert table.contrast.tolist() == ["one"] and table.p_holm_all[0] == pytest.approx(2*table.p_corrected[0])
 
 
 # %% ../nbs/evaluation/22_significance.ipynb #a15e74fb

@@ -40,7 +40,7 @@ def _alone(results, tested):
     for _, one in each.groupby("network"):
         own = scores[["corpus", "model", "repeat", "fold"]].merge(one, how="left")[metric].to_numpy(dtype=float)
         alone = scores.assign(**{metric: np.where(np.isnan(own), scores[metric], own)})
-        held += (sig.contrast_table(alone, results.study).verdict == "supported").to_numpy()
+        held += (sig.contrast_table(alone, results.study, absent=_absent(results)).verdict == "supported").to_numpy()
     of = each.network.nunique()
     return tested.assign(alone=[f"{h} of {of}" if {r.a, r.b} & networks else ""
                                 for h, r in zip(held, tested.itertuples())])
@@ -63,10 +63,13 @@ def _without_threshold(results, tested):
     return tested.assign(difference_ranked=[gain(r) for r in tested.itertuples()])
 
 # %% ../../nbs/evaluation/22b_claims.ipynb #299ab4b8
+def _absent(results) -> tuple: return tuple(results.manifest.get("not_run", {}))
+
 def contrasts(results) -> pd.DataFrame:
     "Every declared contrast on every corpus with its tests and verdict; of generated data nothing is supported."
     if not results.study.get("contrasts"): return pd.DataFrame(columns=sig.CONTRAST_COLUMNS)
-    table = sig.contrast_table(main_scores(results), results.study, results.items, results.corpus_items)
+    table = sig.contrast_table(main_scores(results), results.study, results.items, results.corpus_items,
+                               _absent(results))
     table = _without_threshold(results, _alone(results, table))
     if results.study.get("generated"): table["verdict"] = table.verdict.replace("supported", "flagged")
     first = ["corpus", "contrast", "a", "b", "difference", "low", "high", "p_plain10", "p_corrected", "p_holm",

@@ -11,6 +11,7 @@ __all__ = ['COUNT_METRICS', 'CONTRAST_COLUMNS', 'TTest', 'plain_t', 'corrected_t
 # %% ../../nbs/evaluation/22_significance.ipynb #e6a94e85
 import numpy as np
 import pandas as pd
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from scipy import stats
@@ -193,12 +194,13 @@ def star_summary(
 # %% ../../nbs/evaluation/22_significance.ipynb #cbb26e5e
 def holm(
     p, # (m,) p-values of one family
+    more: int = 0, # further members of the family that were not tested, at p = 1
 ) -> np.ndarray:
     "Holm-adjusted p-values (Holm 1979), in the order given."
     p = np.asarray(p, dtype=float)
     if not ((p >= 0) & (p <= 1)).all(): raise CodemixError("a family of p-values must lie between 0 and 1")
     order = np.argsort(p)
-    adjusted = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)).clip(max=1)
+    adjusted = np.maximum.accumulate(p[order] * np.arange(p.size + more, more, -1)).clip(max=1)
     return adjusted[np.argsort(order)]
 
 # %% ../../nbs/evaluation/22_significance.ipynb #63b41fc6
@@ -411,14 +413,15 @@ def _declared(study, scores):
     return names
 
 # %% ../../nbs/evaluation/22_significance.ipynb #9d9f038d
-def _families(table, study):
+def _families(table, study, absent=0):
     "Holm within each corpus and over all, the verdict under the stricter, and what it depends on."
     alpha, rope = study.get("alpha", .05), study.get("rope", .01)
-    within = lambda p: table[p].groupby(table.corpus, sort=False).transform(holm)
-    table = table.assign(p_holm=within("p_corrected"), p_holm_all=holm(table.p_corrected))
+    within = lambda p: table[p].groupby(table.corpus, sort=False).transform(partial(holm, more=absent))
+    over = partial(holm, more=absent*table.corpus.nunique())
+    table = table.assign(p_holm=within("p_corrected"), p_holm_all=over(table.p_corrected))
     judge = lambda p: [verdict(r.difference, q, r.high, alpha, rope, r.spread) == "supported"
                        for r, q in zip(table.itertuples(), p)]
-    taken, fewer, other = judge(table.p_holm_all), judge(table.p_holm), judge(holm(table.p_many))
+    taken, fewer, other = judge(table.p_holm_all), judge(table.p_holm), judge(over(table.p_many))
     table["verdict"] = [verdict(r.difference, r.p_holm_all, r.high, alpha, rope, r.spread) for r in table.itertuples()]
     table["depends_on"] = [", ".join(what for what, v in (("family", f), ("degrees of freedom", o)) if v != t)
                            for t, f, o in zip(taken, fewer, other)]
@@ -436,6 +439,7 @@ def contrast_table(
     study: dict,          # contrasts [{name, a, b}], and metric, rope, alpha, generated, corpora, seed
     items: pd.DataFrame | None = None,  # out-of-fold predictions: unit keys, id, label, probability, [group]
     groups: pd.DataFrame | None = None, # corpus, id, group: if items have no group column
+    absent: tuple = (), # models without scores here; their contrasts are left out and count as p = 1
 ) -> pd.DataFrame:
     "Every declared contrast on every corpus, tested and judged; columns as in `CONTRAST_COLUMNS`."
     scores, metric, contrasts = _main(scores), study.get("metric", "macro_f1"), study["contrasts"]
@@ -445,7 +449,7 @@ def contrast_table(
     rows, names = [], _declared(study, scores)
     for corpus in names:
         part = scores[scores.corpus == corpus]
-        for c in contrasts:
+        for c in (c for c in contrasts if not {c["a"], c["b"]} & set(absent)):
             pair = paired(part, c["a"], c["b"], metric)
             compared = _compare(pair, study.get("rope", .01), study.get("alpha", .05), len(contrasts) * len(names))
             row = dict(corpus=corpus, contrast=c["name"], a=c["a"], b=c["b"]) | compared
@@ -456,4 +460,5 @@ def contrast_table(
                 row |= tests
                 notes += [lone, "randomisation test on macro_f1" if counted != metric else ""]
             rows.append(row | dict(note="; ".join(filter(None, notes))))
-    return _families(pd.DataFrame(rows), study)[used] if rows else pd.DataFrame(columns=used)
+    left = sum(bool({c["a"], c["b"]} & set(absent)) for c in contrasts)
+    return _families(pd.DataFrame(rows), study, left)[used] if rows else pd.DataFrame(columns=used)

@@ -238,10 +238,12 @@ def verdicts(results) -> pd.DataFrame: # `COLUMNS` and p_holm
     if not claims: return pd.DataFrame(columns=[*COLUMNS, "p_holm"])
     table = pd.concat([judge(c, results) for c in claims.values()], ignore_index=True)
     table["p_holm"], alpha, rope = np.nan, results.study.get("alpha", .05), results.study.get("rope", .01)
-    for _, part in table[table.p.notna()].groupby(["paper", "primary"]):
-        table.loc[part.index, "p_holm"] = sig.holm(part.p)
+    asked = table.p.notna() | table.verdict.eq("not run here") & ~table.kind.isin(["oracle", "estimate"])
+    for _, family in table[asked].groupby(["paper", "primary"]):
+        part = family[family.p.notna()]
+        table.loc[part.index, "p_holm"] = sig.holm(part.p, len(family) - len(part))
         for i, row in part.iterrows():
-            if np.isnan(row.detectable): table.loc[i, "detectable"] = reach(row.error, row.df, alpha/len(part))
+            if np.isnan(row.detectable): table.loc[i, "detectable"] = reach(row.error, row.df, alpha/len(family))
     open_ = table.verdict.isna()
     table.loc[open_, "verdict"] = [word(claims[r.claim], r, r.p_holm, alpha, rope) for r in table[open_].itertuples()]
     if results.study.get("generated"): table["verdict"] = table.verdict.replace("supported", "flagged")

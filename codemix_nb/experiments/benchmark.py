@@ -22,7 +22,8 @@ from .wording import headed, number, percent, title_of
 def _beats(results):
     "For each corpus and model, the models it was declared to beat and does; a star where stars are allowed."
     tested = sig.contrast_table(main_scores(results),
-                                results.study | dict(contrasts=results.study.get("contrasts") or []))
+                                results.study | dict(contrasts=results.study.get("contrasts") or []),
+                                absent=tuple(results.manifest.get("not_run", {})))
     won = tested[tested.verdict == "supported"]
     names = won.b + np.where(won.star, "*", "")
     joined = names.groupby([won.corpus, won.a], sort=False).agg(", ".join)

@@ -36,7 +36,9 @@ def _line(r, results):
 def _claims(results, tested):
     "Every declared contrast under the heading it belongs to."
     held, metric = tested[tested.verdict == "supported"], _metric(results.study["metric"])
-    yield "holds", (f"Of {len(tested)} declared contrasts, {len(held)} {'is' if len(held) == 1 else 'are'} supported "
+    every = len(results.study["contrasts"])*tested.corpus.nunique()
+    run = f" {len(tested)} were run;" if every > len(tested) else ","
+    yield "holds", (f"Of {every} declared contrasts{run} {len(held)} {'is' if len(held) == 1 else 'are'} supported "
                     "by the corrected test, with as many degrees of freedom as one deal of the folds has, after Holm's "
                     f"correction over all of them. Each is listed with its difference in {metric} and the 95\u00a0% "
                     "interval of that difference, which is not adjusted for several contrasts.")
@@ -50,6 +52,10 @@ def _claims(results, tested):
     for verdict, rows in tested[tested.verdict != "supported"].groupby("verdict", sort=False):
         yield "not", f"{verdict.capitalize()}: {'; '.join(_line(r, results) for r in rows.itertuples())}."
     yield from _gone(results, tested)
+    away = set(results.manifest.get("not_run", {}))
+    if left := [c for c in results.study["contrasts"] if {c["a"], c["b"]} & away]:
+        names = "; ".join(f"{title_of(c['a'], results)} over {title_of(c['b'], results)}" for c in left)
+        yield "not", (f"Declared and not run yet, which the correction counts as if they had failed: {names}.")
 
 def _gone(results, tested):
     "The contrasts that the usual practice would have given a star."

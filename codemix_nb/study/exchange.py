@@ -419,7 +419,7 @@ def take_in(folder: str | Path, # reports/STUDY of somebody else
     kept = {m: _checked(m, theirs, ours, trust, _is_own(theirs)) for m in _chosen(theirs, ours, models)}
     kept = {m: given for m, given in kept.items() if given}
     if not kept: raise CodemixError(f"{theirs.folder}: nothing to take in; every unit has another key here")
-    strange = [line for given in kept.values()
+    strange = [line for given in kept.values() if not _is_own(theirs)
                for line in (*_check_repeats(given, ours, theirs.folder/"results.parquet"), *_too_good(given))]
     if spot_check: _spot_check(kept, spot_check, theirs, ours)
     print(*strange, sep="\n", end="\n"*bool(strange))
