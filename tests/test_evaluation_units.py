@@ -13,7 +13,7 @@ from codemix_nb.text import treatment
 from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import auxiliary
 from codemix_nb.models.base import Method, Rest, TextClassifier
-from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.ngrams import Counted, steps_of
 from codemix_nb.models.registry import helped_by, identity_of, model_of, way_key
 from codemix_nb.models.tuning import VERSION, Averaged, Tuned, on_edge
 from codemix_nb.evaluation.units import *

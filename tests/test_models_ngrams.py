@@ -3,13 +3,13 @@
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from codemix_nb.paths import CodemixError
-from codemix_nb.text import STEPS
+from codemix_nb.text import step_of
 from codemix_nb.models.ngrams import *
 
 
@@ -18,7 +18,7 @@ def _reference(space, min_df, train, test):
     from sklearn.feature_extraction.text import TfidfVectorizer
     out = []
     for p in space_of(space).parts:
-        f = STEPS["fold"].function if p.folded else str
+        f = step_of(p.step).function if p.step else str
         token = dict(token_pattern=TOKEN) if p.analyzer == "word" else {}
         v = TfidfVectorizer(analyzer=p.analyzer, ngram_range=(p.low, p.high), lowercase=False, preprocessor=f,
                             sublinear_tf=True, min_df=min_df, **token)
