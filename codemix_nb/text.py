@@ -59,7 +59,7 @@ def step(name: str, # as it appears in a treatment
         return function
     return register
 
-STEPS_ELSEWHERE = dict.fromkeys(["skeleton", *(f"classes-{k}" for k in range(3))], "codemix_nb.methods.twins")
+STEPS_ELSEWHERE = dict.fromkeys(["skeleton", *(f"random-skeleton-{k}" for k in range(3))], "codemix_nb.methods.twins")
 
 def step_of(name: str) -> Step:
     "Look a step up; raises `CodemixError` naming the known ones."

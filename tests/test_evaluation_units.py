@@ -54,6 +54,15 @@ def test_key_follows_data_and_versions(monkeypatch):
     monkeypatch.setitem(text.TREATMENTS, "clean", text.Treatment("clean", text.TREATMENTS["clean"].steps, "next"))
     assert key_of(unit, TOY) != before
 
+def test_key_follows_the_steps_of_a_space(monkeypatch):
+    from codemix_nb import text
+    said = TOY | dict(variants=dict(more=dict(model="lr", params=dict(space="both+lower"))))
+    keys = [key_of(Unit("sample-ne-en", "clean", m, seed=1), said) for m in ("lr", "more")]
+    monkeypatch.setitem(text.STEPS, "lower", replace(text.STEPS["lower"], version="2"))
+    monkeypatch.setitem(text.STEPS, "fold", replace(text.STEPS["fold"], version="2"))
+    again = [key_of(Unit("sample-ne-en", "clean", m, seed=1), said) for m in ("lr", "more")]
+    assert again[0] == keys[0] and again[1] != keys[1]
+
 def test_key_follows_defaults_and_search_spaces(monkeypatch):
     unit, model = Unit("sample-ne-en", "clean", "lr", seed=1), MODELS["lr"]
     before, default = key_of(unit, TOY), key_of(replace(unit, tuning="default"), TOY)

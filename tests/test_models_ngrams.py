@@ -60,6 +60,14 @@ def test_plain_lists_and_counted_give_the_same():
     for other in (np.array(texts, dtype=object), pd.Series(texts), Counted(texts)):
         assert abs(a - TfidfSpace("both-folded").fit_transform(other)).max() == 0
 
+def test_a_space_may_add_steps_to_a_known_one():
+    import pytest
+    assert space_of("both+fold").parts == SPACES["both-folded"].parts and space_of("both") is SPACES["both"]
+    assert [p.name for p in space_of("both-folded+lower").parts[4:]] == ["word-lower", "char_wb-lower"]
+    assert steps_of("both-folded") == {} and steps_of("word+lower") == {"lower": "1"}
+    for wrong, why in (("bot+fold", "unknown n-gram space 'bot.fold'"), ("both+folt", "unknown step 'folt'")):
+        with pytest.raises(CodemixError, match=why): space_of(wrong)
+
 
 # %% ../nbs/models/11_ngrams.ipynb #a90948a7
 def test_memory_is_bounded_and_changes_nothing():

@@ -28,7 +28,7 @@ def same(a, b): return a.shape == b.shape and a.nnz == b.nnz and (a != b).nnz ==
 
 
 # %% ../nbs/models/17f_quick.ipynb #fb0ff8a2
-@pytest.mark.parametrize("space", list(SPACES))
+@pytest.mark.parametrize("space", [*SPACES, "both+skeleton"])
 @settings(deadline=None, max_examples=60)
 @given(learnt=TEXTS, asked=TEXTS)
 def test_rows_are_the_same_bits(space, learnt, asked):

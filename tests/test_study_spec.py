@@ -49,6 +49,8 @@ def test_a_family_has_claims_and_a_name_with_a_slash(tmp_path):
     ("primary: true", "margin: [.1, .2]", "a pair of margins"),
     ("primary: true", "weight: .5", "claims.a.b.weight': two differences are needed"),
     ("primary: true", "weight: 0, minus: [lr, svm]", "greater than 0"),
+    ("claims:", "agreement: {raw: lr, unified: nbsvm}\nclaims:", "agreement.unified': 'nbsvm' is not among"),
+    ("claims:", "skeleton: {pairs: [{a: lr, b: rf}]}\nclaims:", "skeleton.pairs': 'rf' is not among"),
     ("claims:", "variants: {m: {model: lr, params: {space: both+nosuch}}}\nclaims:", "unknown step 'nosuch'"),
     ("primary: true", "slice: lattin", "unknown slice 'lattin'"), ("primary: true", "metric: brier", "'brier' is none"),
     ("primary: true", "kind: rate", "speaks of a check"), ("b: svm", "b: {model: svm, design: draws}", "go together"),

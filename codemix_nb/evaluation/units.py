@@ -378,8 +378,8 @@ def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
     return [model.version, own, space, *([["averaged", Averaged.version, seeds]] if seeds > 1 else []),
             *_steps_key([own, *space])]
 
-def _steps_key(settings: list[dict]) -> list: # empty for spaces without a step but folding, which versions of models tell
-    "What decides what the steps of n-gram spaces do."
+def _steps_key(settings: list[dict]) -> list: # empty for spaces without a step, or with folding alone
+    "The steps of n-gram spaces, with their versions."
     named = {v for s in settings for k, v in s.items() if k.split("__")[-1] == "space"}
     steps = {k: v for space in named if "+" in str(space) for k, v in steps_of(space).items()}
     return [["steps", steps]] if steps else []

@@ -54,7 +54,8 @@ def space_of(space: str | Space) -> Space:
     base, *steps = space.split("+")
     if base not in SPACES: raise CodemixError(f"unknown n-gram space {space!r}; known: {', '.join(SPACES)}")
     plain, more = [p for p in SPACES[base].parts if not p.step], [step_of(s).name for s in steps]
-    return Space(space, (*SPACES[base].parts, *(replace(p, step=s) for s in more for p in plain))) if steps else SPACES[base]
+    added = (replace(p, step=s) for s in more for p in plain)
+    return Space(space, (*SPACES[base].parts, *added)) if steps else SPACES[base]
 
 def steps_of(space: str | Space) -> dict[str, str]: # step → version, without folding
     "Steps that a space's parts go through and whose behaviour no version of a model tells."

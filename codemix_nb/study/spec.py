@@ -249,9 +249,11 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
         if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]:
             yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
     run = {*study["models"], *(m for arm in study["arms"] for m in arm["models"])}
-    for key, said in (study["routing"] or {}).items():
-        yield from ((f"routing.{key}", f"{m!r} is not among the study's models and arms")
-                    for m in ([said] if isinstance(said, str) else said) if m not in run)
+    named = [(f"routing.{key}", said) for key, said in (study["routing"] or {}).items()]
+    named += [(f"agreement.{key}", (study["agreement"] or {}).get(key)) for key in ("raw", "unified")]
+    named += [("skeleton.pairs", [p["a"], p["b"]]) for p in (study["skeleton"] or {}).get("pairs", [])]
+    yield from ((key, f"{m!r} is not among the study's models and arms") for key, said in named
+                for m in ([said] if isinstance(said, str) else said or []) if m not in run)
     for m in (study["terms"] or {}).get("models", []):
         if not isinstance(model_of(m, study).make(), classical.Linear):
             yield "terms.models", f"{m!r} has no weights to show; only linear models have"
