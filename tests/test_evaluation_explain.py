@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.special import logit
 from codemix_nb.draws import by_group, ends, multinomial, totals
 from codemix_nb.paths import CodemixError
-from codemix_nb.text import STEPS, STOPWORDS, mask, treatment
+from codemix_nb.text import STOPWORDS, mask, step_of, treatment
 from codemix_nb.data import folds, sameness
 from codemix_nb.data.corpora import Corpus
 from codemix_nb.data.sample import ORDINARY, Coloured
@@ -48,7 +48,7 @@ ODD = ["", " ", "bekar", "yo  bekar\tta", "\u0924\u093f\u092e\u0940 bekar \U0001
 @given(st.text(st.sampled_from("aabhkswxyz' \t,!_\u0924\u093f\u00e9\u0130\U0001f64f1"), max_size=40))
 def test_cutting_is_scikit_learns_and_folding_keeps_the_words(text):
     assert len(word_offsets(text)) == len(text.split()) == len(fold_spelling(text).split())
-    for part in (Part("word", 1, 2), Part("char_wb", 2, 5), Part("word", 1, 2, True), Part("char_wb", 2, 5, True)):
+    for part in (Part("word", 1, 2), Part("char_wb", 2, 5), Part("word", 1, 2, "fold"), Part("char_wb", 2, 5, "fold")):
         made = shares(part, text)
         assert set(part.vectorizer().build_analyzer()(text)) == set(made)
         assert all(np.isclose(s.sum(), 1) and (s >= 0).all() for s in made.values())

@@ -13,7 +13,7 @@ from codemix_nb.text import treatment
 from codemix_nb.data import corpora, folds, sameness
 from codemix_nb.models import auxiliary
 from codemix_nb.models.base import Method, Rest, TextClassifier
-from codemix_nb.models.ngrams import Counted
+from codemix_nb.models.ngrams import Counted, steps_of
 from codemix_nb.models.registry import helped_by, identity_of, model_of, way_key
 from codemix_nb.models.tuning import VERSION, Averaged, Tuned, on_edge
 from codemix_nb.evaluation.units import *
@@ -53,6 +53,15 @@ def test_key_follows_data_and_versions(monkeypatch):
     assert before != key_of(unit, TOY | dict(folds=5)) and before == key_of(unit, TOY | dict(repeats=9))
     monkeypatch.setitem(text.TREATMENTS, "clean", text.Treatment("clean", text.TREATMENTS["clean"].steps, "next"))
     assert key_of(unit, TOY) != before
+
+def test_key_follows_the_steps_of_a_space(monkeypatch):
+    from codemix_nb import text
+    said = TOY | dict(variants=dict(more=dict(model="lr", params=dict(space="both+lower"))))
+    keys = [key_of(Unit("sample-ne-en", "clean", m, seed=1), said) for m in ("lr", "more")]
+    monkeypatch.setitem(text.STEPS, "lower", replace(text.STEPS["lower"], version="2"))
+    monkeypatch.setitem(text.STEPS, "fold", replace(text.STEPS["fold"], version="2"))
+    again = [key_of(Unit("sample-ne-en", "clean", m, seed=1), said) for m in ("lr", "more")]
+    assert again[0] == keys[0] and again[1] != keys[1]
 
 def test_key_follows_defaults_and_search_spaces(monkeypatch):
     unit, model = Unit("sample-ne-en", "clean", "lr", seed=1), MODELS["lr"]

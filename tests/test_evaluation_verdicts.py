@@ -54,6 +54,10 @@ def test_margins_directions_and_differences_of_differences():
     assert verdicts(_with(a=b, b=a, margin=-1)).iloc[0].verdict == "supported"
     assert verdicts(_with(a=b, b=b, margin=[-.01, .01])).iloc[0].effect == 0
     assert verdicts(_with(a=a, b=b, minus=[a, b])).iloc[0].effect == 0
+    half = verdicts(_with(a=a, b=b, minus=[a, b], weight=.5))
+    assert np.allclose(half.effect, -verdicts(_with(a=a, b=b)).effect/2)
+    taken = verdicts(_with(a=a, b=b, minus=[a, b], weight=.5, kind="fixed"))
+    assert np.allclose(taken.effect, half.effect, atol=.01) and (half.low < half.effect).all()
     assert np.isclose(verdicts(_with(a=[a, b], b=b)).iloc[0].effect, better.effect/2)
 
 def test_a_thin_slice_is_taken_together_and_says_so():

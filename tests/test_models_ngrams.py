@@ -3,13 +3,13 @@
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from codemix_nb.paths import CodemixError
-from codemix_nb.text import STEPS
+from codemix_nb.text import step_of
 from codemix_nb.models.ngrams import *
 
 
@@ -18,7 +18,7 @@ def _reference(space, min_df, train, test):
     from sklearn.feature_extraction.text import TfidfVectorizer
     out = []
     for p in space_of(space).parts:
-        f = STEPS["fold"].function if p.folded else str
+        f = step_of(p.step).function if p.step else str
         token = dict(token_pattern=TOKEN) if p.analyzer == "word" else {}
         v = TfidfVectorizer(analyzer=p.analyzer, ngram_range=(p.low, p.high), lowercase=False, preprocessor=f,
                             sublinear_tf=True, min_df=min_df, **token)
@@ -59,6 +59,14 @@ def test_plain_lists_and_counted_give_the_same():
     a = TfidfSpace("both-folded").fit_transform(texts)
     for other in (np.array(texts, dtype=object), pd.Series(texts), Counted(texts)):
         assert abs(a - TfidfSpace("both-folded").fit_transform(other)).max() == 0
+
+def test_a_space_may_add_steps_to_a_known_one():
+    import pytest
+    assert space_of("both+fold").parts == SPACES["both-folded"].parts and space_of("both") is SPACES["both"]
+    assert [p.name for p in space_of("both-folded+lower").parts[4:]] == ["word-lower", "char_wb-lower"]
+    assert steps_of("both-folded") == {} and steps_of("word+lower") == {"lower": "1"}
+    for wrong, why in (("bot+fold", "unknown n-gram space 'bot.fold'"), ("both+folt", "unknown step 'folt'")):
+        with pytest.raises(CodemixError, match=why): space_of(wrong)
 
 
 # %% ../nbs/models/11_ngrams.ipynb #a90948a7

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from itertools import chain
 from threading import Lock
-from codemix_nb.text import STEPS, Treatment
+from codemix_nb.text import STEPS, Treatment, step_of
 from codemix_nb.models.calibrated import Calibrated
 from codemix_nb.models.classical import NgramModel
 from codemix_nb.models.ngrams import TOKEN, Part, Space, TermTable
@@ -28,7 +28,7 @@ def same(a, b): return a.shape == b.shape and a.nnz == b.nnz and (a != b).nnz ==
 
 
 # %% ../nbs/models/17f_quick.ipynb #fb0ff8a2
-@pytest.mark.parametrize("space", list(SPACES))
+@pytest.mark.parametrize("space", [*SPACES, "both+skeleton"])
 @settings(deadline=None, max_examples=60)
 @given(learnt=TEXTS, asked=TEXTS)
 def test_rows_are_the_same_bits(space, learnt, asked):
@@ -39,7 +39,7 @@ def test_rows_are_the_same_bits(space, learnt, asked):
 
 def test_other_lengths_of_n_grams():
     texts = ["a bb ccc", "bb ccc dddd a", "a", "", "bb a bb a"]
-    for parts in ([Part("char_wb", 1, 3)], [Part("char_wb", 4, 7), Part("word", 2, 2)], [Part("word", 1, 1, True)]):
+    for parts in ([Part("char_wb", 1, 3)], [Part("char_wb", 4, 7), Part("word", 2, 2)], [Part("word", 1, 1, "fold")]):
         plain = TfidfSpace(Space("own", tuple(parts)), 1).fit(texts).table_
         assert same(plain.transform(texts), WordTable(plain.space, plain.terms, plain.idf).transform(texts))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from scipy.special import logit
 from ..draws import by_group, ends, multinomial, totals
 from ..paths import CodemixError
-from ..text import STEPS, STOPWORDS, mask, treatment
+from ..text import STOPWORDS, mask, step_of, treatment
 from ..data import folds, sameness
 from ..data.corpora import Corpus
 from ..data.sample import ORDINARY, Coloured
@@ -87,7 +87,7 @@ def _char_grams(part: Part, text: str, bounds: list):
 def shares(part: Part, # a kind of n-gram
            text: str) -> dict[str, np.ndarray]: # n-gram → share of each word, summing to 1
     "How the n-grams of a comment are divided among its words."
-    text = STEPS["fold"](text) if part.folded else text
+    text = step_of(part.step)(text) if part.step else text
     bounds, sums = word_offsets(text), {}
     for term, share in (_word_grams if part.analyzer == "word" else _char_grams)(part, text, bounds):
         total, n = sums.get(term, (0, 0))

@@ -21,7 +21,7 @@ from ..text import treatment
 from ..data import corpora, folds, sameness
 from ..models import auxiliary
 from ..models.base import Method, Rest, TextClassifier
-from ..models.ngrams import Counted
+from ..models.ngrams import Counted, steps_of
 from ..models.registry import helped_by, identity_of, model_of, way_key
 from ..models.tuning import VERSION, Averaged, Tuned, on_edge
 
@@ -385,8 +385,15 @@ def _model_key(model: Method, nested: bool, seeds: int = 1) -> list:
     one = model.make()
     own = {k: v for k, v in one.get_params().items() if k not in ("random_state", "threads", "device",
                                                                   *getattr(one, "operational", ()))}
-    return [model.version, own, list(model.search_space) if nested else [],
-            *([["averaged", Averaged.version, seeds]] if seeds > 1 else [])]
+    space = list(model.search_space) if nested else []
+    return [model.version, own, space, *([["averaged", Averaged.version, seeds]] if seeds > 1 else []),
+            *_steps_key([own, *space])]
+
+def _steps_key(settings: list[dict]) -> list: # empty for spaces without a step, or with folding alone
+    "The steps of n-gram spaces, with their versions."
+    named = {v for s in settings for k, v in s.items() if k.split("__")[-1] == "space"}
+    steps = {k: v for space in named if "+" in str(space) for k, v in steps_of(space).items()}
+    return [["steps", steps]] if steps else []
 
 # %% ../../nbs/evaluation/21_units.ipynb #898d4b46
 def _sieve(said: dict) -> list[str]:

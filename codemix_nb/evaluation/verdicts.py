@@ -29,6 +29,7 @@ class Claim(BaseModel):
     a: str | dict | list = ""     # a model, keys of its units, or several whose mean counts
     b: str | dict | list = ""
     minus: list[str | dict | list] = Field([], max_length=2) # two more: the difference of two differences
+    weight: float = Field(1, gt=0) # of the first difference, where there are two
     corpora: list[str] = []       # all of the study when none is named
     slice: str = "all"
     metric: str = ""              # the study's when none is named
@@ -41,9 +42,9 @@ class Claim(BaseModel):
     baseline: float = 0           # of a rate
 
     @property
-    def sides(self) -> list[tuple[int, str | dict | list]]:
-        "What is compared, with its sign."
-        return [*zip((1, -1), (self.a, self.b)), *zip((-1, 1), self.minus)]
+    def sides(self) -> list[tuple[float, str | dict | list]]:
+        "What is compared, with its sign and weight."
+        return [*zip((self.weight, -self.weight), (self.a, self.b)), *zip((-1, 1), self.minus)]
 
     def on(self, corpus: str) -> "Claim":
         "The claim on one corpus; raises `CodemixError` where a side says something for others and nothing for this."

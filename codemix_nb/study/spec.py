@@ -205,7 +205,8 @@ def _wrong_names(study: dict): # yields (key, what is wrong)
     yield from ((key, why) for key, t in named if (why := _complaint(treatment, t)))
     yield from ((key, why) for key, m in _models_of(study)
                 if (why := _complaint(lambda m: model_of(m, study).make(), m)))
-    yield from ((f"variants.{name}.spaces", why) for name, v in study["variants"].items() for s in v["spaces"]
+    yield from ((f"variants.{name}.spaces", why) for name, v in study["variants"].items()
+                for s in [*v["spaces"], *filter(None, [v["params"].get("space")])]
                 if (why := _complaint(space_of, s)))
     yield from ((f"variants.{name}.auxiliary.how", why) for name, v in study["variants"].items()
                 if v["auxiliary"] and (why := _complaint(way_of, v["auxiliary"]["how"])))
@@ -234,9 +235,11 @@ def _wrong_links(study: dict): # yields (key, what is wrong)
         if (model_of(m, study).treatment or study["treatment"]) != study["treatment"]:
             yield "null_pairs.swap", f"{m!r} has a treatment of its own, so its answers cannot be exchanged"
     run = {*study["models"], *(m for arm in study["arms"] for m in arm["models"])}
-    for key, said in (study["routing"] or {}).items():
-        yield from ((f"routing.{key}", f"{m!r} is not among the study's models and arms")
-                    for m in ([said] if isinstance(said, str) else said) if m not in run)
+    named = [(f"routing.{key}", said) for key, said in (study["routing"] or {}).items()]
+    named += [(f"agreement.{key}", (study["agreement"] or {}).get(key)) for key in ("raw", "unified")]
+    named += [("skeleton.pairs", [p["a"], p["b"]]) for p in (study["skeleton"] or {}).get("pairs", [])]
+    yield from ((key, f"{m!r} is not among the study's models and arms") for key, said in named
+                for m in ([said] if isinstance(said, str) else said or []) if m not in run)
     for m in (study["terms"] or {}).get("models", []):
         if not isinstance(model_of(m, study).make(), classical.Linear):
             yield "terms.models", f"{m!r} has no weights to show; only linear models have"
@@ -301,6 +304,7 @@ def _wrong_claims(study: dict): # yields (key, what is wrong)
         if metric not in results.METRICS or not results.HIGHER_IS_BETTER[metric]:
             yield key, f"{metric!r} is none that a claim can be judged by"
         if why := _wrong_margin(c["margin"]): yield f"{key}.margin", why
+        if c["weight"] != 1 and len(c["minus"]) != 2: yield f"{key}.weight", "two differences are needed; say minus"
         if c["kind"] in ("paired", "rate", "oracle", "estimate") and not c["check"]:
             yield key, f"kind {c['kind']!r} speaks of a check; say which"
         if c["kind"] == "rate" and not 0 < c["baseline"] < 1:
