@@ -3,6 +3,8 @@
 
 import numpy as np
 import pandas as pd
+from collections.abc import Callable
+from typing import NamedTuple
 from sklearn.base import clone
 from codemix_nb.data import folds
 from codemix_nb.models.classical import LR
@@ -77,6 +79,18 @@ def test_strategies_start_from_the_same_comments():
     found = simulate(SMALL, ("diverse", "uncertain"), (30,), k=3, seeds=1)
     found = found.pivot(index="fold", columns="how", values="macro_f1")
     assert (found.diverse == found.uncertain).all()
+
+def test_a_way_of_ones_own_is_asked_and_filled_up():
+    from codemix_nb.annotation.suggest import Way
+    asked = []
+    def first(pool, taken, n, seed):
+        asked.append((len(pool), taken.tolist(), n))
+        return np.setdiff1d(np.arange(len(pool)), taken)[:2]
+    picked = suggest(SMALL.texts, [0, 2], [1, 0], 5, Way("first", first))
+    assert picked[:2].tolist() == [1, 3] and len(set(picked.tolist()) - {0, 2}) == 5
+    assert asked == [(len(SMALL), [0, 2], 5)]
+    found = simulate(SMALL, ("random", "uncertain", Way("first", first)), (20, 30), k=3, seeds=1).set_index("how").drawn
+    assert found["first"].tolist() == [18, 26]*3 and found["random"].tolist() == [20, 30]*3
 
 
 # %% ../nbs/annotation/18a_suggest.ipynb #05b356c4
