@@ -21,7 +21,7 @@ from codemix_nb.text import treatment
 from codemix_nb.experiments.diversity import *
 
 
-# %% ../nbs/experiments/74f_diversity.ipynb #9cce4413
+# %% ../nbs/experiments/74f_diversity.ipynb #9643efc7
 import pytest
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import load
@@ -71,7 +71,7 @@ def test_a_cold_model_is_found_and_the_samples_own_grammar_is_not(tmp_path, monk
     assert len(pick("mixture", "its parts")) == 6
 
 
-# %% ../nbs/experiments/74f_diversity.ipynb #78417ae6
+# %% ../nbs/experiments/74f_diversity.ipynb #18a7b0c7
 def _study(**more):
     sources = dict(grammar=dict(how="grammar"), warm=dict(how="characters", temperature=1.2))
     block = Diversity(size=50, most=4, similar=[.4], sources=sources).model_dump()
@@ -107,7 +107,7 @@ def test_a_study_that_does_not_ask_is_silent():
     assert tabulate(made).empty and draw(made) is None
 
 
-# %% ../nbs/experiments/74f_diversity.ipynb #a71e9016
+# %% ../nbs/experiments/74f_diversity.ipynb #87d80792
 @pytest.mark.parametrize("more, why", [
     (dict(sources=dict(real=dict(how="grammar"))), "'real' is no name"), (dict(sources={}), "at least 1"),
     (dict(sources=dict(m=dict(how="mixed", of=["a", "b"]))), "'m': 'a' is none of"),

@@ -20,7 +20,7 @@ from codemix_nb.paths import CodemixError
 from codemix_nb.experiments.mixdocs import *
 
 
-# %% ../nbs/experiments/72_mixdocs.ipynb #cd2ca2d3
+# %% ../nbs/experiments/72_mixdocs.ipynb #ae74f954
 import pytest, yaml
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import load
@@ -74,7 +74,7 @@ pages: [69_claims, 72_mixdocs]
 """
 
 
-# %% ../nbs/experiments/72_mixdocs.ipynb #3b44c16a
+# %% ../nbs/experiments/72_mixdocs.ipynb #f8c701e4
 @pytest.mark.parametrize("bridge", [True, False])
 def test_a_planted_bridge_is_found_and_without_one_nothing(bridge, tmp_path, monkeypatch):
     for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
@@ -95,11 +95,12 @@ def test_a_study_that_does_not_ask_is_silent():
     assert tabulate(made).empty and types(made).empty and draw(made) is None
 
 
-# %% ../nbs/experiments/72_mixdocs.ipynb #f549c625
+# %% ../nbs/experiments/72_mixdocs.ipynb #4fc228d7
 @pytest.mark.parametrize("old, new, why", [
     ("folds: 5", "folds: 4", "none of 60 comments is of the type 'mixed script' that 'without' leaves out"),
     ("without: without,", "without: nbsvm,", "'nbsvm' leaves no type out"),
     ("without: without,", "without: nobody,", "unknown model 'nobody'"),
+    ("corpora: [planted], read: raw", "corpora: [plant], read: raw", "'plant' is not among the study's corpora"),
     ("slices: [native, latin, mixed]", "slices: [natives]", "unknown slice 'natives'"),
     ("drop: mixed script, view: clean}}", "drop: two scripts, view: clean}}", "unknown type 'two scripts'")])
 def test_what_cannot_be_left_out_is_told_before_anything_is_computed(old, new, why, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from codemix_nb.text import TREATMENTS
 from codemix_nb.experiments.selection import *
 
 
-# %% ../nbs/experiments/74e_selection.ipynb #ba14a621
+# %% ../nbs/experiments/74e_selection.ipynb #9df3e031
 import numpy as np
 import pytest
 from codemix_nb.evaluation.demo import demo
@@ -57,7 +57,7 @@ def _planted(spam, rows=600, seed=0):
     return pd.DataFrame(out)
 
 
-# %% ../nbs/experiments/74e_selection.ipynb #04f400bf
+# %% ../nbs/experiments/74e_selection.ipynb #e47c7717
 @pytest.mark.parametrize("spam", [True, False])
 def test_a_pool_of_spam_is_thinned_out_and_elsewhere_nothing_is_found(spam, tmp_path, monkeypatch):
     for name in ("home", "reports"): monkeypatch.setenv(f"CODEMIX_{name.upper()}", str(tmp_path/name))
@@ -83,7 +83,7 @@ def test_a_study_that_does_not_ask_is_silent():
     assert tabulate(made).empty and draw(made) is None
 
 
-# %% ../nbs/experiments/74e_selection.ipynb #29d635a6
+# %% ../nbs/experiments/74e_selection.ipynb #22820609
 @pytest.mark.parametrize("old, new, why", [
     ("sizes: [20, 80]", "sizes: [20, 900]", "corpus 'planted': 900 labels asked for, about 480 comments"),
     ("sizes: [20, 80]", "sizes: [80, 20]", "sizes grow, each once"),

@@ -13,7 +13,7 @@ from codemix_nb.models.ngrams import Counts, Part, Space, gram
 from codemix_nb.methods.selection import *
 
 
-# %% ../nbs/methods/49_selection.ipynb #3d169114
+# %% ../nbs/methods/49_selection.ipynb #e7fca5e7
 import pytest
 from itertools import combinations
 from codemix_nb.data.corpora import load
@@ -51,7 +51,7 @@ def test_exact_is_the_largest_and_never_below_greedy(seed):
     for threshold in (.6, .4, .2): assert len(clique(x, 80, threshold, 80, True)) >= len(clique(x, 80, threshold, 80))
 
 
-# %% ../nbs/methods/49_selection.ipynb #d9e5e613
+# %% ../nbs/methods/49_selection.ipynb #48e05e0a
 def test_above_one_it_is_the_prefix_of_a_random_order():
     x = _points(50)
     for seed in range(3):
@@ -79,7 +79,7 @@ def test_mistakes_are_told_in_one_line(call, why):
     assert "\n" not in str(error.value)
 
 
-# %% ../nbs/methods/49_selection.ipynb #d18ab21f
+# %% ../nbs/methods/49_selection.ipynb #d9dcbde7
 WORDS = ["batho", "kisum", "lodang", "mirphe", "nuwati", "pogzel", "rhukay", "sebvom", "tyilda", "vajhun"]
 
 def test_copies_are_one_kind_and_strangers_are_many():
@@ -120,7 +120,7 @@ def test_rarefaction_is_what_drawing_gives():
     assert hill([4, 4], 1) == pytest.approx(2) == hill([4, 4], 2) and hill([9, 0], 1) == 1
 
 
-# %% ../nbs/methods/49_selection.ipynb #2b74d4aa
+# %% ../nbs/methods/49_selection.ipynb #676fbfbb
 def test_a_model_is_sampled_by_the_probabilities_it_gives():
     texts = treated()[:200]
     for order in (2, 6):

@@ -6,7 +6,7 @@
 __all__ = ['REAL', 'AGAIN', 'PARTS', 'GENERATORS', 'EXPERIMENT', 'Source', 'Diversity', 'written', 'real_blocks',
            'counted', 'versions', 'tabulate', 'draw']
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #14eb77ce
+# %% ../../nbs/experiments/74f_diversity.ipynb #955e07d8
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from ..methods.selection import VERSION, clusters, hill, rarefied, sampled
 from ..paths import CodemixError, call_at, here
 from ..text import treatment
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #68d21e26
+# %% ../../nbs/experiments/74f_diversity.ipynb #f2a7c647
 class Source(Block):
     "Where comments come from that nobody wrote."
     how: Literal["characters", "grammar", "mixed"]
@@ -51,7 +51,7 @@ class Diversity(Block):
 
 REAL, AGAIN, PARTS = "real", "real again", "its parts"
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #0a31f907
+# %% ../../nbs/experiments/74f_diversity.ipynb #32dda1ac
 def _of_characters(corpus, texts: list[str], many: int, source: dict, block: dict, seed: int) -> list[str]:
     return sampled(CharModel(block["order"]).fit(texts), many, source["temperature"], max(map(len, texts)), seed)
 
@@ -80,7 +80,7 @@ def real_blocks(corpus, study: dict) -> list[list[str]]: # treated
         raise CodemixError(f"{corpus.name}: {len(corpus):,} comments make fewer than two blocks of {block['size']:,}")
     return [[texts[i] for i in rows] for rows in found]
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #d2386d60
+# %% ../../nbs/experiments/74f_diversity.ipynb #8377b648
 def _mixed(blocks: dict[str, list], of: list[str], size: int) -> list[list[str]]:
     "Blocks of equal parts of some sources."
     parts = np.array_split(np.arange(size), len(of))
@@ -96,6 +96,7 @@ def _counted(corpus: str, source: str, texts: list[list[str]], similar: float) -
                     | {f"hill_{q}": hill(sizes, q) for q in (0, 1, 2)})
     return rows
 
+# %% ../../nbs/experiments/74f_diversity.ipynb #71d91889
 def _gaps(table: pd.DataFrame, sources: dict) -> pd.DataFrame: # corpus, similar, how, against, group, difference
     "Differences of order 1 between any two sources, block by block; of a mixture and its parts; of real and real."
     rows = []
@@ -109,6 +110,7 @@ def _gaps(table: pd.DataFrame, sources: dict) -> pd.DataFrame: # corpus, similar
                  for (a, b), d in pairs.items() for g, v in d.dropna().items()]
     return pd.DataFrame(rows)
 
+# %% ../../nbs/experiments/74f_diversity.ipynb #67be6956
 def _grown(corpus: str, source: str, texts: list[list[str]], similar: float) -> list[dict]:
     "Kinds to expect among ever more comments of all blocks."
     every = [t for own in texts for t in own]
@@ -117,7 +119,7 @@ def _grown(corpus: str, source: str, texts: list[list[str]], similar: float) -> 
     return [dict(corpus=corpus, source=source, similar=number(similar, 1), k=int(k), expected=rarefied(sizes, k))
             for k in steps]
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #26a8e43c
+# %% ../../nbs/experiments/74f_diversity.ipynb #1030d742
 def counted(study: dict) -> dict[str, pd.DataFrame]: # diversity, diversity_gap, diversity_curve
     "Kinds of real and made comments; raises `CodemixError` for a corpus without two blocks or without a grammar."
     block, blocks = study["diversity"], {}
@@ -140,7 +142,7 @@ def versions(study: dict) -> list:
     "What kept counts depend on beside the study: how texts come about, and how they are counted."
     return ["1", VERSION, folds.VERSION, sorted(GENERATORS), [sample.make(p, 50).sha256 for p in sample.ABUSIVE]]
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #a5c900ca
+# %% ../../nbs/experiments/74f_diversity.ipynb #b8e07257
 @headed({"source": "Source", "similar": "Alike from", "blocks": "Blocks", "hill_0": "Clusters", "hill_1": "Effective",
          "hill_2": "Order 2", "gap": "Real ones have more"}, signed=("gap",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus, threshold and source; empty if the study does not ask
@@ -156,6 +158,7 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus, threshold and source; e
                          gap_low=low, gap_high=high))
     return pd.DataFrame(rows)
 
+# %% ../../nbs/experiments/74f_diversity.ipynb #fc609d83
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not ask
     "Kinds to expect among ever more comments of each source, a panel a corpus."
     curve = results.checks.get("diversity_curve")
@@ -175,6 +178,6 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     mpl.pyplot.close(figure)
     return figure
 
-# %% ../../nbs/experiments/74f_diversity.ipynb #cc252c4e
+# %% ../../nbs/experiments/74f_diversity.ipynb #ab146a63
 EXPERIMENT = Experiment("74f_diversity", "diversity", block=Diversity, check=counted, versions=versions, table=tabulate,
                         figure=draw)

@@ -6,7 +6,7 @@
 __all__ = ['CALLED', 'EXPERIMENT', 'Arms', 'Mixdocs', 'models_of', 'units', 'counted', 'versions', 'tabulate', 'types',
            'draw']
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #4e9a8e05
+# %% ../../nbs/experiments/72_mixdocs.ipynb #946b20e7
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from ..methods.mixdocs import WithoutType, of_type
 from ..models.registry import model_of
 from ..paths import CodemixError
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #79059e3d
+# %% ../../nbs/experiments/72_mixdocs.ipynb #5b3cd589
 class Arms(Block):
     "Models that differ in what they are trained on, and read alike."
     corpora: list[str] = Field(min_length=1)
@@ -42,6 +42,7 @@ class Arms(Block):
             except CodemixError as error: raise ValueError(str(error)) from None
         return names
 
+# %% ../../nbs/experiments/72_mixdocs.ipynb #5e84a98c
 class Mixdocs(Block):
     "Training without a type of document."
     arms: list[Arms] = Field(min_length=1)
@@ -54,7 +55,7 @@ def models_of(arm: dict) -> dict[str, list[str]]: # a key of `CALLED` → models
     own = {k: arm[k] if isinstance(arm[k], list) else [arm[k]] for k in CALLED}
     return {k: names for k, names in own.items() if names != [""]}
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #5684934c
+# %% ../../nbs/experiments/72_mixdocs.ipynb #55cf5004
 def _leaves_out(name: str, study: dict, corpus: str) -> np.ndarray: # bool, a comment of the corpus
     "Which comments a model leaves out; raises `CodemixError` for a model that is none of these, or none of its type."
     one = model_of(name, study).make()
@@ -68,12 +69,15 @@ def _leaves_out(name: str, study: dict, corpus: str) -> np.ndarray: # bool, a co
 def units(study: dict, corpus: str) -> list[Unit]:
     "The folds of every arm on a corpus."
     block, out = study["mixdocs"], []
+    if odd := {c for a in block["arms"] for c in a["corpora"]} - set(corpus_names(study)):
+        raise CodemixError(f"study {study['study']!r}, key 'mixdocs': {min(odd)!r} is not among the study's corpora")
     for arm in (a for a in block["arms"] if corpus in a["corpora"]):
         _leaves_out(arm["without"], study, corpus)
         out += [u for names in models_of(arm).values() for m in names
                 for u in arm_units(study, corpus, m, tuning=block["tuning"])]
     return out
 
+# %% ../../nbs/experiments/72_mixdocs.ipynb #748237ca
 def counted(study: dict) -> dict[str, pd.DataFrame]: # mixdocs_types: corpus, drop, label, n, left_out
     "How many comments of each label a type has."
     rows, done = [], set()
@@ -91,7 +95,7 @@ def versions(study: dict) -> list:
     named = [arm["without"] for arm in study["mixdocs"]["arms"]]
     return ["1", WithoutType.version, *((study["variants"].get(n) or {}).get("params", {}) for n in named)]
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #1da65022
+# %% ../../nbs/experiments/72_mixdocs.ipynb #e0a4fd1b
 def _line(results, corpus: str, arm: dict, place: str, inside, what: str) -> dict:
     "One arm on one slice, against as many at random."
     own, tuning = models_of(arm), results.study["mixdocs"]["tuning"]
@@ -119,13 +123,14 @@ def _inside(items: pd.DataFrame, place: str) -> pd.DataFrame: # empty where the 
     try: return sliced(items, place)
     except CodemixError: return items[:0]
 
+# %% ../../nbs/experiments/72_mixdocs.ipynb #168f2fb7
 @headed({"drop": "Type", "label": "Abusive", "n": "Comments", "left_out": "Of the type"})
 def types(results) -> pd.DataFrame: # a row a corpus, type and label; empty if the study does not ask
     "How many comments would be left out."
     table = results.checks.get("mixdocs_types")
     return pd.DataFrame() if table is None else table.assign(label=table.label.map({1: "yes", 0: "no"}))
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #57edfc90
+# %% ../../nbs/experiments/72_mixdocs.ipynb #8393efd4
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not ask
     "Cost of leaving out a type, by slice and by how comments are read; a panel a corpus."
     table = tabulate(results)
@@ -151,6 +156,6 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     mpl.pyplot.close(figure)
     return figure
 
-# %% ../../nbs/experiments/72_mixdocs.ipynb #08cce3e0
+# %% ../../nbs/experiments/72_mixdocs.ipynb #ebf12e52
 EXPERIMENT = Experiment("72_mixdocs", "mixdocs", block=Mixdocs, units=units, check=counted, versions=versions,
                         table=tabulate, figure=draw)

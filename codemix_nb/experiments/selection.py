@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['EXPERIMENT', 'Selection', 'dissimilar', 'ways_of', 'bought', 'versions', 'tabulate', 'draw']
 
-# %% ../../nbs/experiments/74e_selection.ipynb #1ee6bcde
+# %% ../../nbs/experiments/74e_selection.ipynb #d871c2e0
 import matplotlib as mpl
 import pandas as pd
 from joblib import Parallel, delayed
@@ -25,7 +25,7 @@ from ..models.plane import NEAR
 from ..paths import CodemixError, call_at, here
 from ..text import TREATMENTS
 
-# %% ../../nbs/experiments/74e_selection.ipynb #b6ed4ffa
+# %% ../../nbs/experiments/74e_selection.ipynb #93280542
 class Selection(Block):
     "Labels are bought in several ways."
     ways: list[Literal["diverse", "uncertain"]] = ["uncertain"]              # beside random picks
@@ -50,7 +50,7 @@ def ways_of(block: dict) -> list[str | Way]:
     "Every way that a study asks for, random picks first."
     return ["random", *block["ways"], *map(dissimilar, block["cliques"])]
 
-# %% ../../nbs/experiments/74e_selection.ipynb #f173c762
+# %% ../../nbs/experiments/74e_selection.ipynb #13ec3ac4
 def _curves(corpus, way: int, block: dict) -> pd.DataFrame:
     one = ways_of(block)[way]
     return simulate(corpus, (one,), block["sizes"], block["folds"], block["seeds"]).assign(corpus=corpus.name)
@@ -65,6 +65,7 @@ def _over(curves: pd.DataFrame) -> pd.DataFrame: # corpus, how, against, labels,
     other = one.assign(how=one.against, against=one.how, difference=-d)
     return pd.concat([one, other], ignore_index=True)
 
+# %% ../../nbs/experiments/74e_selection.ipynb #a0f93034
 def bought(study: dict) -> dict[str, pd.DataFrame]: # selection, selection_gain
     "What every way reaches; raises `CodemixError` for a corpus with fewer comments than labels are asked for."
     block, every = study["selection"], [corpus_of(n, study) for n in corpus_names(study)]
@@ -80,7 +81,7 @@ def versions(study: dict) -> list:
     "What kept curves depend on beside the study."
     return ["1", VERSION, folds.VERSION, TREATMENTS["clean"].version, MODEL.version, str(MODEL)]
 
-# %% ../../nbs/experiments/74e_selection.ipynb #37b0274c
+# %% ../../nbs/experiments/74e_selection.ipynb #8bee8437
 @headed({"how": "Way to choose", "labels": "Labels", "gain": "Over random picks", "worth": "Worth, in random labels",
          "drawn": "Left to chance"}, signed=("gain",), shares=("drawn",))
 def tabulate(results) -> pd.DataFrame: # a row a corpus, way and number of labels; empty if the study does not ask
@@ -100,7 +101,7 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus, way and number of label
             rows.append(row)
     return pd.DataFrame(rows).astype(dict(gain_low=float, gain_high=float))
 
-# %% ../../nbs/experiments/74e_selection.ipynb #a992ba23
+# %% ../../nbs/experiments/74e_selection.ipynb #a46dd607
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not ask
     "Gain over random picks by the number of labels, a panel a corpus."
     table = tabulate(results)
@@ -126,6 +127,6 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     mpl.pyplot.close(figure)
     return figure
 
-# %% ../../nbs/experiments/74e_selection.ipynb #3c83f283
+# %% ../../nbs/experiments/74e_selection.ipynb #2d41464b
 EXPERIMENT = Experiment("74e_selection", "selection", block=Selection, check=bought, versions=versions, table=tabulate,
                         figure=draw)

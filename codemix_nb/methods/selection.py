@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERSION', 'THREES', 'cosines', 'clique', 'clusters', 'rarefied', 'hill', 'effective', 'sampled']
 
-# %% ../../nbs/methods/49_selection.ipynb #0663afe1
+# %% ../../nbs/methods/49_selection.ipynb #d85d438b
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -16,7 +16,7 @@ from ..paths import CodemixError
 from .curves import CharModel
 from ..models.ngrams import Counts, Part, Space, gram
 
-# %% ../../nbs/methods/49_selection.ipynb #0ab74d06
+# %% ../../nbs/methods/49_selection.ipynb #a70f8e23
 VERSION = "1"
 
 def _unit(x): # sparse or dense rows
@@ -33,7 +33,7 @@ def cosines(a, b) -> np.ndarray: # (rows of a, rows of b)
     out[np.ix_(_empty(a), _empty(b))] = 1
     return out
 
-# %% ../../nbs/methods/49_selection.ipynb #90ffd0db
+# %% ../../nbs/methods/49_selection.ipynb #a16ca717
 def _greedy(far: np.ndarray) -> list[int]: # (n, n) bool, in the order in which they come
     "Positions of a clique."
     free, out = np.ones(len(far), bool), []
@@ -51,7 +51,7 @@ def _largest(far: np.ndarray) -> list[int]: # (n, n) bool
         out += nx.max_weight_clique(away.subgraph(part), weight=None)[0]
     return sorted(out)
 
-# %% ../../nbs/methods/49_selection.ipynb #6407971b
+# %% ../../nbs/methods/49_selection.ipynb #2c84ef9d
 def clique(x, # (n, features), sparse or dense rows
            n: int, # comments wanted
            threshold: float = .5, # cosine from which two are too much alike
@@ -73,7 +73,7 @@ def clique(x, # (n, features), sparse or dense rows
         if len(chosen) >= len(taken) + n: break
     return np.array(chosen[len(taken):len(taken) + n], dtype=int)
 
-# %% ../../nbs/methods/49_selection.ipynb #5e757a1f
+# %% ../../nbs/methods/49_selection.ipynb #38e643fb
 THREES = Space("threes", (Part("char_wb", 3, 3),))
 
 def clusters(texts: Sequence[str], # treated
@@ -92,7 +92,7 @@ def clusters(texts: Sequence[str], # treated
     found[order] = fcluster(linkage(squareform(apart, checks=False), "average"), 1 - similar, "distance")
     return np.unique(found, return_inverse=True)[1]
 
-# %% ../../nbs/methods/49_selection.ipynb #3e643f4e
+# %% ../../nbs/methods/49_selection.ipynb #43f4566a
 def rarefied(sizes: Sequence[int], # of the clusters
              k: int) -> float: # clusters to expect among k texts
     "Expected number of different clusters among k texts drawn without replacement (Hurlbert 1971)."
@@ -109,7 +109,7 @@ def hill(sizes: Sequence[int], # of the clusters
     if order == 1: return float(np.exp(-(share*np.log(share)).sum()))
     return float((share**order).sum()**(1/(1 - order)))
 
-# %% ../../nbs/methods/49_selection.ipynb #af4ea5b5
+# %% ../../nbs/methods/49_selection.ipynb #62f34a4d
 def effective(texts: Sequence[str], # treated
               k: int, # texts that are drawn
               similar: float = .5, # as in `clusters`
@@ -125,7 +125,7 @@ def effective(texts: Sequence[str], # treated
             *((f"hill {q}", mean[q], low[q], high[q]) for q in (0, 1, 2))]
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
 
-# %% ../../nbs/methods/49_selection.ipynb #40ff2e9b
+# %% ../../nbs/methods/49_selection.ipynb #b1f680c2
 def _next(model: CharModel, before: list[int]) -> np.ndarray: # probability of each symbol; 1 is the end
     "What comes after some symbols."
     p, key, mask = np.full(len(model.known_) + 3, 1/model.size_), 0, (1 << model.width_) - 1
