@@ -82,9 +82,11 @@ def gallery(family: str = "methods") -> list[dict]: # a row a paper
 # %% ../../nbs/report/27da_gallery.ipynb #9581f6bc
 def forest(table: pd.DataFrame, # of `with_stars`
            known: list[dict]) -> mpl.figure.Figure | None: # nothing while no claim has an interval
-    "Effects of all primary claims of a family, standardised."
+    "Effects of all primary claims of a family on published data, standardised."
     names = {p["paper"]: p["title"] for p in known}
-    shown = table[table.primary.eq(True) & table.p.notna() & table.detectable.gt(0)].sort_values("paper", kind="stable")
+    made = [p["paper"] for p in known if p.get("tested") is False]
+    published = table[~table.paper.isin(made) & table.primary.eq(True)]
+    shown = published[published.p.notna() & published.detectable.gt(0)].sort_values("paper", kind="stable")
     if shown.empty: return None
     with style():
         figure, ax = mpl.pyplot.subplots(figsize=(6.6, .3*len(shown) + 1.2))
