@@ -15,11 +15,11 @@ from codemix_nb.experiments.base import Block, Experiment
 from codemix_nb.experiments.drawing import COLOURS, _mark_generated, _short, style
 from codemix_nb.experiments.twins import TWINS, twinned
 from codemix_nb.experiments.wording import headed, number, title_of
-from codemix_nb.methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, without_each
+from codemix_nb.methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, twin_of, without_each
 from codemix_nb.experiments.agreement import *
 
 
-# %% ../nbs/experiments/71d_agreement.ipynb #168eda63
+# %% ../nbs/experiments/71d_agreement.ipynb #5062b7c4
 import pytest
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.significance import corrected_t

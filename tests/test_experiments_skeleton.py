@@ -21,7 +21,7 @@ from codemix_nb.text import treatment
 from codemix_nb.experiments.skeleton import *
 
 
-# %% ../nbs/experiments/71e_skeleton.ipynb #02e4790c
+# %% ../nbs/experiments/71e_skeleton.ipynb #4f83d827
 import pytest
 from codemix_nb.evaluation.demo import demo
 

@@ -15,7 +15,7 @@ from codemix_nb.methods.twins import twin_of
 from codemix_nb.experiments.twins import *
 
 
-# %% ../nbs/experiments/71c_twins.ipynb #13f32f31
+# %% ../nbs/experiments/71c_twins.ipynb #bb545bec
 import pytest
 from codemix_nb.evaluation.demo import demo
 from codemix_nb.evaluation.results import scores
@@ -58,10 +58,10 @@ def test_a_study_without_twins_is_silent():
     assert tabulate(made).empty and draw(made) is None and tabulate(_turned({"native-masked-te": .5})).empty
 
 
-# %% ../nbs/experiments/71c_twins.ipynb #2abc344d
+# %% ../nbs/experiments/71c_twins.ipynb #a21917aa
 TOY = """study: methods/toy
-corpora: [sample-te-en]
-folds: 4
+corpora: [sample-ne-en]
+folds: 3
 seed: 1
 variants:
   raw: {model: nbsvm, params: {space: word}}
@@ -71,8 +71,8 @@ claims:
     paper: 31
     says: one script loses less than half
     a: {model: raw, tuning: default}
-    b: {model: raw, tuning: default, view: native-twin-sample-te}
-    minus: [{model: romanised, tuning: default}, {model: romanised, tuning: default, view: native-twin-sample-te}]
+    b: {model: raw, tuning: default, view: native-twin-sample-ne}
+    minus: [{model: romanised, tuning: default}, {model: romanised, tuning: default, view: native-twin-sample-ne}]
     weight: 0.5
     primary: true
   - key: twins.agreement
@@ -81,16 +81,16 @@ claims:
     kind: paired
     check: twin_agreement
     only: {what: raw}
-    corpora: [sample-te-en]
+    corpora: [sample-ne-en]
     primary: true
   - key: twins.kept
     says: skill kept
     kind: estimate
     check: twin_kept
     only: {model: raw, twin: chat}
-    corpora: [sample-te-en]
+    corpora: [sample-ne-en]
 arms:
-  - {models: [raw, romanised], tuning: default, views: ["", chat-te, standard-te]}
+  - {models: [raw, romanised], tuning: default, views: ["", chat-ne, standard-ne]}
 agreement: {raw: raw, unified: romanised, draws: 50}
 pages: [69_claims, 71c_twins, 71d_agreement]
 """
@@ -115,4 +115,4 @@ def test_a_planted_loss_is_found_from_the_study_file_to_its_verdict(tmp_path, mo
     assert rounds["no_word"].lt(.2).all() and set(rounds.index) == {"Chat", "Standard", "Native script"}
     assert len(results.checks["twin_agreement"].group.unique()) == results.corpus_items.group.nunique()
     words = {w for f in results.checks.values() for c in f.select_dtypes(exclude="number") for w in f[c].unique()}
-    assert words <= {"sample-te-en", "raw", "romanised", "unified", "clean", "chat", "standard", "native-twin"}
+    assert words <= {"sample-ne-en", "raw", "romanised", "unified", "clean", "chat", "standard", "native-twin"}

@@ -15,7 +15,7 @@ from codemix_nb.methods import origin, transliteration
 from codemix_nb.methods.twins import *
 
 
-# %% ../nbs/methods/46_twins.ipynb #f1dcc22e
+# %% ../nbs/methods/46_twins.ipynb #83406cb8
 import pytest
 from codemix_nb import draws
 from codemix_nb.data.corpora import load
@@ -58,7 +58,7 @@ def test_odd_comments_stay_or_keep_what_is_no_word(name):
     assert "\u0930\u093e\u092e\u094d\u0930\u094b" in out[4]
 
 
-# %% ../nbs/methods/46_twins.ipynb #af77f3b3
+# %% ../nbs/methods/46_twins.ipynb #e59f1cec
 def test_a_comment_that_is_never_accepted_stays_and_is_counted():
     sure = by_word("sure", lambda t, rng: [(0, 5)], lambda w, rng: ["zzz"]*ROUNDS, lambda w, new: False,
                    lambda text, new: new == text.upper())
@@ -75,7 +75,7 @@ def test_a_round_repeats_only_what_failed():
 
 @pytest.mark.parametrize("language", ["ne", "te"])
 def test_standard_twice_is_standard_once(language):
-    once = [standard(t) for t in [*TEXTS[language], *ODD]]
+    once = [standard(t) for t in [*TEXTS[language], *ODD, "c.l.oooo.w.n b3333kar o.o.o.o x.y.3"]]
     assert [standard(t) for t in once] == once
 
 @pytest.mark.parametrize("make, said", [
@@ -87,7 +87,7 @@ def test_an_unknown_compiler_or_pair_is_told(make, said):
     assert "\n" not in str(error.value)
 
 
-# %% ../nbs/methods/46_twins.ipynb #4dbbd59e
+# %% ../nbs/methods/46_twins.ipynb #c262086f
 def _counted(a, b): return sum(x != y for x, y in zip(a.split(), b.split()))
 
 def test_about_half_of_the_longer_words_change_and_no_function_word():
@@ -96,6 +96,10 @@ def test_about_half_of_the_longer_words_change_and_no_function_word():
         long = sum(bool(re.fullmatch("[A-Za-z]{4,}", w)) for t in TEXTS["ne"] for w in lid.tokenise(t))
         assert .3 < sum(_counted(*p) for p in pairs)/long < .6
         assert _made(name, "ne", ["tapai hamro chhan because"])[0][0].split()[2:] == ["chhan", "because"]
+
+def test_a_word_whose_letters_no_writer_knows_stays():
+    out, table = _made("all-native-twin", "ne", ["x", "x bekar"])
+    assert out[0] == "x" and table.kept[0] == "never accepted" and out[1].startswith("x ") and out[1] != "x bekar"
 
 def test_native_words_alone_change_their_script():
     text = TEXTS["ne"][0]
@@ -120,7 +124,7 @@ def test_a_model_that_ignores_what_changed_loses_nothing():
     for name in COMPILERS: assert score(_made(name, "ne")[0]) == score(TEXTS["ne"])
 
 
-# %% ../nbs/methods/46_twins.ipynb #c820c4eb
+# %% ../nbs/methods/46_twins.ipynb #b03e71dc
 def _right(**views):
     return pd.concat([pd.DataFrame(dict(id=range(len(r)), view=v, right=r)) for v, r in views.items()])
 
@@ -157,7 +161,7 @@ def test_a_planted_difference_of_agreement_is_found_and_none_is_rarely():
     assert sum(p(seed, .6, .6) < .05 for seed in range(50)) <= 6
 
 
-# %% ../nbs/methods/46_twins.ipynb #77dee89b
+# %% ../nbs/methods/46_twins.ipynb #be386c17
 SPELT = [("manche", "mnche"), ("bekaar", "bekr"), ("ramrooo", "rmro"), ("vaadu", "waadu"), ("phone", "fon"),
          ("idiot", "id1ot"), ("chhaina", "chaina"), ("zindagi", "jindgi"), ("stupid", "s.t.u.p.i.d"),
          ("cheppu", "chepu")]
@@ -195,7 +199,7 @@ def test_a_space_reads_the_skeleton_beside_the_surface():
     assert a[2:] == b[2:] and a[:2] != b[:2]
 
 
-# %% ../nbs/methods/46_twins.ipynb #521b62b0
+# %% ../nbs/methods/46_twins.ipynb #fb6361d2
 def test_every_name_is_known_elsewhere_and_every_registered_one_is_named():
     here = {name for name, module in ELSEWHERE.items() if module == "codemix_nb.methods.twins"}
     assert len(here) == 2*6 + 2*2 and all(treatment(name).version.startswith(VERSION) for name in here)
@@ -217,5 +221,5 @@ def test_twins_are_the_same_as_ever():
     assert text_hash(seen) == GOLDEN, "raise VERSION, then set the value here"
 
 
-# %% ../nbs/methods/46_twins.ipynb #ea61089a
+# %% ../nbs/methods/46_twins.ipynb #2c8b81c3
 GOLDEN = "b692061000e94748" # hash of hashes of two hundred generated comments

@@ -6,7 +6,7 @@
 __all__ = ['NEAR', 'FAR', 'EXPERIMENT', 'Agreement', 'answers', 'phis', 'tested', 'kept', 'accepted', 'looked',
            'tabulate', 'skill', 'rounds', 'draw']
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #49b50b3f
+# %% ../../nbs/experiments/71d_agreement.ipynb #c781e0dc
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -21,9 +21,9 @@ from .base import Block, Experiment
 from .drawing import COLOURS, _mark_generated, _short, style
 from .twins import TWINS, twinned
 from .wording import headed, number, title_of
-from ..methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, without_each
+from ..methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, twin_of, without_each
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #2434b66c
+# %% ../../nbs/experiments/71d_agreement.ipynb #2547ebad
 class Agreement(Block):
     "Answers on twins are compared: those of a model of comments as they are, and of one that sees Latin letters alone."
     raw: str
@@ -43,7 +43,7 @@ def answers(results, corpus: str) -> dict[str, pd.DataFrame]: # model → id, vi
     columns = ["id", "view", "right", "label", "probability", "group"]
     return {m: own[columns] for m, own in made.groupby("model", sort=False)}
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #8f784b83
+# %% ../../nbs/experiments/71d_agreement.ipynb #f9785043
 def _cells(wide: pd.DataFrame, pairs, groups: pd.Series) -> np.ndarray: # (groups, pairs, 4)
     "The tables of some pairs of views, a sum for each group of copies."
     each = np.stack([crossed(wide[a], wide[b]) for a, b in pairs], axis=1)
@@ -73,7 +73,7 @@ def tested(said: dict[str, pd.DataFrame], block: dict) -> pd.DataFrame: # what (
     made = dict(raw=without_each(_nearer, raw), unified=without_each(less, both))
     return pd.concat([pd.DataFrame(dict(what=k, group=pd.unique(groups), difference=v)) for k, v in made.items()])
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #cbefd07b
+# %% ../../nbs/experiments/71d_agreement.ipynb #78ccbf54
 def kept(own: pd.DataFrame, many: int, seed: int) -> pd.DataFrame: # twin, value, low, high, n
     "The share of its skill on clean comments that a model has on each twin."
     parts = {name: part.sort_values("id") for name, part in own.groupby("view", sort=False)}
@@ -90,6 +90,7 @@ def kept(own: pd.DataFrame, many: int, seed: int) -> pd.DataFrame: # twin, value
 def accepted(results, corpus: str) -> pd.DataFrame: # twin, comments, round_0 …, no_word, never, changed
     "How twins came about: the share of comments accepted by each round, of those kept, and of words that changed."
     views = [v for v in twinned(results.items).query("corpus == @corpus")["view"].unique() if v]
+    views.sort(key=lambda view: list(TWINS).index(twin_of(view)))
     texts, rows = corpus_of(corpus, results.study).texts, []
     for view in views:
         made = compiler_of(view)
@@ -101,7 +102,7 @@ def accepted(results, corpus: str) -> pd.DataFrame: # twin, comments, round_0 �
                     | dict(no_word=no_word, never=never, changed=1 - np.mean(same)))
     return pd.DataFrame(rows)
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #53350553
+# %% ../../nbs/experiments/71d_agreement.ipynb #2dd63087
 def looked(results) -> dict[str, pd.DataFrame]: # twin_phi, twin_agreement, twin_kept, twin_rounds
     "Agreement, skill that is kept and acceptance on every corpus: numbers alone."
     block, seed, made = results.study["agreement"], results.study["seed"], {}
@@ -114,7 +115,7 @@ def looked(results) -> dict[str, pd.DataFrame]: # twin_phi, twin_agreement, twin
             made.setdefault(name, []).extend(f.assign(corpus=corpus) for f in frames)
     return {name: pd.concat(frames, ignore_index=True) for name, frames in made.items()}
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #aef959f8
+# %% ../../nbs/experiments/71d_agreement.ipynb #1993939b
 def _wide(table: pd.DataFrame, column: str) -> pd.DataFrame: # a row a corpus and model
     rows = []
     for (corpus, model), part in table.groupby(["corpus", "model"], sort=False):
@@ -146,7 +147,7 @@ def rounds(results) -> pd.DataFrame: # a row a corpus and twin; empty if the stu
     if table is None: return pd.DataFrame()
     return table[["corpus", *(c for c in table if c != "corpus")]].assign(twin=table.twin.map(TWINS))
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #37d8e6d1
+# %% ../../nbs/experiments/71d_agreement.ipynb #5ead9f33
 def _square(ax, table: pd.DataFrame) -> None:
     "A heat map of phi between views."
     names = [n for n in ("clean", *TWINS) if n in {*table.a, *table.b}]
@@ -168,7 +169,7 @@ def _steps(ax, table: pd.DataFrame) -> None:
         ax.plot(range(1, ROUNDS + 1), share, color=COLOURS[i % 4], ls="-" if i < 4 else "--", marker="osD^v*"[i % 6],
                 markersize=4, label=TWINS[row["twin"]])
     ax.set(xlabel="round", ylabel="comments accepted", ylim=(0, 1.02), xticks=range(1, ROUNDS + 1))
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=7, loc="upper center", bbox_to_anchor=(.5, -.2), ncols=2)
 
 def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not ask
     "Phi between views of the two models that are compared, and acceptance by round; a row a corpus."
@@ -186,5 +187,5 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     plt.close(figure)
     return figure
 
-# %% ../../nbs/experiments/71d_agreement.ipynb #cffb91c6
+# %% ../../nbs/experiments/71d_agreement.ipynb #086fd627
 EXPERIMENT = Experiment("71d_agreement", "agreement", block=Agreement, after=looked, table=tabulate, figure=draw)

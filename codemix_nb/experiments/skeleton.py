@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VIEWS', 'PARTS', 'EXPERIMENT', 'Pair', 'Skeleton', 'tabulate', 'unseen', 'looked', 'by_unseen', 'draw']
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #b8b8f9f5
+# %% ../../nbs/experiments/71e_skeleton.ipynb #d9af7333
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from .wording import headed
 from ..methods.twins import passed_through
 from ..text import treatment
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #66171bd9
+# %% ../../nbs/experiments/71e_skeleton.ipynb #f44185ff
 class Pair(Block):
     "A model and the one that it is compared with."
     a: str
@@ -55,7 +55,7 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus and model; score and gai
     table = pd.DataFrame(rows)
     return table[["corpus", "model", *(c for c in table if c in VIEWS), *(c for c in table if "_gain" in c)]]
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #ddfda3c5
+# %% ../../nbs/experiments/71e_skeleton.ipynb #d516a90f
 def unseen(results, corpus: str) -> pd.DataFrame: # view, repeat, fold, id, unseen
     "The share of words of each tested comment, on each view, that no training comment holds."
     study, name, rows = results.study, results.study["skeleton"]["pairs"][0]["a"], []
@@ -77,7 +77,7 @@ def looked(results) -> dict[str, pd.DataFrame]: # skeleton_unseen, skeleton_nati
     native = [dict(corpus=c, words=passed_through(corpus_of(c, results.study).texts)) for c in corpora_of(results)]
     return dict(skeleton_unseen=pd.concat(made, ignore_index=True), skeleton_native=pd.DataFrame(native))
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #c692a1ef
+# %% ../../nbs/experiments/71e_skeleton.ipynb #99fc6a1c
 PARTS = {"none": (-1, 0), "to a quarter": (0, .25), "to a half": (.25, .5), "more": (.5, 1)} # share of unseen words
 
 def _right(results, corpus: str, model: str) -> pd.Series: # by view, repeat, fold and id
@@ -110,7 +110,7 @@ def by_unseen(results) -> pd.DataFrame: # a row a corpus, view and part; empty i
     order = ["corpus", "view", "unseen", "n", "accuracy", "gain", "low", "high"]
     return pd.DataFrame(rows).reindex(columns=order)
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #5270321f
+# %% ../../nbs/experiments/71e_skeleton.ipynb #e8dc8011
 def draw(results) -> mpl.figure.Figure | None: # nothing if it was not looked at
     "The gain of a skeleton by the share of unseen words, a panel a corpus."
 
@@ -135,5 +135,5 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if it was not looked at
     plt.close(figure)
     return figure
 
-# %% ../../nbs/experiments/71e_skeleton.ipynb #74c0c724
+# %% ../../nbs/experiments/71e_skeleton.ipynb #de57a16d
 EXPERIMENT = Experiment("71e_skeleton", "skeleton", block=Skeleton, after=looked, table=tabulate, figure=draw)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['TWINS', 'FIT', 'EXPERIMENT', 'twinned', 'tabulate', 'draw']
 
-# %% ../../nbs/experiments/71c_twins.ipynb #7b1508d8
+# %% ../../nbs/experiments/71c_twins.ipynb #886b483b
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from .matrix import apart_by_fold
 from .wording import headed, title_of
 from ..methods.twins import twin_of
 
-# %% ../../nbs/experiments/71c_twins.ipynb #41897905
+# %% ../../nbs/experiments/71c_twins.ipynb #5a7d60ed
 TWINS = {"standard": "Standard", "chat": "Chat", "loud": "Loud", "disguised": "Disguised",
          "native-twin": "Native script", "all-native-twin": "All in native script"}
 FIT = ["corpus", "model", "treatment", "tuning", "labelled"]
@@ -31,7 +31,7 @@ def twinned(made: pd.DataFrame) -> pd.DataFrame: # twin added: clean, or one of 
     made = made.assign(twin=made["view"].map({v: twin_of(v) for v in made["view"].unique()}))
     return made[made.twin != ""].merge(made[made.twin.isin(list(TWINS))][FIT].drop_duplicates(), on=FIT)
 
-# %% ../../nbs/experiments/71c_twins.ipynb #2d1a809f
+# %% ../../nbs/experiments/71c_twins.ipynb #8a1c4d54
 @headed({"clean": "As it is"} | TWINS, signed=tuple(TWINS))
 def tabulate(results) -> pd.DataFrame: # a row a corpus and model: score, loss on each twin; empty without a twin
     "What models lose on twins, with the corrected interval over folds."
@@ -48,7 +48,7 @@ def tabulate(results) -> pd.DataFrame: # a row a corpus and model: score, loss o
         rows.append(row)
     return pd.DataFrame(rows).sort_values("corpus", kind="stable", ignore_index=True)
 
-# %% ../../nbs/experiments/71c_twins.ipynb #17b41441
+# %% ../../nbs/experiments/71c_twins.ipynb #f17a6dbd
 def draw(results) -> mpl.figure.Figure | None: # nothing without a twin
     "The score of every model from twin to twin, a panel a corpus."
     table = tabulate(results)
@@ -73,5 +73,5 @@ def draw(results) -> mpl.figure.Figure | None: # nothing without a twin
     plt.close(figure)
     return figure
 
-# %% ../../nbs/experiments/71c_twins.ipynb #a078cacb
+# %% ../../nbs/experiments/71c_twins.ipynb #206f7893
 EXPERIMENT = Experiment("71c_twins", table=tabulate, figure=draw)

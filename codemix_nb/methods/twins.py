@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['VERSION', 'ROUNDS', 'LEET', 'RATE', 'SYLLABLES', 'COMPILERS', 'LETTERS', 'RANDOM', 'Compiler', 'twin',
-           'by_word', 'plain', 'standard', 'some', 'legible', 'uncovered', 'calmed', 'made_up', 'compiler', 'twin_of',
-           'compiler_of', 'crossed', 'phi', 'side_by_side', 'agreement', 'without_each', 'skeleton', 'passed_through',
-           'letters_out']
+           'by_word', 'plain', 'standard', 'some', 'legible', 'uncovered', 'calmed', 'made_up', 'written', 'compiler',
+           'twin_of', 'compiler_of', 'crossed', 'phi', 'side_by_side', 'agreement', 'without_each', 'skeleton',
+           'passed_through', 'letters_out']
 
-# %% ../../nbs/methods/46_twins.ipynb #41bbc2a1
+# %% ../../nbs/methods/46_twins.ipynb #299034df
 import re, unicodedata
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from ..language import lid
 from ..language.romanise import cross_script_key, romanise
 from . import origin, transliteration
 
-# %% ../../nbs/methods/46_twins.ipynb #731e3865
+# %% ../../nbs/methods/46_twins.ipynb #9851a701
 VERSION, ROUNDS = "1", 5
 
 class Compiler(NamedTuple):
@@ -33,15 +33,18 @@ class Compiler(NamedTuple):
 def twin(texts, compiler: Compiler, rounds: int = ROUNDS, # candidates tried
          seed: int = 0) -> tuple[list[str], pd.DataFrame]: # twins; round (none for one kept as it was), kept (why)
     "The twins of comments, and in which round each was accepted."
-    out, rows = [], []
-    for text in texts:
-        tried = compiler.compile(text, origin._dice(text, seed))[:rounds]
-        at = next((k for k, new in enumerate(tried) if compiler.check(text, new)), None)
-        out.append(text if at is None else tried[at])
-        rows.append((at, "" if at is not None else "never accepted" if tried else "no word to change"))
-    return out, pd.DataFrame(rows, columns=["round", "kept"]).astype({"round": "Int64"})
+    made = [_compiled(text, compiler, rounds, seed) for text in texts]
+    table = pd.DataFrame([one[1:] for one in made], columns=["round", "kept"]).astype({"round": "Int64"})
+    return [one[0] for one in made], table
 
-# %% ../../nbs/methods/46_twins.ipynb #af7d179f
+def _compiled(text: str, compiler: Compiler, rounds: int = ROUNDS, seed: int = 0) -> tuple[str, int | None, str]:
+    "The twin of a comment, the round in which it was accepted, and why there is none."
+    tried = compiler.compile(text, origin._dice(text, seed))[:rounds]
+    at = next((k for k, new in enumerate(tried) if compiler.check(text, new)), None)
+    if at is not None: return tried[at], at, ""
+    return text, None, "never accepted" if tried else "no word to change"
+
+# %% ../../nbs/methods/46_twins.ipynb #64fb050d
 def by_word(name: str,
             find: Callable,   # text, generator → where the words stand that are to change
             tries: Callable,  # word, generator → candidates, best first
@@ -62,7 +65,7 @@ def _by_round(word: str, tried: list[tuple[str, bool]], k: int) -> str:
     if passed is not None: return passed
     return word if k == ROUNDS - 1 else tried[min(k, len(tried) - 1)][0]
 
-# %% ../../nbs/methods/46_twins.ipynb #05dbd0af
+# %% ../../nbs/methods/46_twins.ipynb #b09bc035
 LEET = {"a": "4@", "e": "3", "i": "1", "o": "0", "s": "5$", "t": "7"}
 _UNDO = str.maketrans({sign: letter for letter, signs in LEET.items() for sign in signs})
 _SIGNS = re.compile(r"(?<=[A-Za-z])[013457@$]+(?=[A-Za-z])")
@@ -80,9 +83,10 @@ def plain(text: str) -> str:
 
 def standard(text: str) -> str:
     "Plain, in lower case, and no letter three times in a row."
-    return _in_words(lambda w: re.sub(r"([^\W\d_])\1{2,}", r"\1", w.lower()), plain(text))
+    cut = lambda t: _in_words(lambda w: re.sub(r"([^\W\d_])\1{2,}", r"\1", w.lower()), t)
+    return cut(plain(cut(text)))
 
-# %% ../../nbs/methods/46_twins.ipynb #7bdf6476
+# %% ../../nbs/methods/46_twins.ipynb #b6e659bd
 RATE, _OWN = .5, re.compile("[A-Za-z]{4,}")
 _FUNCTION = frozenset().union(*STOPWORDS.values())
 _VOWELS = re.compile("[aeiou]", re.I)
@@ -106,7 +110,7 @@ def _drawn(places: list[int], rng: np.random.Generator) -> list[int]: # half of 
 def _inside(word: str, letters: str) -> list[int]:
     return [i for i in range(1, len(word) - 1) if word[i].lower() in letters]
 
-# %% ../../nbs/methods/46_twins.ipynb #5517ae62
+# %% ../../nbs/methods/46_twins.ipynb #e82ddabc
 def _ways(makers: list[Callable], word: str, rng: np.random.Generator) -> list[str]:
     "Candidates for a word, each by one of the ways that it has."
     ways = [way for make in makers if (way := make(word, rng)) is not None]
@@ -136,7 +140,7 @@ def _legible_all(text: str, new: str) -> bool:
     pairs = [*zip(text.split(), new.split())]
     return new != text and len(text.split()) == len(new.split()) and all(a == b or legible(a, b) for a, b in pairs)
 
-# %% ../../nbs/methods/46_twins.ipynb #47d0362e
+# %% ../../nbs/methods/46_twins.ipynb #339118ff
 _SIGN = "".join(LEET)
 
 def _signed(word, rng):
@@ -166,7 +170,7 @@ def calmed(text: str, new: str) -> bool:
     calm = lambda t: re.sub(r"(.)\1+", r"\1", t.lower())
     return new != text and calm(text) == calm(new)
 
-# %% ../../nbs/methods/46_twins.ipynb #777a5f0d
+# %% ../../nbs/methods/46_twins.ipynb #8edfb27b
 @lru_cache(maxsize=2)
 def made_up(language: str, # te or ne
             many: int = 1000) -> transliteration.JointNgram:
@@ -180,28 +184,39 @@ def made_up(language: str, # te or ne
     pairs = [(s, word) for spelt, word in both for s in sorted({spelt, spelt.replace("c", "ch")}) if s.isascii()]
     return transliteration.JointNgram(order=3).fit(*zip(*pairs))
 
-@lru_cache(maxsize=1 << 18)
-def _written(word: str, language: str, tags: str) -> tuple[str, ...]:
-    "Candidates for a word in native script, the one that passed the round trip last."
-    model = made_up(language) if tags == "sample" else transliteration.learnt(language, "native")
-    plain_ = lid.form(word).lower()
-    (first, _), = model.transliterate([plain_])[0]
-    found = transliteration.guided(model, [plain_], rounds=ROUNDS - 1).iloc[0]
-    return (first,)*ROUNDS if pd.isna(found["round"]) else (*(first,)*found["round"], found.output)
+_WRITTEN: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {}
+
+def written(words: list[str], language: str, tags: str = "lid") -> list[tuple[str, ...]]:
+    "Candidates for words in native script, those that passed the round trip last."
+    known = _WRITTEN.setdefault((language, tags), {})
+    if len(known) > 1 << 18: known.clear()
+    if new := [w for w in dict.fromkeys(words) if w not in known]:
+        model = made_up(language) if tags == "sample" else transliteration.learnt(language, "native")
+        known.update((w, (w,)*ROUNDS) for w in new)
+        new = [w for w in new if model.letters_ & set(lid.form(w).lower())]
+        found = transliteration.guided(model, [lid.form(w).lower() for w in new], rounds=ROUNDS - 1)
+        known.update((w, _until_it_passed(model, *row)) for w, row in zip(new, found.itertuples(index=False)))
+    return [known[w] for w in words]
+
+def _until_it_passed(model, word: str, output: str, at) -> tuple[str, ...]: # the round, or none
+    if pd.isna(at): return (output,)*ROUNDS
+    return (model.transliterate([word])[0][0][0],)*at + (output,) if at else (output,)
 
 def _came_back(word: str, new: str) -> bool:
     return new != word and not transliteration.round_trip(lid.form(word).lower(), new)
 
 def _same_key(text: str, new: str) -> bool: return new != text and cross_script_key(text) == cross_script_key(new)
 
-# %% ../../nbs/methods/46_twins.ipynb #c7968d77
+# %% ../../nbs/methods/46_twins.ipynb #a76b3d22
 def _native(name: str, pair: str, tags: str) -> Compiler:
     language = pair.split("-")[0]
     def find(text, rng):
         told = ((w, text[w.start:w.end]) for w in origin.told(text, pair, tags))
-        return [(w.start, w.end) for w, word in told
-                if origin._is_latin(word) and len(word) <= 40 and (w.tag != "en" or name == "all-native-twin")]
-    return by_word(name, find, lambda word, rng: _written(word, language, tags), _came_back, _same_key)
+        places = [(w.start, w.end) for w, word in told
+                  if origin._is_latin(word) and len(word) <= 40 and (w.tag != "en" or name == "all-native-twin")]
+        written([text[a:b] for a, b in places], language, tags)
+        return places
+    return by_word(name, find, lambda word, rng: written([word], language, tags)[0], _came_back, _same_key)
 
 def _of_words(name: str, makers: list[Callable], passes: Callable, check: Callable) -> Compiler:
     return by_word(name, some, lambda word, rng: _ways(makers, word, rng), passes, check)
@@ -219,7 +234,7 @@ COMPILERS: dict[str, Callable[[str, str, str], Compiler]] = { # name, pair, who 
     "native-twin": _native, "all-native-twin": _native,
     "loud": lambda name, pair, tags: _of_words(name, [_shouted, _stretched], calmed, calmed)}
 
-# %% ../../nbs/methods/46_twins.ipynb #23b93bcb
+# %% ../../nbs/methods/46_twins.ipynb #4a0cc392
 def compiler(name: str, pair: str = "te-en", # or ne-en
              tags: str = "lid") -> Compiler: # who tells native words: lid or sample
     "A compiler by name; raises `CodemixError` for an unknown name or pair."
@@ -231,7 +246,7 @@ def compiler(name: str, pair: str = "te-en", # or ne-en
 def _registered(view: str, name: str, pair: str, tags: str = "lid") -> None:
     made = compiler(name, pair, tags)
     version = f"{VERSION}-{origin._version(pair, tags, True)}" if "native" in name else VERSION
-    add_treatment(view, [Step(view, lambda text: twin([text], made)[0][0])], version)
+    add_treatment(view, [Step(view, lambda text: _compiled(text, made)[0])], version)
 
 for _language in ("te", "ne"):
     for _name in COMPILERS:
@@ -248,7 +263,7 @@ def compiler_of(view: str) -> Compiler:
     if (name := twin_of(view)) not in COMPILERS: raise CodemixError(f"view {view!r} is no twin; one is called chat-te")
     return compiler(name, f"{view[-2:]}-en", "sample" if "-sample-" in view else "lid")
 
-# %% ../../nbs/methods/46_twins.ipynb #7c126ed9
+# %% ../../nbs/methods/46_twins.ipynb #94acc2b7
 def crossed(a, b) -> np.ndarray: # (n, 4): right on both, on the first alone, on the second alone, on none
     "What each comment adds to the table of two views."
     a, b = np.asarray(a, bool), np.asarray(b, bool)
@@ -274,7 +289,7 @@ def agreement(right: pd.DataFrame) -> pd.DataFrame: # view × view
     wide = side_by_side(right)
     return pd.DataFrame({b: {a: float(phi(crossed(wide[a], wide[b]).sum(axis=0))) for a in wide} for b in wide})
 
-# %% ../../nbs/methods/46_twins.ipynb #ba5029de
+# %% ../../nbs/methods/46_twins.ipynb #882733e4
 def without_each(value: Callable[[np.ndarray], np.ndarray], # of summed cells
                  cells: np.ndarray, # (groups, ...)
                 ) -> np.ndarray: # (groups,)
@@ -282,7 +297,7 @@ def without_each(value: Callable[[np.ndarray], np.ndarray], # of summed cells
     total, many = cells.sum(axis=0), len(cells)
     return many*value(total) - (many - 1)*value(total - cells)
 
-# %% ../../nbs/methods/46_twins.ipynb #3ad1cf48
+# %% ../../nbs/methods/46_twins.ipynb #371e80bd
 def _bones(run: str, gone: re.Pattern) -> str:
     "A run of letters folded, without some letters behind the first one, until nothing more changes."
     while True:
@@ -302,7 +317,7 @@ def passed_through(texts) -> int:
     "Words in another script, which a skeleton leaves as they are."
     return sum(lid.is_word(w) and not origin._is_latin(w) for t in texts for w in lid.tokenise(t))
 
-# %% ../../nbs/methods/46_twins.ipynb #2fb801c4
+# %% ../../nbs/methods/46_twins.ipynb #3733ecca
 LETTERS, RANDOM = "abcdefghijklmnoprstuvy", (31, 42, 66) # of folded words; seeds of the draws
 
 def letters_out(seed: int) -> str:
