@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import matplotlib as mpl
 from codemix_nb.evaluation import significance as sig
-from codemix_nb.evaluation.claims import _over_seeds
+from codemix_nb.evaluation.claims import _over_seeds, absent
 from codemix_nb.evaluation.plan import _grid
 from codemix_nb.evaluation.results import METRICS, scores
 from codemix_nb.evaluation.scores import LISTED, _items, _ordered, corpora_of, main_scores, side_scores, _mean_sd, card

@@ -21,6 +21,11 @@ def pair_of(about: dict, # what a saved model says of itself
     raise typer.BadParameter(f"{'no suite for ' + repr(asked) if asked else 'the model does not say which'}; known: "
                              f"{', '.join(PAIRS)}", param_hint="--pair")
 
+def _write(frame, path: Path) -> None:
+    from codemix_nb.files import guarded_columns
+    from codemix_nb.paths import atomic_write
+    atomic_write(path, lambda p: guarded_columns(frame).to_csv(p, index=False, lineterminator="\n"))
+
 @app.command()
 def challenge(model: Annotated[Path | None,
                                typer.Argument(metavar="MODEL", help="A folder that `train` wrote.")] = None,
@@ -35,7 +40,7 @@ def challenge(model: Annotated[Path | None,
     from codemix_nb.methods import challenge as suites
     if sheet:
         made, file = suites.sheet(pair_of(dict(corpus=""), pair or "nothing")), file_at(sheet, (".csv",))
-        made.to_csv(file, index=False)
+        _write(made, file)
         columns = " and ".join(suites.SIGNED[:2])
         return print(f"{file}: {len(made)} templates of {pair}; yes or no in {columns}, a name in {suites.SIGNED[2]}")
     if not model: raise typer.BadParameter("a trained model is needed, or --sheet", param_hint="MODEL")
@@ -47,7 +52,7 @@ def challenge(model: Annotated[Path | None,
     p, cut = estimator.predict_proba(treatment(about["treatment"])(cases.text.tolist()))[:, 1], cut_of(about)
     for line in told(cases, p, cut, about, name): print(line)
     if out:
-        cases.assign(probability=p.round(4), called=(p >= cut).astype(int)).to_csv(out, index=False)
+        _write(cases.assign(probability=p.round(4), called=(p >= cut).astype(int)), out)
         print(out)
 
 def told(cases, p, cut: float, about: dict, pair: str): # lines

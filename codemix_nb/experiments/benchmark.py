@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import matplotlib as mpl
 from ..evaluation import significance as sig
-from ..evaluation.claims import _over_seeds
+from ..evaluation.claims import _over_seeds, absent
 from ..evaluation.plan import _grid
 from ..evaluation.results import METRICS, scores
 from ..evaluation.scores import LISTED, _items, _ordered, corpora_of, main_scores, side_scores, _mean_sd, card
@@ -23,7 +23,7 @@ def _beats(results):
     "For each corpus and model, the models it was declared to beat and does; a star where stars are allowed."
     tested = sig.contrast_table(main_scores(results),
                                 results.study | dict(contrasts=results.study.get("contrasts") or []),
-                                absent=tuple(results.manifest.get("not_run", {})))
+                                absent=absent(results))
     won = tested[tested.verdict == "supported"]
     names = won.b + np.where(won.star, "*", "")
     joined = names.groupby([won.corpus, won.a], sort=False).agg(", ".join)

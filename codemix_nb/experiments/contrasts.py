@@ -52,7 +52,7 @@ def _claims(results, tested):
     for verdict, rows in tested[tested.verdict != "supported"].groupby("verdict", sort=False):
         yield "not", f"{verdict.capitalize()}: {'; '.join(_line(r, results) for r in rows.itertuples())}."
     yield from _gone(results, tested)
-    away = set(results.manifest.get("not_run", {}))
+    away = set(claims.absent(results))
     if left := [c for c in results.study["contrasts"] if {c["a"], c["b"]} & away]:
         names = "; ".join(f"{title_of(c['a'], results)} over {title_of(c['b'], results)}" for c in left)
         yield "not", (f"Declared and not run yet, which the correction counts as if they had failed: {names}.")
