@@ -75,3 +75,11 @@ def test_text_is_escaped_everywhere(tmp_path):
     assert rows == 1
     assert pd.read_csv(csv_file).term[0] == nasty and r"\textbackslash{} \$x\_1\$ \{y\} \%" in tex.read_text()
     assert "<script" not in inline(nasty)
+
+
+# %% ../nbs/report/27b_page.ipynb #e7081e3c
+def test_generated_comments_are_told_from_generated_models():
+    arm = lambda d: dict(generated=True, arms=[dict(design=d)])
+    assert notice(arm("from:ne-en-abuse")) == WRITTEN and "how people write" in WRITTEN
+    assert notice(arm("from:sample-ne-en")) == notice(dict(generated=True)) == SAMPLE
+    assert notice(dict(generated=False, arms=[dict(design="from:nepsa")])) == ""

@@ -9,7 +9,7 @@ from codemix_nb.experiments.findings import findings
 from codemix_nb.experiments.wording import declaration, design
 from codemix_nb.report.frames import fill
 from codemix_nb.report.notebooks import _made, pages_of
-from codemix_nb.report.page import LONG, PURPOSE, SAMPLE, _claims, _provenance, intro, read_markdown
+from codemix_nb.report.page import LONG, PURPOSE, _claims, _provenance, intro, notice, read_markdown
 from codemix_nb.report.save import _put, _title_of_svg
 from codemix_nb.report.readme import *
 

@@ -14,7 +14,7 @@ from ..experiments.findings import findings
 from ..experiments.wording import declaration, design
 from .frames import fill
 from .notebooks import _made, pages_of
-from .page import LONG, PURPOSE, SAMPLE, _claims, _provenance, intro, read_markdown
+from .page import LONG, PURPOSE, _claims, _provenance, intro, notice, read_markdown
 from .save import _put, _title_of_svg
 
 # %% ../../nbs/report/27ba_readme.ipynb #9a8c1223
@@ -39,7 +39,7 @@ def _markdown(results, found):
     "The text of a study's README."
     study = results.study
     return fill("readme.md", name=study["study"], title=study.get("title") or study["study"], design=design(results),
-                generated=SAMPLE if study.get("generated") else "", declared=declaration(results),
+                generated=notice(study), declared=declaration(results),
                 claims=_claims(results, found), sections=_sections(results), data=_provenance(results),
                 purpose=PURPOSE)
 
