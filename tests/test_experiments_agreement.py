@@ -12,7 +12,7 @@ from codemix_nb.evaluation.groupwise import group_weights, weighted
 from codemix_nb.evaluation.scores import corpora_of
 from codemix_nb.evaluation.units import corpus_of
 from codemix_nb.experiments.base import Block, Experiment
-from codemix_nb.experiments.drawing import COLOURS, _mark_generated, _short, style
+from codemix_nb.experiments.drawing import COLOURS, _mark_generated, _short, _squares, style
 from codemix_nb.experiments.twins import TWINS, twinned
 from codemix_nb.experiments.wording import headed, number, title_of
 from codemix_nb.methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, twin_of, without_each

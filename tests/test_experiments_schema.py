@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from codemix_nb.paths import paths
 from codemix_nb.data import catalogue, corpora
 from codemix_nb.experiments.base import Block, Experiment
-from codemix_nb.experiments.drawing import _mark_generated, _rows, _squares, style
+from codemix_nb.experiments.drawing import _mark_generated, _squares, style
 from codemix_nb.experiments.wording import headed, number
 from codemix_nb.methods import schema
 from codemix_nb.experiments.schema import *

@@ -11,7 +11,7 @@ from codemix_nb.paths import CodemixError
 from codemix_nb.text import treatment
 from codemix_nb.data import catalogue, corpora
 from codemix_nb.experiments.base import Block, Experiment
-from codemix_nb.experiments.drawing import COLOURS, LINES, MARKERS, _mark_generated, _rows, _squares, style
+from codemix_nb.experiments.drawing import COLOURS, LINES, MARKERS, _mark_generated, _squares, style
 from codemix_nb.experiments.wording import headed, number
 from codemix_nb.methods import curves
 from codemix_nb.experiments.synergy import *

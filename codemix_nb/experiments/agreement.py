@@ -18,7 +18,7 @@ from ..evaluation.groupwise import group_weights, weighted
 from ..evaluation.scores import corpora_of
 from ..evaluation.units import corpus_of
 from .base import Block, Experiment
-from .drawing import COLOURS, _mark_generated, _short, style
+from .drawing import COLOURS, _mark_generated, _short, _squares, style
 from .twins import TWINS, twinned
 from .wording import headed, number, title_of
 from ..methods.twins import ROUNDS, compiler_of, crossed, phi, side_by_side, twin, twin_of, without_each
@@ -153,14 +153,8 @@ def _square(ax, table: pd.DataFrame) -> None:
     names = [n for n in ("clean", *TWINS) if n in {*table.a, *table.b}]
     value = pd.DataFrame(np.nan, names, names)
     for r in table.itertuples(): value.loc[r.a, r.b] = value.loc[r.b, r.a] = r.value
-    ax.imshow(value, cmap="Greys", vmin=0, vmax=1)
-    for i, j in np.argwhere(value.notna().to_numpy()):
-        v = value.iloc[i, j]
-        ax.text(j, i, number(v, 2), ha="center", va="center", fontsize=6.5, color="white" if v > .5 else "#111111")
-    told = [TWINS.get(n, "As it is") for n in names]
-    ax.set_xticks(range(len(names)), told, rotation=45, ha="right")
-    ax.set_yticks(range(len(names)), told)
-    ax.grid(False)
+    told = [["" if np.isnan(v) else number(v, 2) for v in row] for row in value.to_numpy()]
+    _squares(ax, value, told, [TWINS.get(n, "As it is") for n in names])
 
 def _steps(ax, table: pd.DataFrame) -> None:
     "The share of comments that are accepted by each round."

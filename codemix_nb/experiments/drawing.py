@@ -70,11 +70,17 @@ def _rows(ax, labels):
     ax.set_ylim(len(labels) - .4, -.6)
     ax.tick_params(axis="y", length=0)
 
-def _squares(ax, square, most=1.):
-    "A table as squares from white to black, drawn as shapes, so that a figure holds no picture."
-    rows, columns = np.shape(square)
-    ax.pcolormesh(np.arange(columns + 1) - .5, np.arange(rows + 1) - .5, square, cmap="Greys", vmin=0, vmax=most)
-    ax.set_xlim(-.5, columns - .5)
+def _squares(ax, square, told, names, most=1., size=6.5, turned=45):
+    "A table as squares from white to black with what is told of each, drawn as shapes: a figure holds no picture."
+    square, edges = np.ma.masked_invalid(np.asarray(square, dtype=float)), np.arange(len(names) + 1) - .5
+    ax.pcolormesh(edges, edges, square, cmap="Greys", vmin=0, vmax=most)
+    for (i, j), said in np.ndenumerate(told):
+        dark = square[i, j] > most/2
+        ax.text(j, i, said, ha="center", va="center", fontsize=size, color="white" if dark else "black")
+    _rows(ax, names)
+    ax.set_xticks(range(len(names)), names, rotation=turned, ha="right" if turned == 45 else "center")
+    ax.set_xlim(-.5, len(names) - .5)
+    ax.grid(False)
 
 # %% ../../nbs/experiments/24a_drawing.ipynb #bde65e64
 def _metric(name): return HEADINGS.get(name, name)

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from ..paths import paths
 from ..data import catalogue, corpora
 from .base import Block, Experiment
-from .drawing import _mark_generated, _rows, _squares, style
+from .drawing import _mark_generated, _squares, style
 from .wording import headed, number
 from ..methods import schema
 
@@ -72,14 +72,9 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study converts n
     square = table.pivot(index="a", columns="b", values="value").loc[names, names].to_numpy()
     with style():
         figure, ax = plt.subplots(figsize=(.3*len(names) + 2.4, .3*len(names) + 1.6))
-        _squares(ax, square)
+        told = [[number(v, 2) if i != j else "" for j, v in enumerate(row)] for i, row in enumerate(square)]
+        _squares(ax, square, told, names, size=5, turned=90)
         ax.set_aspect("equal")
-        _rows(ax, names)
-        ax.set_xticks(range(len(names)), names, rotation=90)
-        for i, j in ((i, j) for i in range(len(names)) for j in range(len(names)) if i != j):
-            ax.text(j, i, number(square[i, j], 2), ha="center", va="center", fontsize=5,
-                    color="white" if square[i, j] > .5 else "black")
-        ax.grid(False)
         _mark_generated(figure, results)
     plt.close(figure)
     return figure

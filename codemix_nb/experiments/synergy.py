@@ -17,7 +17,7 @@ from ..paths import CodemixError
 from ..text import treatment
 from ..data import catalogue, corpora
 from .base import Block, Experiment
-from .drawing import COLOURS, LINES, MARKERS, _mark_generated, _rows, _squares, style
+from .drawing import COLOURS, LINES, MARKERS, _mark_generated, _squares, style
 from .wording import headed, number
 from ..methods import curves
 
@@ -157,14 +157,9 @@ def draw(results) -> mpl.figure.Figure | None: # nothing if the study does not a
     with style():
         figure, ax = plt.subplots(figsize=(.52*len(names) + 1.8, .42*len(names) + 1.3))
         most = max(abs(square).max(), 1e-9)
-        _squares(ax, np.clip(-square, 0, None), most)
-        _rows(ax, names)
-        ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        told = [[number(v, 2, signed=True) for v in row] for row in square]
+        _squares(ax, np.clip(-square, 0, None), told, names, most)
         ax.set_xlabel("after text of")
-        for i, j in np.ndindex(*square.shape):
-            ax.text(j, i, number(square[i, j], 2, signed=True), ha="center", va="center", fontsize=6.5,
-                    color="white" if -square[i, j] > .55*most else "black")
-        ax.grid(False)
         _mark_generated(figure, results)
     plt.close(figure)
     return figure
